@@ -1,0 +1,206 @@
+package result
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Files of a run's folder.
+const (
+	RunFile    = "run.json"
+	CellsFile  = "cells.jsonl"
+	SeriesFile = "series.jsonl"
+	BenchFile  = "bench.txt"
+	HDRDir     = "hdr"
+	ChartsDir  = "charts"
+)
+
+// A Set is a whole run, read back.
+type Set struct {
+	Dir     string
+	Run     Run
+	Repeats []Repeat
+	Seconds []Second
+}
+
+// Load reads the run in dir. A last line that was cut short by a crash is
+// dropped; any other line that does not parse is an error that names it.
+// A missing series is not an error: it is an empty one.
+func Load(dir string) (*Set, error) {
+	s := &Set{Dir: dir}
+	raw, err := os.ReadFile(filepath.Join(dir, RunFile))
+	if err != nil {
+		return nil, fmt.Errorf("read run: %w", err)
+	}
+	if err := json.Unmarshal(raw, &s.Run); err != nil {
+		return nil, fmt.Errorf("read %s: %w", filepath.Join(dir, RunFile), err)
+	}
+	if s.Run.Schema > Schema || s.Run.Schema < 1 {
+		return nil, fmt.Errorf("read %s: schema %d, this program knows 1 to %d", filepath.Join(dir, RunFile), s.Run.Schema, Schema)
+	}
+	if s.Repeats, err = loadLines[Repeat](filepath.Join(dir, CellsFile)); err != nil {
+		return nil, err
+	}
+	s.Seconds, err = loadLines[Second](filepath.Join(dir, SeriesFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return s, nil
+}
+
+func loadLines[T any](path string) ([]T, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read record: %w", err)
+	}
+	defer f.Close()
+	out, err := DecodeLines[T](f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return out, nil
+}
+
+// DecodeLines reads one JSON value a line. A last line without its newline is
+// one whose writing was interrupted, and is dropped.
+func DecodeLines[T any](r io.Reader) ([]T, error) {
+	var out []T
+	br := bufio.NewReader(r)
+	for n := 1; ; n++ {
+		line, err := br.ReadBytes('\n')
+		if err == io.EOF {
+			return out, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		var v T
+		if err := json.Unmarshal(line, &v); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		out = append(out, v)
+	}
+}
+
+// A Writer appends to a run's folder. Each repeat is on disk before Append
+// returns. It is for one goroutine.
+type Writer struct {
+	dir    string
+	cells  *os.File
+	series *os.File
+}
+
+// Create makes the folder dir, which must not hold a run yet, with its files.
+func Create(dir string, run *Run) (*Writer, error) {
+	if _, err := os.Stat(filepath.Join(dir, RunFile)); err == nil {
+		return nil, fmt.Errorf("create run: %s holds a run already", dir)
+	}
+	for _, d := range []string{dir, filepath.Join(dir, HDRDir), filepath.Join(dir, ChartsDir)} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, fmt.Errorf("create run: %w", err)
+		}
+	}
+	if err := WriteRun(dir, run); err != nil {
+		return nil, err
+	}
+	return open(dir)
+}
+
+// Reopen appends to a run that was interrupted. A line cut short by a crash is
+// removed first.
+func Reopen(dir string) (*Writer, error) {
+	for _, name := range []string{CellsFile, SeriesFile} {
+		if err := dropPartialLine(filepath.Join(dir, name)); err != nil {
+			return nil, fmt.Errorf("reopen run: %w", err)
+		}
+	}
+	return open(dir)
+}
+
+func open(dir string) (*Writer, error) {
+	w := &Writer{dir: dir}
+	var err error
+	if w.cells, err = os.OpenFile(filepath.Join(dir, CellsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+		return nil, fmt.Errorf("open run: %w", err)
+	}
+	if w.series, err = os.OpenFile(filepath.Join(dir, SeriesFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+		w.cells.Close()
+		return nil, fmt.Errorf("open run: %w", err)
+	}
+	return w, nil
+}
+
+func dropPartialLine(path string) error {
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(raw) == 0 || raw[len(raw)-1] == '\n' {
+		return nil
+	}
+	return os.Truncate(path, int64(bytes.LastIndexByte(raw, '\n')+1))
+}
+
+// Dir is the run's folder.
+func (w *Writer) Dir() string { return w.dir }
+
+// Append writes a repeat and its series, and waits until they are on disk. The
+// series goes first: a repeat that is listed has its series.
+func (w *Writer) Append(r *Repeat, seconds []Second) error {
+	for i := range seconds {
+		if err := appendLine(w.series, &seconds[i]); err != nil {
+			return fmt.Errorf("append to %s: %w", SeriesFile, err)
+		}
+	}
+	if err := appendLine(w.cells, r); err != nil {
+		return fmt.Errorf("append to %s: %w", CellsFile, err)
+	}
+	return errors.Join(w.series.Sync(), w.cells.Sync())
+}
+
+func appendLine(f *os.File, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(b, '\n'))
+	return err
+}
+
+// Close closes the files.
+func (w *Writer) Close() error { return errors.Join(w.cells.Close(), w.series.Close()) }
+
+// WriteRun replaces run.json in dir, whole or not at all.
+func WriteRun(dir string, run *Run) error {
+	b, err := json.MarshalIndent(run, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write run: %w", err)
+	}
+	return WriteFile(filepath.Join(dir, RunFile), append(b, '\n'))
+}
+
+// WriteFile replaces a file, whole or not at all.
+func WriteFile(path string, b []byte) error {
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
