@@ -1,0 +1,89 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// benchUnits are the values of a line, after ns/op. A unit that benchstat does
+// not know the direction of is declared at the top of the file.
+var benchUnits = []struct {
+	unit   string
+	metric stats.Metric
+}{
+	{"req/s", stats.Throughput},
+	{"p50-sec", stats.P50},
+	{"p99-sec", stats.P99},
+	{"cpu-sec/req", stats.CPU},
+	{"ctxsw/req", stats.CtxSwitches},
+	{"B/client", stats.Memory},
+	{"B-total", stats.MemoryTotal},
+	{"threads", stats.Threads},
+}
+
+// Bench writes the valid repeats in the Go benchmark format, a line each, so
+// that benchstat can compare models within a run (-col /model) and runs with
+// each other. The iterations are the requests; ns/op is the inverse of the
+// throughput, what a request costs the wall clock, not its latency. An idle
+// repeat has no ns/op, and its clients for iterations.
+func Bench(w io.Writer, set *result.Set) error {
+	b := bufio.NewWriter(w)
+	run := &set.Run
+	config := func(key, value string) {
+		if value = strings.Join(strings.Fields(value), " "); value != "" {
+			fmt.Fprintf(b, "%s: %s\n", key, value)
+		}
+	}
+	config("goos", run.Host.OS)
+	config("goarch", run.Host.Arch)
+	config("cpu", run.Host.CPUModel)
+	config("kernel", run.Host.Kernel)
+	config("cores", stats.Group(run.Host.Cores))
+	config("go", run.Build.Go)
+	config("commit", run.Build.Commit)
+	config("config", run.Name)
+	config("run", run.ID)
+	config("generator", run.Generator)
+	b.WriteByte('\n')
+	for _, u := range benchUnits {
+		better := "lower"
+		if u.metric.BetterHigher {
+			better = "higher"
+		}
+		fmt.Fprintf(b, "Unit %s better=%s\n", u.unit, better)
+	}
+	b.WriteByte('\n')
+	for _, c := range stats.Cells(run, set.Repeats) {
+		for _, r := range c.Valid {
+			benchLine(b, r)
+		}
+	}
+	return b.Flush()
+}
+
+func benchLine(b *bufio.Writer, r *result.Repeat) {
+	fmt.Fprintf(b, "BenchmarkTier/model=%s/protocol=%s/workload=%s", r.Model, r.Protocol, r.Workload)
+	if r.Loop == result.Open {
+		fmt.Fprintf(b, "/loop=open/rate=%g", r.RateRPS)
+	}
+	fmt.Fprintf(b, "/clients=%d", r.Clients)
+	n := r.Requests
+	if r.Workload == result.Idle || n == 0 {
+		n = int64(r.Clients)
+	}
+	fmt.Fprintf(b, " %d", n)
+	if v, ok := stats.Throughput.Value(r); ok && v > 0 {
+		fmt.Fprintf(b, " %.6g ns/op", 1e9/v)
+	}
+	for _, u := range benchUnits {
+		if v, ok := u.metric.Value(r); ok {
+			fmt.Fprintf(b, " %.6g %s", v, u.unit)
+		}
+	}
+	b.WriteByte('\n')
+}

@@ -1,0 +1,105 @@
+package report
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// shape is how a fixture's model does.
+type shape struct {
+	name, doc string
+	rps       func(n int) float64
+	tail      float64 // p99 as a multiple of p50
+	perClient float64 // bytes
+	threads   func(n int) int
+	processes int
+}
+
+var shapes = []shape{
+	{"eventloop", "One thread waits on all connections at once (gnet, one loop).", func(int) float64 { return 90e3 }, 1.4, 591, func(int) int { return 9 }, 1},
+	{"thread", "A kernel thread for each connection, with blocking reads and writes.", func(n int) float64 {
+		return 62e3 / (1 + float64(n)/3000)
+	}, 6, 26e3, func(n int) int { return n + 8 }, 1},
+	{"prefork", "A worker process for each core (fasthttp prefork, SO_REUSEPORT).", func(n int) float64 { return 88e3 / (1 + float64(n)/40e3) }, 2.2, 8e3, func(int) int { return 27 }, 3},
+}
+
+// fixture is a run with made-up numbers: the models over HTTP and echo at the
+// given tiers. At 10,000 clients thread never passes, at 1,000 only in part.
+func fixture(tiers []int, repeats int) *result.Set {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	set := &result.Set{Run: result.Run{
+		Schema: result.Schema, ID: "20260301T120000Z-quick", Name: "quick",
+		Title:   "Three models at the tiers",
+		Started: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Ended: time.Date(2026, 3, 1, 12, 2, 14, 0, time.UTC),
+		ConfigFile: "configs/quick.yaml", ConfigText: "# Three models at the tiers.\nname: quick\nclients: [10, 100, 1000, 10000]\n",
+		Generator: "vegeta", Seed: 42, Repeats: repeats,
+		Host: result.Host{
+			OS: "linux", Arch: "amd64", Kernel: "6.18.5", CPUModel: "AMD EPYC 7B13", Cores: 2, MemBytes: 24 << 30, Virtual: "kvm",
+			Limits:  map[string]int64{"nofile": 20000, "nproc": -1},
+			Sysctls: map[string]string{"net.core.somaxconn": "4096", "net.ipv4.ip_local_port_range": "32768 60999"},
+		},
+		Build: result.Build{Go: "go1.26.8", Commit: "0123456789abcdef0123456789abcdef01234567", Modules: map[string]string{
+			"github.com/panjf2000/gnet/v2": "v2.9.7", "github.com/tsenart/vegeta/v12": "v12.13.0",
+		}},
+	}}
+	run := &set.Run
+	for _, s := range shapes {
+		run.Models = append(run.Models, result.Info{Name: s.name, Doc: s.doc})
+	}
+	for _, pw := range [][2]string{{"http", "plaintext"}, {"echo", "echo"}} {
+		for _, n := range tiers {
+			for _, s := range shapes {
+				k := result.Key{Model: s.name, Protocol: pw[0], Workload: pw[1], Clients: n, Loop: result.Closed}
+				run.Cells = append(run.Cells, k)
+				for i := 1; i <= repeats; i++ {
+					set.Repeats = append(set.Repeats, repeat(rnd, run.ID, k, s, i))
+				}
+			}
+		}
+	}
+	return set
+}
+
+func repeat(rnd *rand.Rand, run string, k result.Key, s shape, number int) result.Repeat {
+	const sec = 5.0
+	n := float64(k.Clients)
+	noise := func(by float64) float64 { return 1 + by*(2*rnd.Float64()-1) }
+	rps := s.rps(k.Clients) * noise(0.03)
+	if k.Protocol == "echo" {
+		rps *= 1.15
+	}
+	p50 := n / rps * 0.95
+	p99 := p50 * s.tail * noise(0.15)
+	r := result.Repeat{
+		Run: run, Key: k, Repeat: number, AskedSec: sec, DurationSec: sec, WarmupSec: 1,
+		Started:  time.Date(2026, 3, 1, 12, 0, number, 0, time.UTC),
+		Requests: int64(rps * sec), ThroughputRPS: rps,
+		Service:   result.Latency{Mean: n / rps, P50: p50, P90: p50 * 1.2, P99: p99, P999: p99 * 1.8, Max: p99 * 3.1},
+		Generator: result.Generator{Name: "vegeta", CPUSec: 4.6, Workers: 2},
+		Gates:     result.Gates{Verdict: result.Valid},
+		Server: result.Server{
+			CPUUserSec: 1.4 * noise(0.05), CPUSysSec: 3.1 * noise(0.05),
+			PSSBytes: 9<<20 + int64(n*s.perClient*noise(0.02)), Threads: s.threads(k.Clients), Processes: s.processes,
+			KernelStackBytes: int64(s.threads(k.Clients)) * 16 << 10, CtxSwitches: int64(rps * 0.8 * noise(0.1)),
+			FDs: k.Clients + 12, ConnsPerProcess: []int{k.Clients},
+			Before: result.Usage{PSSBytes: 9 << 20, KernelStackBytes: 8 * 16 << 10, Threads: 8, Processes: s.processes, FDs: 12},
+		},
+		Established: result.Established{Server: result.Ends{Start: k.Clients, End: k.Clients}, Generator: result.Ends{Start: k.Clients, End: k.Clients}},
+	}
+	if s.processes > 1 {
+		r.Server.ConnsPerProcess = []int{k.Clients/2 + k.Clients%2, k.Clients / 2}
+	}
+	switch {
+	case s.name != "thread" || k.Clients < 1000:
+	case k.Clients >= 10000:
+		r.Established.Server.End = 9950
+		r.Errors = map[string]int64{"timeout": 576}
+		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"576 requests failed: timeout 576", "9,950 of 10,000 connections established at the end"}}
+	case number == 2:
+		r.Errors = map[string]int64{"reset": 3}
+		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"3 requests failed: reset 3"}}
+	}
+	return r
+}

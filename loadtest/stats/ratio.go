@@ -1,0 +1,119 @@
+package stats
+
+import (
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// An Outcome says how a comparison ended.
+type Outcome int
+
+// Outcomes.
+const (
+	Unmeasured Outcome = iota // no repeat is valid on both sides
+	Unbounded                 // no bound was asked
+	Pass
+	Short
+)
+
+// A Comparison is a model beside a peer in one cell.
+type Comparison struct {
+	Ask     result.Ratio
+	Key     result.Key // the model's
+	RateRPS float64
+	// Summary is of model ÷ peer, taken repeat by repeat: the two of one number
+	// were measured close together, so that what drifts on the host cancels.
+	Summary
+	Outcome Outcome
+	// By is how far the median is beyond the bound that it misses, in the
+	// ratio's own unit: 0.03 when 0.92 was measured and 0.95 asked.
+	By float64
+	// Undecided says that the interval holds the bound: the outcome is that of
+	// the median, and another run might end otherwise.
+	Undecided bool
+}
+
+// Compare answers ask for each of the model's cells that it names, in order. A
+// model that has no such cell gives none.
+func Compare(cells []*Cell, ask result.Ratio) []Comparison {
+	m, ok := Lookup(ask.Metric)
+	if !ok {
+		return nil
+	}
+	var out []Comparison
+	for _, c := range cells {
+		if c.Model != ask.Model ||
+			ask.Protocol != "" && ask.Protocol != c.Protocol ||
+			ask.Workload != "" && ask.Workload != c.Workload {
+			continue
+		}
+		// A metric the workload does not have is no comparison that failed.
+		if c.Workload == result.Idle && m.Name != Memory.Name {
+			continue
+		}
+		cmp := Comparison{Ask: ask, Key: c.Key, RateRPS: c.RateRPS}
+		if p := peer(cells, c, ask.Peer); p != nil {
+			cmp.Summary = Summarize(pairs(c, p, m))
+		}
+		cmp.judge()
+		out = append(out, cmp)
+	}
+	return out
+}
+
+func peer(cells []*Cell, c *Cell, name string) *Cell {
+	want := c.Key
+	want.Model = name
+	for _, p := range cells {
+		if p.Key == want && p.RateRPS == c.RateRPS {
+			return p
+		}
+	}
+	return nil
+}
+
+// pairs divides the values of the repeats that bear one number and are valid
+// on both sides.
+func pairs(c, p *Cell, m Metric) []float64 {
+	of := map[int]float64{}
+	for _, r := range p.Valid {
+		if v, ok := m.Value(r); ok && v != 0 {
+			of[r.Repeat] = v
+		}
+	}
+	var out []float64
+	for _, r := range c.Valid {
+		v, ok := m.Value(r)
+		if d, has := of[r.Repeat]; ok && has {
+			out = append(out, v/d)
+		}
+	}
+	return out
+}
+
+func (c *Comparison) judge() {
+	if c.N == 0 {
+		c.Outcome = Unmeasured
+		return
+	}
+	if c.Ask.AtLeast == 0 && c.Ask.AtMost == 0 {
+		c.Outcome = Unbounded
+		return
+	}
+	c.Outcome = Pass
+	if b := c.Ask.AtLeast; b != 0 {
+		if c.Median < b {
+			c.Outcome, c.By = Short, b-c.Median
+		}
+		c.Undecided = c.holds(b)
+	}
+	if b := c.Ask.AtMost; b != 0 {
+		if c.Median > b {
+			c.Outcome, c.By = Short, c.Median-b
+		}
+		c.Undecided = c.Undecided || c.holds(b)
+	}
+}
+
+func (c *Comparison) holds(bound float64) bool {
+	return c.Kind != None && c.Lo < bound && bound < c.Hi
+}

@@ -1,0 +1,137 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// A Kind says what an interval is.
+type Kind int
+
+// Kinds of interval.
+const (
+	None  Kind = iota // fewer than two values: nothing is known of the spread
+	Range             // smallest to largest: too few values for the confidence
+	CI95              // a confidence interval of the median, at 95 % or more
+)
+
+// A Summary is a median and how far to trust it. The zero value is the summary
+// of nothing.
+type Summary struct {
+	Median float64
+	Lo, Hi float64 // the interval; both are the median when Kind is None
+	Kind   Kind
+	N      int
+}
+
+// Summarize takes the median of xs. From six values on, its interval is the
+// order-statistic confidence interval at 95 % or more, which assumes nothing of
+// the distribution (the numbers of values below and above the median are
+// binomial); with fewer no such interval exists and it is the range.
+func Summarize(xs []float64) Summary {
+	xs = slices.Sorted(slices.Values(xs))
+	n := len(xs)
+	s := Summary{N: n}
+	if n == 0 {
+		return s
+	}
+	s.Median = (xs[(n-1)/2] + xs[n/2]) / 2
+	s.Kind = kindOf(n)
+	k := 1
+	if s.Kind == CI95 {
+		k = medianRank(n)
+	}
+	s.Lo, s.Hi = xs[k-1], xs[n-k]
+	return s
+}
+
+// kindOf is the interval that n values allow.
+func kindOf(n int) Kind {
+	switch {
+	case n < 2:
+		return None
+	case medianRank(n) == 0:
+		return Range
+	}
+	return CI95
+}
+
+// medianRank is the largest k such that the kth smallest and the kth largest of
+// n values hold the median between them with 95 % confidence, or 0.
+func medianRank(n int) int {
+	below := distuv.Binomial{N: float64(n), P: 0.5}
+	k := 0
+	for below.CDF(float64(k)) <= 0.025 {
+		k++
+	}
+	return k
+}
+
+// String is the kind as a reader is told of it, with the number of repeats.
+func (s Summary) String() string { return s.Kind.Describe(s.N) }
+
+// Describe names an interval of this kind over n repeats.
+func (k Kind) Describe(n int) string {
+	switch {
+	case n == 0:
+		return "no valid repeat"
+	case k == CI95:
+		return fmt.Sprintf("95 %% CI of %d repeats", n)
+	case k == Range:
+		return fmt.Sprintf("range of %d repeats", n)
+	}
+	return "1 repeat, no interval"
+}
+
+// Spread is the larger half of the interval as a part of the median: 0.02 is
+// ±2 %. It is NaN without an interval or with a median of 0.
+func (s Summary) Spread() float64 {
+	if s.Kind == None || s.Median == 0 {
+		return math.NaN()
+	}
+	return math.Max(s.Hi-s.Median, s.Median-s.Lo) / math.Abs(s.Median)
+}
+
+// TieWithin is the difference of two medians below which neither is called
+// better, whatever their intervals.
+const TieWithin = 0.05
+
+// Tied says that two summaries of one metric do not tell their models apart:
+// their medians are within TieWithin of the larger, or their intervals overlap.
+func (s Summary) Tied(t Summary) bool {
+	if s.N == 0 || t.N == 0 {
+		return false
+	}
+	if math.Abs(s.Median-t.Median) <= TieWithin*math.Max(math.Abs(s.Median), math.Abs(t.Median)) {
+		return true
+	}
+	return s.Kind != None && t.Kind != None && s.Lo <= t.Hi && t.Lo <= s.Hi
+}
+
+// Best are the places in cells of the best median of m and of all that tie with
+// it, in the order of cells. A cell without a valid repeat is never among them.
+func Best(cells []*Cell, m Metric) []int {
+	best := -1
+	for i, c := range cells {
+		s := c.Summary(m)
+		if s.N == 0 {
+			continue
+		}
+		if best < 0 || m.better(s.Median, cells[best].Summary(m).Median) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	var out []int
+	for i, c := range cells {
+		if i == best || c.Summary(m).Tied(cells[best].Summary(m)) {
+			out = append(out, i)
+		}
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+package stats
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// A Unit scales a number in base units for a reader.
+type Unit string
+
+// Units of the metrics.
+const (
+	PerSecond Unit = "req/s"
+	Seconds   Unit = "s"
+	Bytes     Unit = "B"
+	Count     Unit = ""
+)
+
+type step struct {
+	size   float64
+	suffix string
+}
+
+var steps = map[Unit][]step{
+	PerSecond: {{1, "/s"}, {1e3, "k/s"}, {1e6, "M/s"}, {1e9, "G/s"}},
+	Seconds:   {{1e-9, " ns"}, {1e-6, " µs"}, {1e-3, " ms"}, {1, " s"}},
+	Bytes:     {{1, " B"}, {1 << 10, " KiB"}, {1 << 20, " MiB"}, {1 << 30, " GiB"}},
+	Count:     {{1, ""}, {1e3, "k"}, {1e6, "M"}, {1e9, "G"}},
+}
+
+// Format prints v with three significant digits: "12.3k/s", "1.24 ms",
+// "26.0 KiB". A whole count is printed in full.
+func (u Unit) Format(v float64) string {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return "–"
+	case v < 0:
+		return "−" + u.Format(-v)
+	case u == Count && v == math.Trunc(v) && v < 1e6:
+		return Group(int(v))
+	case v == 0:
+		return "0" + u.zeroSuffix()
+	}
+	s, x := u.scale(v)
+	if u == Bytes && s.size == 1 {
+		return strconv.FormatFloat(x, 'f', 0, 64) + s.suffix
+	}
+	return strconv.FormatFloat(x, 'f', decimals(x), 64) + s.suffix
+}
+
+// Tick prints v as short as it is exact, for an axis: "10k", "50 µs".
+func (u Unit) Tick(v float64) string {
+	if v == 0 {
+		return "0"
+	}
+	s, x := u.scale(v)
+	return strconv.FormatFloat(x, 'g', 4, 64) + strings.TrimSuffix(s.suffix, "/s")
+}
+
+// scale finds the step in which v has one to three digits before the point
+// (four below 1 KiB), as it will be printed.
+func (u Unit) scale(v float64) (step, float64) {
+	ss := steps[u]
+	base := 1000.0
+	if u == Bytes {
+		base = 1024
+	}
+	for i, s := range ss {
+		x := v / s.size
+		if x < base-0.5 || i == len(ss)-1 {
+			return s, x
+		}
+	}
+	return step{1, string(u)}, v
+}
+
+func (u Unit) zeroSuffix() string {
+	switch u {
+	case PerSecond:
+		return "/s"
+	case Count:
+		return ""
+	}
+	return " " + string(u)
+}
+
+func decimals(x float64) int {
+	switch {
+	case x >= 99.95:
+		return 0
+	case x >= 9.995:
+		return 1
+	}
+	return 2
+}
+
+// Group prints a whole number with commas: "10,000".
+func Group(n int) string {
+	if n < 0 {
+		return "−" + Group(-n)
+	}
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
