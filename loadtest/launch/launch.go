@@ -1,0 +1,288 @@
+// Package launch starts a server as a process group of its own, waits until it
+// answers on sockets that it owns itself, and stops it with nothing left
+// behind. The server may be written in any language: see the contract in the
+// README.
+package launch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/host"
+)
+
+// A Spec says what to start. In Argv the words {addr}, {host}, {port},
+// {protocol} and {cpus} are filled in.
+type Spec struct {
+	Argv     []string
+	Protocol string // "http" or "echo": how readiness is asked for
+	Host     string // to listen on; 127.0.0.1 when empty
+	CPUs     int    // for {cpus}; all when 0
+	// ReadyTimeout bounds the wait for the first answer; 15 s when 0.
+	ReadyTimeout time.Duration
+}
+
+// StopTimeout is how long the contract gives a server to end after SIGTERM.
+const StopTimeout = 5 * time.Second
+
+const (
+	readyTimeout = 15 * time.Second
+	pollEvery    = 5 * time.Millisecond
+	// settle is how long the number of processes and of listening sockets must
+	// stay the same: the workers of a server start to listen one by one, and a
+	// client that connects too early misses the late ones.
+	settle = 100 * time.Millisecond
+)
+
+// A Server is a process group that answers.
+type Server struct {
+	Addr string
+	Port int
+	cmd  *exec.Cmd
+	log  *tail
+	done chan struct{} // closed when the leader has been waited for
+	err  error         // of the wait, once done is closed
+}
+
+// Start starts the server on a free port and returns once it answers and every
+// socket that listens on the port belongs to its group. On failure nothing of
+// it is left, and the error carries the end of what it printed.
+func Start(ctx context.Context, spec Spec) (*Server, error) {
+	if len(spec.Argv) == 0 {
+		return nil, errors.New("start server: empty command")
+	}
+	if spec.Host == "" {
+		spec.Host = "127.0.0.1"
+	}
+	if spec.CPUs == 0 {
+		spec.CPUs = runtime.NumCPU()
+	}
+	if spec.ReadyTimeout == 0 {
+		spec.ReadyTimeout = readyTimeout
+	}
+	port, err := freePort(spec.Host)
+	if err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
+	s := &Server{
+		Addr: net.JoinHostPort(spec.Host, strconv.Itoa(port)), Port: port,
+		log: &tail{}, done: make(chan struct{}),
+	}
+	argv := Fill(spec.Argv, spec, port)
+	s.cmd = exec.Command(argv[0], argv[1:]...)
+	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
+	s.cmd.SysProcAttr = procAttr()
+	// A child that inherits the pipe of our log would keep Wait from returning
+	// after the leader ended.
+	s.cmd.WaitDelay = time.Second
+
+	started := make(chan error)
+	go func() {
+		// The kernel's parent-death signal goes off when the thread that
+		// started the child ends, so this thread stays until the child does.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			s.err = s.cmd.Wait()
+			close(s.done)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start server %s: %w", argv[0], err)
+	}
+	if err := s.ready(ctx, spec); err != nil {
+		s.Kill()
+		return nil, fmt.Errorf("start server %s: %w%s", strings.Join(argv, " "), err, s.log.quote())
+	}
+	return s, nil
+}
+
+// Fill replaces the placeholders of an argument list.
+func Fill(argv []string, spec Spec, port int) []string {
+	r := strings.NewReplacer(
+		"{addr}", net.JoinHostPort(spec.Host, strconv.Itoa(port)),
+		"{host}", spec.Host, "{port}", strconv.Itoa(port),
+		"{protocol}", spec.Protocol, "{cpus}", strconv.Itoa(spec.CPUs),
+	)
+	out := make([]string, len(argv))
+	for i, a := range argv {
+		out[i] = r.Replace(a)
+	}
+	return out
+}
+
+// Tree is the server's processes.
+func (s *Server) Tree() host.Tree { return host.Tree{PGID: s.cmd.Process.Pid} }
+
+// Exited is closed when the server's leader has ended.
+func (s *Server) Exited() <-chan struct{} { return s.done }
+
+// Log is the end of what the server printed.
+func (s *Server) Log() string { return s.log.String() }
+
+func (s *Server) ready(ctx context.Context, spec Spec) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, spec.ReadyTimeout,
+		fmt.Errorf("not ready after %v", spec.ReadyTimeout))
+	defer cancel()
+	var last error
+	var seen shape
+	var since time.Time
+	for {
+		select {
+		case <-s.done:
+			return fmt.Errorf("it ended before it answered: %w", exitError(s.err))
+		case <-ctx.Done():
+			if last != nil {
+				return fmt.Errorf("%w: %w", context.Cause(ctx), last)
+			}
+			return context.Cause(ctx)
+		case <-time.After(pollEvery):
+		}
+		if last = Probe(s.Addr, spec.Protocol); last != nil {
+			continue
+		}
+		now, err := s.shape()
+		if err != nil {
+			last = err
+			continue
+		}
+		if now != seen {
+			seen, since = now, time.Now()
+		} else if time.Since(since) >= settle {
+			return nil
+		}
+	}
+}
+
+// shape is what must stay the same for a server to have settled.
+type shape struct{ processes, listening int }
+
+// shape fails unless every socket that listens on the server's port is held by
+// its group: a leftover of another server on the port, or one that came first,
+// would otherwise be measured in its place.
+func (s *Server) shape() (shape, error) {
+	sockets, err := host.SocketsOn(s.Port)
+	if err != nil {
+		return shape{}, err
+	}
+	owners, err := s.Tree().SocketOwners()
+	if err != nil {
+		return shape{}, err
+	}
+	if len(sockets.Listening) == 0 {
+		return shape{}, fmt.Errorf("no socket listens on port %d", s.Port)
+	}
+	for _, inode := range sockets.Listening {
+		if _, ours := owners[inode]; !ours {
+			return shape{}, fmt.Errorf("a process outside the server's group listens on port %d", s.Port)
+		}
+	}
+	pids, err := s.Tree().PIDs()
+	if err != nil {
+		return shape{}, err
+	}
+	return shape{len(pids), len(sockets.Listening)}, nil
+}
+
+// Stop sends SIGTERM to the leader and waits for it, as long as the contract
+// allows. What is left of the group then is killed. An error says how the
+// server broke the contract; nothing is left in any case.
+func (s *Server) Stop() error {
+	var broken []string
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		broken = append(broken, err.Error())
+	}
+	select {
+	case <-s.done:
+		if err := exitError(s.err); err != nil {
+			broken = append(broken, err.Error())
+		}
+	case <-time.After(StopTimeout):
+		broken = append(broken, fmt.Sprintf("did not end within %v of SIGTERM", StopTimeout))
+	}
+	if pids, err := s.Tree().PIDs(); err == nil && len(pids) > 0 {
+		broken = append(broken, fmt.Sprintf("left %d processes behind", len(pids)))
+	}
+	if err := s.Kill(); err != nil {
+		broken = append(broken, err.Error())
+	}
+	if len(broken) > 0 {
+		return fmt.Errorf("stop server: %s%s", strings.Join(broken, "; "), s.log.quote())
+	}
+	return nil
+}
+
+// Kill ends the whole group at once and returns when none of it is left.
+func (s *Server) Kill() error {
+	deadline := time.Now().Add(2 * time.Second)
+	for {
+		if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("kill group %d: %w", s.cmd.Process.Pid, err)
+		}
+		pids, err := s.Tree().PIDs()
+		if err != nil {
+			return fmt.Errorf("look for what is left of group %d: %w", s.cmd.Process.Pid, err)
+		}
+		if len(pids) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("processes %v of group %d are still there after SIGKILL", pids, s.cmd.Process.Pid)
+		}
+		time.Sleep(pollEvery)
+	}
+	<-s.done
+	return nil
+}
+
+func exitError(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("it ended with %v", exit.ProcessState)
+	}
+	return err
+}
+
+// tail keeps the end of what a server prints.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailBytes = 4096
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > tailBytes {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailBytes:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(bytes.TrimSpace(t.buf))
+}
+
+func (t *tail) quote() string {
+	if s := t.String(); s != "" {
+		return "\n  it printed: " + strings.ReplaceAll(s, "\n", "\n  ")
+	}
+	return ""
+}
