@@ -1,0 +1,168 @@
+// Command server runs one model in one process tree: see package servers for the contract.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/rs/zerolog"
+
+	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/all"
+)
+
+func main() {
+	// The signals stay caught until the process ends: prefork's workers get SIGTERM twice when a whole process group
+	// is stopped, and the second must not cut off what they are finishing.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "server: %v\n(server --help lists the flags)\n", err)
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "server: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// A usageError is the user's mistake: nothing was started.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+type flags struct {
+	Model    string `placeholder:"NAME" help:"Model to serve with: ${models}."`
+	Protocol string `default:"http" placeholder:"NAME" help:"Protocol to speak: http or echo."`
+	Addr     string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
+
+	List bool `help:"List the models and stop."`
+	JSON bool `name:"json" help:"With --list: as JSON."`
+
+	LogLevel string `default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn, error or off."`
+
+	MaxHeader    int           `default:"16384" placeholder:"BYTES" help:"Largest header block of a request; more is answered 431."`
+	MaxBody      int           `default:"4194304" placeholder:"BYTES" help:"Largest body of a request; more is answered 413."`
+	IdleTimeout  time.Duration `default:"30s" placeholder:"TIME" help:"Longest silence between two requests."`
+	ReadTimeout  time.Duration `default:"10s" placeholder:"TIME" help:"Longest time for one request to arrive."`
+	WriteTimeout time.Duration `default:"30s" placeholder:"TIME" help:"Longest time for a client to take nothing of its answer."`
+	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish what is in flight after SIGTERM."`
+	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the system's limits allow."`
+	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork; 0: one per core."`
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var f flags
+	helped := false
+	parser, err := kong.New(&f,
+		kong.Name("server"),
+		kong.Description("Serves HTTP or raw echo with one server model, until SIGTERM."),
+		kong.Vars{"models": strings.Join(names(), ", ")},
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }),
+	)
+	if err != nil {
+		return err
+	}
+	if _, err := parser.Parse(args); helped {
+		return nil
+	} else if err != nil {
+		return usageError{err}
+	}
+
+	if f.List {
+		return list(stdout, f.JSON)
+	}
+	if f.JSON {
+		return usageError{errors.New("--json: only with --list")}
+	}
+	model, ok := all.Find(f.Model)
+	switch {
+	case f.Model == "":
+		return usageError{fmt.Errorf("--model is missing: must be one of %s", strings.Join(names(), ", "))}
+	case !ok:
+		return usageError{fmt.Errorf("--model %s: must be one of %s", f.Model, strings.Join(names(), ", "))}
+	}
+	log, err := logger(stderr, f.LogLevel)
+	if err != nil {
+		return usageError{err}
+	}
+	cfg := servers.Config{
+		Protocol:     f.Protocol,
+		Addr:         f.Addr,
+		Limits:       servers.Limits{HeaderBytes: f.MaxHeader, BodyBytes: f.MaxBody},
+		IdleTimeout:  f.IdleTimeout,
+		ReadTimeout:  f.ReadTimeout,
+		WriteTimeout: f.WriteTimeout,
+		DrainTimeout: f.DrainTimeout,
+		MaxConns:     f.MaxConns,
+		Workers:      f.Workers,
+		Log:          log.With().Str("model", model.Name).Int("pid", os.Getpid()).Logger(),
+	}
+	if err := cfg.Check(); err != nil {
+		return usageError{err}
+	}
+	return model.Serve(ctx, cfg)
+}
+
+func names() []string {
+	var names []string
+	for _, m := range all.Models {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+func list(w io.Writer, asJSON bool) error {
+	if asJSON {
+		type model struct {
+			Name string `json:"name"`
+			Doc  string `json:"doc"`
+		}
+		var models []model
+		for _, m := range all.Models {
+			models = append(models, model{m.Name, m.Doc})
+		}
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(models)
+	}
+	for _, m := range all.Models {
+		if _, err := fmt.Fprintf(w, "%-10s %s\n", m.Name, m.Doc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logger writes JSON, one object a line, or lines for people when w is a terminal.
+func logger(w io.Writer, level string) (zerolog.Logger, error) {
+	levels := map[string]zerolog.Level{
+		"debug": zerolog.DebugLevel,
+		"info":  zerolog.InfoLevel,
+		"warn":  zerolog.WarnLevel,
+		"error": zerolog.ErrorLevel,
+		"off":   zerolog.Disabled,
+	}
+	l, ok := levels[level]
+	if !ok {
+		return zerolog.Logger{}, fmt.Errorf("--log-level %s: must be debug, info, warn, error or off", level)
+	}
+	if file, ok := w.(*os.File); ok {
+		if st, err := file.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+			w = zerolog.ConsoleWriter{Out: w, TimeFormat: "15:04:05.000"}
+		}
+	}
+	return zerolog.New(w).Level(l).With().Timestamp().Logger(), nil
+}

@@ -1,0 +1,8 @@
+package app
+
+var ok = []byte("ok")
+
+// healthz tells that the server answers.
+var healthz = workload{path: "/healthz", method: "GET", serve: func(_ *Request, resp *Response) {
+	resp.Body = ok
+}}

@@ -1,0 +1,8 @@
+package app
+
+var helloWorld = []byte("Hello, World!")
+
+// plaintext costs next to nothing to answer, so that what is measured is the server.
+var plaintext = workload{path: "/plaintext", method: "GET", serve: func(_ *Request, resp *Response) {
+	resp.Body = helloWorld
+}}

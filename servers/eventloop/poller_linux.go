@@ -1,0 +1,108 @@
+package eventloop
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+	"golang.org/x/sys/unix"
+)
+
+// A poller changes what gnet's own epoll waits for. gnet has no way to pause reading, and keeps the descriptor to
+// itself, but the kernel shows it: /proc/self/fdinfo lists what each epoll watches. The events this sets are those that
+// gnet's default poller would set (it finds its connection by EpollEvent.Fd).
+type poller struct {
+	fd int // gnet's epoll, -1: not found
+}
+
+// find looks for the epoll that watches the connection conn.
+func (p *poller) find(conn int) error {
+	ep, _, err := watcher(conn)
+	p.fd = ep
+	return err
+}
+
+// writeOnly has the loop wait only until conn can be written. It reports whether it could.
+func (p *poller) writeOnly(conn int) bool {
+	return p.fd >= 0 && unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, conn,
+		&unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(conn)}) == nil
+}
+
+// stopListening takes what is in the accept queue, as far as gnet keeps up, and closes the port. gnet would only do so after
+// all connections have ended.
+func (p *poller) stopListening(engine gnet.Engine) error {
+	fd, err := engine.Dup()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	ep, listener, err := watcher(fd)
+	if err != nil {
+		return err
+	}
+	for range 100 {
+		queued := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(queued, 0); n == 0 && err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	// gnet takes an error of accept for its end, so it must not hear of the shutdown.
+	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_DEL, listener, nil); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	return os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_RD))
+}
+
+// watcher finds the epoll of this process that watches the socket behind fd, and under which descriptor.
+func watcher(fd int) (epoll, watched int, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return -1, -1, os.NewSyscallError("fstat", err)
+	}
+	const dir = "/proc/self/fd"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return -1, -1, err
+	}
+	for _, e := range entries {
+		if to, err := os.Readlink(filepath.Join(dir, e.Name())); err != nil || to != "anon_inode:[eventpoll]" {
+			continue
+		}
+		f, err := os.Open(filepath.Join("/proc/self/fdinfo", e.Name()))
+		if err != nil {
+			continue
+		}
+		watched, found := watchedFD(bufio.NewScanner(f), st.Ino)
+		_ = f.Close()
+		if found {
+			epoll, err := strconv.Atoi(e.Name())
+			return epoll, watched, err
+		}
+	}
+	return -1, -1, fmt.Errorf("find gnet's epoll in %s: %w", dir, errors.ErrUnsupported)
+}
+
+// watchedFD reads fdinfo of an epoll: a line for each descriptor, "tfd: 7 events: 19 data: 7 pos:0 ino:2f1a sdev:9".
+func watchedFD(lines *bufio.Scanner, ino uint64) (fd int, found bool) {
+	want := "ino:" + strconv.FormatUint(ino, 16)
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) < 2 || f[0] != "tfd:" {
+			continue
+		}
+		for _, field := range f[2:] {
+			if field == want {
+				fd, err := strconv.Atoi(f[1])
+				return fd, err == nil
+			}
+		}
+	}
+	return -1, false
+}

@@ -1,0 +1,25 @@
+//go:build unix && !linux
+
+package eventloop
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/panjf2000/gnet/v2"
+)
+
+// A poller changes what gnet's own kqueue waits for: only Linux shows which one that is.
+type poller struct {
+	fd int
+}
+
+func (*poller) find(int) error {
+	return fmt.Errorf("find gnet's kqueue: %w", errors.ErrUnsupported)
+}
+
+func (*poller) writeOnly(int) bool { return false }
+
+func (*poller) stopListening(gnet.Engine) error {
+	return fmt.Errorf("find gnet's kqueue: %w", errors.ErrUnsupported)
+}

@@ -1,0 +1,320 @@
+// Package goroutine is the model of Go's standard library: a goroutine for each connection.
+//
+// How a connection is waited for: the goroutine reads from its connection as if that blocked. When there is nothing to
+// read, Go's runtime parks the goroutine and hands the descriptor to its netpoller (epoll, kqueue), which wakes it. So
+// the code reads like a thread per connection, and underneath runs an event loop with as many threads as there are
+// cores.
+//
+// Who schedules: Go's runtime, in user space. A switch between goroutines costs some hundred nanoseconds, and each read
+// is tried once before the goroutine is parked, so a request costs one failed read(2) more than on an event loop.
+//
+// What is shared: the process, its memory, its garbage collector and its cores. A slow handler holds up nobody as long
+// as a core is free; when all are busy, the runtime takes turns every 10 ms.
+//
+// What it costs: a goroutine with its stack, a read buffer and the netpoller's bookkeeping, about 8 KB for an idle
+// connection. GOMAXPROCS stays as it is, one per core, because a parked goroutine needs no thread.
+//
+// When to use it: nearly always, in Go. It carries tens of thousands of connections and lets a handler block. prefork
+// runs one of these in each of its processes.
+package goroutine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/wire"
+)
+
+// Model is a goroutine for each connection.
+var Model = servers.Model{
+	Name:  "goroutine",
+	Doc:   "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
+	Serve: Serve,
+}
+
+const (
+	readSize  = 4 << 10
+	bulkSize  = 64 << 10  // once a read fills the buffer, more is on its way
+	keepReply = 256 << 10 // a larger reply buffer is not kept
+
+	// reserve is what a process needs besides its connections: standard streams, listener, netpoller, and some to spare.
+	reserve = 64
+
+	// acceptRest is how long a listener that is about to close goes on accepting what is in its queue.
+	acceptRest = 20 * time.Millisecond
+)
+
+// Serve listens on cfg.Addr and serves until ctx is done.
+func Serve(ctx context.Context, cfg servers.Config) error {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return err
+	}
+	return ServeListener(ctx, cfg, ln.(*net.TCPListener))
+}
+
+type server struct {
+	cfg  servers.Config
+	wire *wire.Server
+	gate admit.Gate
+
+	bulk  sync.Pool // of *[]byte, bulkSize long
+	reply sync.Pool // of *[]byte
+
+	conns   sync.WaitGroup
+	mu      sync.Mutex
+	open    map[*conn]struct{}
+	drainBy time.Time // until when a connection without a request may stay; set with mu held, before wire.Drain
+}
+
+type conn struct {
+	*net.TCPConn
+	state   wire.Conn
+	buf     []byte
+	current uint32    // state.Started() of the request that has begun to arrive
+	readBy  time.Time // the deadlines that are set
+	writeBy time.Time
+}
+
+// ServeListener serves the connections of ln, which it closes, until ctx is done. cfg has its defaults.
+func ServeListener(ctx context.Context, cfg servers.Config, ln *net.TCPListener) error {
+	limit, err := admit.Limit(cfg.MaxConns, reserve)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	s := &server{
+		cfg:  cfg,
+		wire: wire.New(cfg),
+		gate: admit.Gate{Max: limit, Log: cfg.Log},
+		open: make(map[*conn]struct{}),
+	}
+	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
+	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
+	cfg.Log.Info().Str("addr", ln.Addr().String()).Int("max_conns", limit).Msg("listening")
+
+	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Now().Add(acceptRest)) })
+	defer stop()
+	err = s.accept(ctx, ln)
+	_ = ln.Close()
+	s.drain(ctx)
+	return err
+}
+
+// accept returns nil once ctx is done and the queue is empty.
+func (s *server) accept(ctx context.Context, ln *net.TCPListener) error {
+	short := false // of descriptors or memory
+	for {
+		c, err := ln.AcceptTCP()
+		switch {
+		case err == nil:
+			short = false
+			s.start(c)
+		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
+			return nil
+		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM):
+			// The system is short of something; connections that end will give it back.
+			if !short {
+				short = true
+				s.cfg.Log.Warn().Err(err).Int("open", s.gate.Open()).Msg("cannot accept for now")
+			}
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-ctx.Done():
+				return nil
+			}
+		default:
+			return fmt.Errorf("accept on %s: %w", s.cfg.Addr, err)
+		}
+	}
+}
+
+func (s *server) start(tc *net.TCPConn) {
+	if !s.gate.Enter() {
+		_ = tc.SetLinger(0) // a reset, which the peer sees at once
+		_ = tc.Close()
+		return
+	}
+	c := &conn{TCPConn: tc}
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	s.mu.Unlock()
+	s.conns.Go(func() {
+		s.serve(c)
+		s.wire.Release(&c.state)
+		s.mu.Lock()
+		delete(s.open, c)
+		s.mu.Unlock()
+		_ = c.Close()
+		s.gate.Leave()
+	})
+}
+
+func (s *server) serve(c *conn) {
+	c.buf = make([]byte, readSize)
+	var bulk *[]byte
+	defer func() {
+		if bulk != nil {
+			s.bulk.Put(bulk)
+		}
+	}()
+	in := c.buf
+	for {
+		n, err := s.read(c, in)
+		if n == 0 {
+			if !s.wire.Draining() || !errors.Is(err, os.ErrDeadlineExceeded) {
+				return
+			}
+			if c.state.Partial() && time.Now().Before(c.readBy) {
+				_ = c.SetReadDeadline(c.readBy) // drain's deadline was not for it
+				continue
+			}
+			s.linger(c)
+			return
+		}
+		reply := s.reply.Get().(*[]byte)
+		out, next := s.wire.Feed(&c.state, in[:n], (*reply)[:0])
+		ok := len(out) == 0 || s.write(c, out)
+		if cap(out) <= keepReply && s.cfg.Protocol == servers.HTTP {
+			*reply = out[:0]
+		}
+		s.reply.Put(reply)
+		if !ok {
+			return
+		}
+		if next == wire.Close {
+			s.linger(c)
+			return
+		}
+		switch {
+		case bulk == nil && n == len(in):
+			bulk = s.bulk.Get().(*[]byte)
+			in = *bulk
+		case bulk != nil && n <= readSize:
+			s.bulk.Put(bulk)
+			bulk, in = nil, c.buf
+		}
+	}
+}
+
+// read waits for bytes, no longer than the timeout that applies.
+func (s *server) read(c *conn, in []byte) (int, error) {
+	now := time.Now()
+	switch {
+	case c.state.Partial():
+		// The deadline of a request is set once: bytes that drip in do not move it.
+		if c.current != c.state.Started() {
+			c.current = c.state.Started()
+			s.setReadDeadline(c, now.Add(s.cfg.ReadTimeout))
+		}
+	default:
+		// Moving a deadline costs more than reading the clock, so it is set somewhat late and moved seldom.
+		if by, late := deadline(now, c.readBy, s.cfg.IdleTimeout); late {
+			s.setReadDeadline(c, by)
+		}
+		// Asked after the deadline is set, and drain sets its own after it has set the flag: one of the two
+		// sees the other.
+		if s.wire.Draining() {
+			s.mu.Lock()
+			by := s.drainBy
+			s.mu.Unlock()
+			s.setReadDeadline(c, by)
+		}
+	}
+	return c.Read(in)
+}
+
+// deadline returns the deadline of something that may take d from now, and whether set, the one before, has to be
+// replaced by it.
+func deadline(now, set time.Time, d time.Duration) (by time.Time, replace bool) {
+	slack := d / 8
+	left := set.Sub(now)
+	return now.Add(d + slack), left < d || left > d+slack
+}
+
+func (s *server) setReadDeadline(c *conn, t time.Time) {
+	c.readBy = t
+	_ = c.SetReadDeadline(t)
+}
+
+// write writes all of out. A peer that takes nothing for the write timeout ends it.
+func (s *server) write(c *conn, out []byte) bool {
+	for len(out) > 0 {
+		if by, late := deadline(time.Now(), c.writeBy, s.cfg.WriteTimeout); late {
+			c.writeBy = by
+			_ = c.SetWriteDeadline(by)
+		}
+		piece := out
+		if len(piece) > bulkSize {
+			piece = piece[:bulkSize]
+		}
+		n, err := c.Write(piece)
+		out = out[n:]
+		if err != nil && !(n > 0 && errors.Is(err, os.ErrDeadlineExceeded)) {
+			return false
+		}
+	}
+	return true
+}
+
+// linger closes c so that its peer gets the whole last answer: see servers.LingerTimeout.
+func (s *server) linger(c *conn) {
+	if c.CloseWrite() != nil {
+		return
+	}
+	by := time.Now().Add(servers.LingerTimeout)
+	for time.Now().Before(by) {
+		_ = c.SetReadDeadline(by) // again, because drain sets a deadline too
+		if _, err := c.Read(c.buf); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+	}
+}
+
+// drain returns when the last connection has ended, at the latest when the drain timeout is over.
+func (s *server) drain(ctx context.Context) {
+	now := time.Now()
+	s.mu.Lock()
+	s.drainBy = now.Add(servers.DrainGrace)
+	s.mu.Unlock()
+	s.wire.Drain()
+	s.mu.Lock()
+	for c := range s.open {
+		// A connection that is in the middle of a request sees the deadline too early, and goes on: see serve.
+		_ = c.SetReadDeadline(s.drainBy)
+	}
+	s.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() {
+		s.conns.Wait()
+		close(done)
+	}()
+	cut := time.NewTimer(s.cfg.DrainTimeout)
+	defer cut.Stop()
+	select {
+	case <-done:
+		return
+	case <-cut.C:
+	}
+	s.mu.Lock()
+	s.cfg.Log.Warn().Int("open", len(s.open)).Msg("drain timeout: closing connections")
+	for c := range s.open {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	<-done
+}

@@ -1,0 +1,154 @@
+// Package servers holds the contract between cmd/server and the models: what a model is, and what it is told.
+package servers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// A Model is one way of mapping connections onto CPUs.
+type Model struct {
+	Name string // key in configs, results and legends; never renamed
+	Doc  string // one sentence, shown by --list and in the report
+
+	// Serve answers cfg.Protocol on cfg.Addr until ctx is done, then drains and returns nil.
+	// It binds the address itself: prefork and gnet allow nothing else. It may be called once in a process,
+	// because a model may set what belongs to the whole process (GOMAXPROCS, the thread limit).
+	Serve func(ctx context.Context, cfg Config) error
+}
+
+// The protocols every model speaks.
+const (
+	HTTP = "http" // HTTP/1.1 and 1.0
+	Echo = "echo" // raw TCP: the bytes come back
+)
+
+// Protocols lists the values Config.Protocol may have.
+var Protocols = []string{HTTP, Echo}
+
+// Limits bound what one peer can make a server hold. Zero means the default.
+type Limits struct {
+	HeaderBytes int // request line and header fields of one request; one more is answered 431
+	BodyBytes   int // body of one request, decoded; one more is answered 413
+}
+
+// Config is what a model is told. Zero values mean the defaults, except for Protocol and Addr.
+type Config struct {
+	Protocol string
+	Addr     string // host:port; port 0 is refused, because several processes have to find the same port
+	Limits   Limits
+
+	IdleTimeout  time.Duration // between two requests
+	ReadTimeout  time.Duration // of one request, from its first byte to its last, however it drips
+	WriteTimeout time.Duration // without the peer taking a byte of its answer
+	DrainTimeout time.Duration // from the end of ctx to the end of Serve
+
+	MaxConns int // open connections in one process; 0: as many as the process's limits allow
+	Workers  int // worker processes, where the model has them; 0: one per core
+
+	Log zerolog.Logger
+}
+
+// Defaults. MaxDrain leaves a server a second of the five that the contract gives it to stop.
+const (
+	DefaultHeaderBytes  = 16 << 10
+	DefaultBodyBytes    = 4 << 20
+	DefaultIdleTimeout  = 30 * time.Second
+	DefaultReadTimeout  = 10 * time.Second
+	DefaultWriteTimeout = 30 * time.Second
+	MaxDrain            = 4 * time.Second
+)
+
+// How every model takes its leave. They are no settings: a comparison of models must not turn on them.
+const (
+	// DrainGrace is how long a connection without a request in flight stays open after the end of ctx,
+	// so that a request already on its way is still answered.
+	DrainGrace = 300 * time.Millisecond
+	// LingerTimeout is how long a connection is read and discarded after its last answer. Closing a socket with
+	// unread bytes resets it, and a reset can overtake the answer.
+	LingerTimeout = 2 * time.Second
+)
+
+// WithDefaults returns c with every zero value that has a default replaced by it.
+func (c Config) WithDefaults() Config {
+	orInt := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	orDur := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	orInt(&c.Limits.HeaderBytes, DefaultHeaderBytes)
+	orInt(&c.Limits.BodyBytes, DefaultBodyBytes)
+	orDur(&c.IdleTimeout, DefaultIdleTimeout)
+	orDur(&c.ReadTimeout, DefaultReadTimeout)
+	orDur(&c.WriteTimeout, DefaultWriteTimeout)
+	orDur(&c.DrainTimeout, MaxDrain)
+	return c
+}
+
+// Check reports everything that is wrong with c, each with what is allowed.
+func (c Config) Check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if c.Protocol != HTTP && c.Protocol != Echo {
+		bad("protocol %q: must be %q or %q", c.Protocol, HTTP, Echo)
+	}
+	if err := checkAddr(c.Addr); err != nil {
+		errs = append(errs, err)
+	}
+	for _, l := range []struct {
+		name  string
+		value int
+		min   int
+	}{
+		{"header limit", c.Limits.HeaderBytes, 64},
+		{"body limit", c.Limits.BodyBytes, 0},
+		{"connection limit", c.MaxConns, 0},
+		{"workers", c.Workers, 0},
+	} {
+		if l.value != 0 && l.value < l.min || l.value < 0 {
+			bad("%s %d: must be at least %d", l.name, l.value, l.min)
+		}
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"idle timeout", c.IdleTimeout},
+		{"read timeout", c.ReadTimeout},
+		{"write timeout", c.WriteTimeout},
+		{"drain timeout", c.DrainTimeout},
+	} {
+		// Sockets count in microseconds, and the loops look at their connections every 100 ms.
+		if d.value != 0 && d.value < 10*time.Millisecond {
+			bad("%s %v: must be at least 10ms", d.name, d.value)
+		}
+	}
+	if c.DrainTimeout > MaxDrain {
+		bad("drain timeout %v: must be at most %v, so that the server has stopped within 5s", c.DrainTimeout, MaxDrain)
+	}
+	return errors.Join(errs...)
+}
+
+func checkAddr(addr string) error {
+	const want = "must be host:port with a port of 1 to 65535"
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("address %q: %s", addr, want)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("address %q: %s", addr, want)
+	}
+	return nil
+}

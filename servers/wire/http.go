@@ -1,0 +1,311 @@
+package wire
+
+import (
+	"bufio"
+	"bytes"
+	"net/http"
+	"strconv"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/tierbench/tierbench/servers/app"
+)
+
+const (
+	smallHeader = 2 << 10 // a usual header block is smaller than this
+
+	// What an unfinished request may keep for the next one when it is put back into its pool.
+	keepHead = 4 << 10
+	keepBody = 64 << 10
+
+	continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
+)
+
+// scratch is what it takes to parse a header block and to answer, so that neither allocates.
+type scratch struct {
+	hdr  fasthttp.RequestHeader
+	src  bytes.Reader
+	br   *bufio.Reader
+	req  app.Request
+	resp app.Response
+}
+
+func newScratch(headerBytes int) *scratch {
+	sc := new(scratch)
+	sc.br = bufio.NewReaderSize(&sc.src, headerBytes)
+	return sc
+}
+
+// A request is what the header block says, apart from names that are valid only as long as the scratch.
+type request struct {
+	serve     app.Handler
+	status    int // 200, or why nothing serves it
+	allow     string
+	length    int // of the body; chunkedLength
+	path      []byte
+	query     []byte
+	head      bool // HEAD: the answer has no body
+	close     bool // the client's wish
+	keepAlive bool // an HTTP/1.0 client's wish, which has to be confirmed
+	expect    expectation
+}
+
+const chunkedLength = -1
+
+// A partial is a request that has begun to arrive and has not ended.
+type partial struct {
+	inBody bool
+
+	head head
+	buf  []byte // the header block so far; then what path and query of req point to
+
+	req    request
+	body   []byte
+	need   int // bytes of the body to come, when it has a Content-Length
+	chunks chunked
+}
+
+func (s *Server) getPartial(c *Conn) *partial {
+	if c.p == nil {
+		c.p = s.partials.Get().(*partial)
+		c.started++
+	}
+	return c.p
+}
+
+func (s *Server) putPartial(p *partial) {
+	buf, body := p.buf[:0], p.body[:0]
+	if cap(buf) > keepHead {
+		buf = nil
+	}
+	if cap(body) > keepBody {
+		body = nil
+	}
+	*p = partial{buf: buf, body: body}
+	s.partials.Put(p)
+}
+
+func (s *Server) feedHTTP(c *Conn, in, out []byte) ([]byte, Next) {
+	for len(in) > 0 {
+		var status int
+		next := Keep
+		if c.p != nil && c.p.inBody {
+			in, out, next, status = s.feedBody(c, in, out)
+		} else {
+			in, out, next, status = s.feedHead(c, in, out)
+		}
+		if status != 0 {
+			sc := s.small.Get().(*scratch)
+			r := request{status: status, close: true}
+			out, next = s.answer(sc, out, &r, nil, true)
+			s.small.Put(sc)
+		}
+		if next == Close {
+			s.Release(c)
+			return out, Close
+		}
+	}
+	return out, Keep
+}
+
+// feedHead reads a header block, and answers the request if its body has arrived with it.
+func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Next, status int) {
+	var block []byte
+	var h head
+	if p := c.p; p == nil {
+		end, status := h.scan(in, s.limits.HeaderBytes)
+		if status != 0 {
+			return nil, out, Keep, status
+		}
+		if end == 0 {
+			p := s.getPartial(c)
+			p.head, p.buf = h, append(p.buf, in...)
+			return nil, out, Keep, 0
+		}
+		block, in = in[h.start:end], in[end:]
+	} else {
+		// At most one byte more than the limit, which is enough to see that it is exceeded.
+		before := len(p.buf)
+		p.buf = append(p.buf, in[:min(len(in), s.limits.HeaderBytes+1-before)]...)
+		end, status := p.head.scan(p.buf, s.limits.HeaderBytes)
+		if status != 0 || end == 0 {
+			return nil, out, Keep, status
+		}
+		h = p.head
+		block, in = p.buf[h.start:end], in[end-before:]
+	}
+
+	pool := &s.small
+	if len(block) > smallHeader {
+		pool = &s.large
+	}
+	sc := pool.Get().(*scratch)
+	defer pool.Put(sc)
+
+	r, status := sc.parse(&h, block)
+	if status == 0 && r.length > s.limits.BodyBytes {
+		status = http.StatusRequestEntityTooLarge
+	}
+	if status != 0 {
+		return nil, out, Keep, status
+	}
+	if r.expect == expectUnknown {
+		r.status, r.close = http.StatusExpectationFailed, true
+	}
+	if r.expect != expectNothing && r.status != http.StatusOK && r.length != 0 {
+		// The client may or may not send the body now: what follows cannot be told from it.
+		r.close = true
+		out, next = s.answer(sc, out, &r, nil, true)
+		return nil, out, next, 0
+	}
+
+	if r.length >= 0 && len(in) >= r.length {
+		body := in[:r.length]
+		in = in[r.length:]
+		out, next = s.answer(sc, out, &r, body, len(in) == 0)
+		s.Release(c)
+		return in, out, next, 0
+	}
+
+	p := s.getPartial(c)
+	p.inBody = true
+	p.need = r.length
+	// The names live in the scratch, which is given back.
+	n := len(r.path)
+	p.buf = append(append(p.buf[:0], r.path...), r.query...)
+	r.path, r.query = p.buf[:n], p.buf[n:]
+	p.req = r
+	if len(in) > 0 {
+		in, out, next, status = s.feedBody(c, in, out)
+	}
+	if r.expect == expectContinue && status == 0 && c.p == p {
+		out = append(out, continueLine...)
+	}
+	return in, out, next, status
+}
+
+// feedBody reads the body of an unfinished request, and answers the request if it ends.
+func (s *Server) feedBody(c *Conn, in, out []byte) (rest, newOut []byte, next Next, status int) {
+	p := c.p
+	if p.req.length == chunkedLength {
+		var done bool
+		in, p.body, done, status = p.chunks.feed(in, p.body, s.limits.BodyBytes, s.limits.HeaderBytes)
+		if status != 0 || !done {
+			return nil, out, Keep, status
+		}
+	} else {
+		n := min(p.need, len(in))
+		p.body = append(p.body, in[:n]...)
+		p.need -= n
+		in = in[n:]
+		if p.need > 0 {
+			return nil, out, Keep, 0
+		}
+	}
+	sc := s.small.Get().(*scratch)
+	out, next = s.answer(sc, out, &p.req, p.body, len(in) == 0)
+	s.small.Put(sc)
+	s.Release(c)
+	return in, out, next, 0
+}
+
+// parse reads block, a whole header block without bare line feeds, whose framing fields h has noted.
+func (sc *scratch) parse(h *head, block []byte) (r request, status int) {
+	sc.src.Reset(block)
+	sc.br.Reset(&sc.src)
+	hdr := &sc.hdr
+	if err := hdr.Read(sc.br); err != nil || sc.br.Buffered() > 0 || sc.src.Len() > 0 {
+		return r, http.StatusBadRequest
+	}
+
+	http10 := !hdr.IsHTTP11()
+	if http10 && string(hdr.Protocol()) != "HTTP/1.0" {
+		return r, http.StatusHTTPVersionNotSupported
+	}
+	r.length = hdr.ContentLength()
+	switch {
+	case h.transferEncoding && (h.contentLength || r.length != chunkedLength):
+		// Both, or a coding that is not chunked: request smuggling, or nothing we could read the end of.
+		return r, http.StatusBadRequest
+	case !h.transferEncoding && !h.contentLength:
+		r.length = 0
+	case r.length < 0 && !h.transferEncoding:
+		return r, http.StatusBadRequest
+	}
+
+	method := hdr.Method()
+	r.path, r.query = splitTarget(hdr.RequestURI())
+	r.serve, r.status, r.allow = app.Lookup(method, r.path)
+	r.head = string(method) == http.MethodHead
+	r.close = hdr.ConnectionClose()
+	r.keepAlive = http10 && !r.close
+	if r.expect = h.expect; http10 {
+		r.expect = expectNothing // RFC 9110, 10.1.1: an HTTP/1.0 client cannot mean it
+	}
+	return r, 0
+}
+
+// splitTarget takes path and query from a request target, which may be a whole URL (RFC 9112, 3.2.2).
+func splitTarget(target []byte) (path, query []byte) {
+	if len(target) > 0 && target[0] != '/' {
+		if i := bytes.Index(target, []byte("://")); i >= 0 {
+			target = target[i+3:]
+			if i = bytes.IndexAny(target, "/?"); i < 0 {
+				return []byte("/"), nil
+			}
+			target = target[i:]
+		}
+	}
+	path, query, _ = bytes.Cut(target, []byte("?"))
+	return path, query
+}
+
+// answer appends the answer to r. last says that nothing follows r in what was read: only then may a draining server
+// end the connection, or a request that it has read would go without an answer.
+func (s *Server) answer(sc *scratch, out []byte, r *request, body []byte, last bool) ([]byte, Next) {
+	resp := &sc.resp
+	*resp = app.Response{Status: r.status, ContentType: "text/plain"}
+	if r.status == http.StatusOK {
+		sc.req = app.Request{Path: r.path, Query: r.query, Body: body}
+		r.serve(&sc.req, resp)
+		sc.req = app.Request{}
+	}
+
+	out = append(out, "HTTP/1.1 "...)
+	if resp.Status == http.StatusOK {
+		out = append(out, "200 OK\r\nServer: tierbench\r\n"...)
+	} else {
+		text := http.StatusText(resp.Status)
+		out = strconv.AppendInt(out, int64(resp.Status), 10)
+		out = append(out, ' ')
+		out = append(out, text...)
+		out = append(out, "\r\nServer: tierbench\r\n"...)
+		if r.allow != "" {
+			out = append(out, "Allow: "...)
+			out = append(out, r.allow...)
+			out = append(out, "\r\n"...)
+		}
+		if resp.Body == nil {
+			resp.Body = append(resp.Body, text...)
+		}
+	}
+	out = append(out, "Content-Type: "...)
+	out = append(out, resp.ContentType...)
+	out = append(out, "\r\nContent-Length: "...)
+	out = strconv.AppendInt(out, int64(len(resp.Body)), 10)
+	next := Keep
+	switch {
+	case r.close || last && s.draining.Load():
+		next = Close
+		out = append(out, "\r\nConnection: close\r\n\r\n"...)
+	case r.keepAlive:
+		out = append(out, "\r\nConnection: keep-alive\r\n\r\n"...)
+	default:
+		out = append(out, "\r\n\r\n"...)
+	}
+	if !r.head {
+		out = append(out, resp.Body...)
+	}
+	resp.Body = nil
+	return out, next
+}
