@@ -107,7 +107,7 @@ func (v *view) tableGroup(b *bufio.Writer, g *group, first, last int) {
 		return
 	}
 	b.WriteByte('\n')
-	fmt.Fprintln(b, g.title())
+	fmt.Fprintln(b, g.title)
 	line := left("clients", clientsWidth)
 	for range last - first {
 		line += "  " + left(heads[0]+" ", 8) + pad("", 6) + left(heads[1], 5) + left(heads[2], 8)
@@ -146,7 +146,7 @@ func (v *view) tableNotes() []string {
 		} else if why := firstReason(c); why != "" {
 			n += ": " + why
 		}
-		notes = append(notes, clip(fmt.Sprintf("! %s %s %s %s: %s", c.Model, c.Protocol, c.Workload, stats.Group(c.Clients), n), 100))
+		notes = append(notes, clip(fmt.Sprintf("! %s %s %s: %s", c.Model, c.Asked(), stats.Group(c.Clients), n), 100))
 	}
 	return notes
 }

@@ -11,8 +11,10 @@ import (
 // A group is what is asked of a server, over which models and client counts are
 // compared: a section of the summary.
 type group struct {
-	protocol, workload, loop string
-	rows                     []row
+	title    string
+	workload string
+	loop     string
+	rows     []row
 }
 
 // A row holds a group's cells at one number of clients (and, in an open loop,
@@ -21,14 +23,6 @@ type row struct {
 	clients int
 	rate    float64
 	cells   []*stats.Cell
-}
-
-func (g *group) title() string {
-	t := g.protocol + " " + g.workload
-	if g.loop == result.Open {
-		t += ", open loop"
-	}
-	return t
 }
 
 // headline is the metric that says which model is best in the group.
@@ -92,11 +86,11 @@ func newView(set *result.Set) *view {
 
 func (v *view) group(c *stats.Cell) *group {
 	for _, g := range v.groups {
-		if g.protocol == c.Protocol && g.workload == c.Workload && g.loop == c.Loop {
+		if g.title == c.Asked() {
 			return g
 		}
 	}
-	g := &group{protocol: c.Protocol, workload: c.Workload, loop: c.Loop}
+	g := &group{title: c.Asked(), workload: c.Workload, loop: c.Loop}
 	v.groups = append(v.groups, g)
 	return g
 }

@@ -89,6 +89,19 @@ func (c *Cell) Summary(m Metric) Summary {
 	return Summarize(xs)
 }
 
+// Asked names what is asked of the server, at any number of clients: the cells
+// that are compared with each other share it.
+func (c *Cell) Asked() string {
+	s := c.Protocol
+	if c.Workload != c.Protocol {
+		s += " " + c.Workload
+	}
+	if c.Loop == result.Open {
+		s += ", open loop"
+	}
+	return s
+}
+
 // Band is the claim's name for a number of clients.
 func Band(clients int) string {
 	switch {

@@ -1,4 +1,6 @@
-package report
+// Package statstest makes up runs for tests. Its numbers resemble measured ones
+// and are the same each time.
+package statstest
 
 import (
 	"math/rand/v2"
@@ -25,9 +27,9 @@ var shapes = []shape{
 	{"prefork", "A worker process for each core (fasthttp prefork, SO_REUSEPORT).", func(n int) float64 { return 88e3 / (1 + float64(n)/40e3) }, 2.2, 8e3, func(int) int { return 27 }, 3},
 }
 
-// fixture is a run with made-up numbers: the models over HTTP and echo at the
-// given tiers. At 10,000 clients thread never passes, at 1,000 only in part.
-func fixture(tiers []int, repeats int) *result.Set {
+// Run is three models over HTTP and echo at the given tiers. From 10,000
+// clients on, no repeat of thread is valid; from 1,000 on, its second is not.
+func Run(tiers []int, repeats int) *result.Set {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	set := &result.Set{Run: result.Run{
 		Schema: result.Schema, ID: "20260301T120000Z-quick", Name: "quick",

@@ -1,0 +1,176 @@
+package chart
+
+import (
+	"math"
+
+	"gonum.org/v1/plot"
+
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// An axis is a scale with the values that are named on it.
+type axis struct {
+	min, max float64
+	log      bool
+	ticks    []float64
+	unit     stats.Unit
+}
+
+func (a axis) scale() plot.Normalizer {
+	if a.log {
+		return plot.LogScale{}
+	}
+	return plot.LinearScale{}
+}
+
+// logFrom is the ratio of the largest value to the smallest from which an axis
+// is logarithmic. Below it, an axis begins at 0, so that heights compare.
+const logFrom = 15
+
+// headroom is the part of an axis kept free at the top, for the bands' names.
+const headroom = 0.1
+
+// valueAxis is the scale that all of the panels fit on.
+func valueAxis(u stats.Unit, panels []panel) axis {
+	lo, hi, low := math.Inf(1), 0.0, 0.0
+	crossed := false
+	for _, p := range panels {
+		crossed = crossed || p.crossed()
+		for _, s := range p.series {
+			for _, q := range s.points {
+				if !q.valid() {
+					continue
+				}
+				low = min(low, q.Lo)
+				hi = max(hi, q.Hi)
+				if q.Median > 0 {
+					lo = min(lo, q.Median)
+					if q.Lo > 0 {
+						lo = min(lo, q.Lo)
+					}
+				}
+			}
+		}
+	}
+	a := axis{unit: u}
+	switch {
+	case hi <= 0:
+		a.min, a.max = min(low, 0), 1
+	case hi/lo >= logFrom:
+		a.log = true
+		span := math.Log(hi / lo)
+		below := 0.05
+		if crossed {
+			below = headroom
+		}
+		a.min = lo / math.Exp(below*span)
+		a.max = hi * math.Exp((headroom+0.02)*span)
+	default:
+		a.min = min(low, 0) * 1.05
+		a.max = a.min + (hi-a.min)/(1-headroom-0.02)
+	}
+	a.ticks = valueTicks(a)
+	return a
+}
+
+// clientAxis is the scale for the given numbers of clients. It shows a part of
+// the band that the largest opens.
+func clientAxis(clients []float64) axis {
+	a := axis{log: true, unit: stats.Count}
+	a.min, a.max = clients[0]/1.3, clients[len(clients)-1]*1.3
+	span := math.Log(a.max / a.min)
+	if m := clients[len(clients)-1]; math.Log(m*1.3/m)/span < 0.08 {
+		a.max = m * math.Exp(0.08*span)
+	}
+	if m := clients[0]; math.Log(1.3)/span < 0.05 {
+		a.min = m / math.Exp(0.05*span)
+	}
+	a.ticks = clients
+	return a
+}
+
+// valueTicks are three to eight round values within the axis.
+func valueTicks(a axis) []float64 {
+	switch {
+	case a.unit == stats.Bytes && a.log:
+		return powers(a, 2)
+	case a.log:
+		return decades(a)
+	case a.unit == stats.Bytes:
+		return steps(a, 2)
+	}
+	return steps(a, 10)
+}
+
+// decades are the powers of ten within a logarithmic axis, with their multiples
+// by 2 and 5, or by 3, where there are few of them.
+func decades(a axis) []float64 {
+	for _, by := range [][]float64{{1}, {1, 3}, {1, 2, 5}} {
+		var out []float64
+		for e := math.Floor(math.Log10(a.min)); e <= math.Log10(a.max); e++ {
+			for _, m := range by {
+				if v := round(m * math.Pow(10, e)); v >= a.min && v <= a.max {
+					out = append(out, v)
+				}
+			}
+		}
+		if len(out) >= 3 {
+			return out
+		}
+	}
+	return nil
+}
+
+// powers are powers of base within a logarithmic axis, as dense as fits.
+func powers(a axis, base float64) []float64 {
+	for stride := 1.0; ; stride++ {
+		var out []float64
+		step := math.Pow(base, stride)
+		for e := math.Floor(math.Log(a.min) / math.Log(step)); ; e++ {
+			v := math.Pow(step, e)
+			if v > a.max {
+				break
+			}
+			if v >= a.min {
+				out = append(out, v)
+			}
+		}
+		if len(out) <= 7 {
+			return out
+		}
+	}
+}
+
+// steps are multiples of a round step within a linear axis: of 1, 2, 2.5 or 5
+// times a power of ten, or of a power of two for bytes.
+func steps(a axis, base float64) []float64 {
+	want := (a.max - a.min) / 6
+	var step float64
+	if base == 2 {
+		step = math.Exp2(math.Ceil(math.Log2(want)))
+	} else {
+		p := math.Pow(10, math.Floor(math.Log10(want)))
+		for _, m := range []float64{1, 2, 2.5, 5, 10} {
+			if step = m * p; step >= want*0.999 {
+				break
+			}
+		}
+	}
+	var out []float64
+	for k := math.Ceil(a.min / step); k*step <= a.max; k++ {
+		out = append(out, round(k*step))
+	}
+	return out
+}
+
+// round removes what binary fractions add to a decimal one.
+func round(v float64) float64 {
+	if v == 0 {
+		return 0
+	}
+	p := math.Pow(10, 12-math.Ceil(math.Log10(math.Abs(v))))
+	if math.IsInf(p, 0) || p == 0 {
+		return v
+	}
+	return math.Round(v*p) / p
+}
