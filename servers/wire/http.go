@@ -28,6 +28,7 @@ type scratch struct {
 	br   *bufio.Reader
 	req  app.Request
 	resp app.Response
+	text []byte // the body of an answer that is an error
 }
 
 func newScratch(headerBytes int) *scratch {
@@ -286,7 +287,8 @@ func (s *Server) answer(sc *scratch, out []byte, r *request, body []byte, last b
 			out = append(out, "\r\n"...)
 		}
 		if resp.Body == nil {
-			resp.Body = append(resp.Body, text...)
+			sc.text = append(sc.text[:0], text...)
+			resp.Body = sc.text
 		}
 	}
 	out = append(out, "Content-Type: "...)
