@@ -20,16 +20,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
-
-// A Target is what to ask of which server.
-type Target struct {
-	Addr         string // host:port
-	Protocol     string
-	Workload     string
-	PayloadBytes int // of an echo
-}
 
 // Options are the generator's own settings. The zero value works.
 type Options struct {
@@ -87,7 +80,7 @@ type client struct {
 // Connect opens n connections at a bounded rate and has each answered once, so
 // that it is known to be served and not only to wait in a queue. Attempts that
 // fail are counted and made again until the time is up.
-func Connect(ctx context.Context, t Target, n int, o Options) (*Clients, result.Connect, error) {
+func Connect(ctx context.Context, t load.Target, n int, o Options) (*Clients, result.Connect, error) {
 	if o.ConnectRate == 0 {
 		o.ConnectRate = defaultConnectRate
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/tierbench/tierbench/loadtest/load"
 )
 
 // Errors that say what was wrong with an answer.
@@ -35,7 +37,7 @@ type exchange struct {
 }
 
 // newExchange prepares the requests of a target.
-func newExchange(t Target) (*exchange, error) {
+func newExchange(t load.Target) (*exchange, error) {
 	switch what := t.Protocol + "/" + t.Workload; what {
 	case "echo/echo":
 		return &exchange{payload: t.PayloadBytes}, nil

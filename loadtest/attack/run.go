@@ -10,49 +10,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/tierbench/tierbench/loadtest/load"
 )
-
-// Histograms count nanoseconds with three significant digits, up to longer
-// than any window lasts.
-const (
-	histMin    = 1
-	histMax    = int64(10 * time.Minute)
-	histDigits = 3
-)
-
-// NewHistogram is an empty histogram of nanoseconds of the kind a Window holds.
-func NewHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(histMin, histMax, histDigits) }
-
-// Marks are called at the edges of the measured window, while the load goes
-// on: Open just before its first instant, Close just after its last. What the
-// caller reads of the server in them is then of the window. An error ends it.
-type Marks struct {
-	Open   func() error
-	Second func(at time.Duration) error // each full second of the window
-	Close  func() error
-}
-
-// A Window is what was measured between two instants.
-type Window struct {
-	Started time.Time
-	Length  time.Duration
-	Seconds []Second
-	// Errors counts, by kind, the requests of the window and of the time
-	// behind it until all clients had stopped.
-	Errors   map[string]int64
-	Requests int64
-	BytesIn  int64
-	BytesOut int64
-	Service  *hdrhistogram.Histogram // nanoseconds
-}
-
-// A Second is one interval of a window; the last one may be shorter.
-type Second struct {
-	Service *hdrhistogram.Histogram
-	Errored int64
-}
 
 // A shard is one attacker's share of the clients, with all that it needs, so
 // that attackers share nothing on the path of a request.
@@ -65,11 +26,11 @@ type shard struct {
 	opened, closed atomic.Int64
 
 	// For the consumer alone, until the attack is over.
-	seconds []Second
+	seconds []load.Second
 	errors  map[string]int64
 }
 
-func newShard(c *Clients, n, first int, t Target) *shard {
+func newShard(c *Clients, n, first int, t load.Target) *shard {
 	sh := &shard{of: c, clients: make([]client, n), free: newFreelist(n), errors: map[string]int64{}}
 	base := "http://" + t.Addr + "/" + t.Workload + "#"
 	for i := range sh.clients {
@@ -140,19 +101,20 @@ func (sh *shard) record(cl *client) {
 	}
 	n := int((cl.ended - opened) / time.Second)
 	for len(sh.seconds) <= n {
-		sh.seconds = append(sh.seconds, Second{Service: NewHistogram()})
+		sh.seconds = append(sh.seconds, load.Second{Service: load.NewHistogram()})
 	}
 	if cl.err != nil {
 		sh.seconds[n].Errored++
 		return
 	}
-	_ = sh.seconds[n].Service.RecordValue(min(int64(cl.took), histMax))
+	h := sh.seconds[n].Service
+	_ = h.RecordValue(min(int64(cl.took), h.HighestTrackableValue()))
 }
 
 // Run loads the server in a closed loop: for warmup unmeasured, then for
 // length measured. A done context ends it early, with what was measured until
 // then and the context's error. It can be called once.
-func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m Marks) (*Window, error) {
+func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m load.Marks) (*load.Window, error) {
 	attackers := make([]*vegeta.Attacker, len(c.shards))
 	var consumers sync.WaitGroup
 	for i, sh := range c.shards {
@@ -167,7 +129,7 @@ func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m Marks
 		results := a.Attack(sh.Target, vegeta.Rate{}, 0, "")
 		consumers.Go(func() { sh.consume(results) })
 	}
-	w := &Window{Errors: map[string]int64{}}
+	w := &load.Window{Errors: map[string]int64{}}
 	err := c.window(ctx, w, warmup, length, m)
 
 	patience := lastAnswerTimeout
@@ -189,7 +151,7 @@ func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m Marks
 }
 
 // window opens and closes the measured window, under load.
-func (c *Clients) window(ctx context.Context, w *Window, warmup, length time.Duration, m Marks) (err error) {
+func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length time.Duration, m load.Marks) (err error) {
 	if !sleep(ctx, warmup) {
 		return context.Cause(ctx)
 	}
@@ -230,7 +192,7 @@ func (c *Clients) mark(at time.Duration, edge func(*shard) *atomic.Int64) {
 // drain waits for the answers that are still due when the attack is over, and
 // counts as errors those that do not come or are wrong: a request that was
 // never answered must not go unseen because the clock stopped.
-func (c *Clients) drain(w *Window) {
+func (c *Clients) drain(w *load.Window) {
 	c.each(func(cl *client) {
 		if cl.conn.Load() == nil || !cl.inFlight {
 			return
@@ -242,15 +204,15 @@ func (c *Clients) drain(w *Window) {
 	})
 }
 
-func (c *Clients) merge(w *Window) {
-	w.Service = NewHistogram()
+func (c *Clients) merge(w *load.Window) {
+	w.Service = load.NewHistogram()
 	for _, sh := range c.shards {
 		for kind, n := range sh.errors {
 			w.Errors[kind] += n
 		}
 		for i, s := range sh.seconds {
 			if len(w.Seconds) <= i {
-				w.Seconds = append(w.Seconds, Second{Service: NewHistogram()})
+				w.Seconds = append(w.Seconds, load.Second{Service: load.NewHistogram()})
 			}
 			w.Seconds[i].Service.Merge(s.Service)
 			w.Seconds[i].Errored += s.Errored
@@ -270,8 +232,8 @@ func (c *Clients) merge(w *Window) {
 // Hold keeps the connections open for length with nothing asked of them, and
 // then has each answer once: a connection that a server lost, or a client that
 // it forgot, is an error.
-func (c *Clients) Hold(ctx context.Context, length time.Duration, m Marks) (*Window, error) {
-	w := &Window{Errors: map[string]int64{}, Service: NewHistogram()}
+func (c *Clients) Hold(ctx context.Context, length time.Duration, m load.Marks) (*load.Window, error) {
+	w := &load.Window{Errors: map[string]int64{}, Service: load.NewHistogram()}
 	err := c.window(ctx, w, 0, length, m)
 	if ctx.Err() != nil {
 		return w, err

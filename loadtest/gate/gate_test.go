@@ -44,6 +44,8 @@ func TestJudge(t *testing.T) {
 		{"nothing was answered", func(r *result.Repeat) { r.Requests = 0 }, "no request was answered"},
 		{"Little's law does not hold for an open loop", func(r *result.Repeat) { r.Loop = result.Open; r.Service.Mean = 1 }, ""},
 		{"nor where nothing is asked", func(r *result.Repeat) { r.Workload = result.Idle; r.Service.Mean = 0 }, ""},
+		{"nor with wrk, whose clients think between requests", func(r *result.Repeat) { r.Generator.Name = "wrk"; r.Service.Mean = 0.001 }, ""},
+		{"nothing was answered to wrk", func(r *result.Repeat) { r.Generator.Name = "wrk"; r.Requests = 0 }, "no request was answered"},
 		{"a failure is the one reason that is given", func(r *result.Repeat) { *r = result.Repeat{Key: r.Key, AskedSec: 2, Failure: "the server ended"} }, "the server ended"},
 	}
 	for _, tt := range tests {
@@ -61,5 +63,17 @@ func TestJudge(t *testing.T) {
 				t.Fatalf("got %s %q, want invalid with one reason that says %q", g.Verdict, g.Reasons, tt.want)
 			}
 		})
+	}
+}
+
+func TestAnUncheckedLawIsNoted(t *testing.T) {
+	r := good()
+	r.Generator.Name, r.Service.Mean = "wrk", 0.001
+	if g := gate.Judge(&r); len(g.Notes) != 1 || !strings.Contains(g.Notes[0], "-50 %") {
+		t.Errorf("notes %q", g.Notes)
+	}
+	r = good()
+	if g := gate.Judge(&r); len(g.Notes) != 0 {
+		t.Errorf("notes %q on a repeat on which all was checked", g.Notes)
 	}
 }

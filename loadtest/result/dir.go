@@ -30,7 +30,8 @@ type Set struct {
 	Seconds []Second
 }
 
-// Load reads the run in dir. A last line that was cut short by a crash is
+// Load reads the run in dir. A repeat that was measured again, because the run
+// was interrupted in it, stands for the earlier one. A last line that was cut short by a crash is
 // dropped; any other line that does not parse is an error that names it.
 // A missing series is not an error: it is an empty one.
 func Load(dir string) (*Set, error) {
@@ -48,11 +49,31 @@ func Load(dir string) (*Set, error) {
 	if s.Repeats, err = loadLines[Repeat](filepath.Join(dir, CellsFile)); err != nil {
 		return nil, err
 	}
+	type id struct {
+		Key
+		repeat int
+	}
+	s.Repeats = latest(s.Repeats, func(r *Repeat) id { return id{r.Key, r.Repeat} })
 	s.Seconds, err = loadLines[Second](filepath.Join(dir, SeriesFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// latest keeps the last of those that have the same identity, in its place.
+func latest[T any, ID comparable](all []T, id func(*T) ID) []T {
+	last := make(map[ID]int, len(all))
+	for i := range all {
+		last[id(&all[i])] = i
+	}
+	kept := all[:0]
+	for i := range all {
+		if last[id(&all[i])] == i {
+			kept = append(kept, all[i])
+		}
+	}
+	return kept
 }
 
 func loadLines[T any](path string) ([]T, error) {

@@ -180,6 +180,8 @@ const (
 type Gates struct {
 	Verdict Verdict  `json:"verdict"`
 	Reasons []string `json:"reasons,omitempty"`
+	// Notes name checks that were not made, and why.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // Second is one line of series.jsonl: what happened in one second of a repeat.
@@ -199,6 +201,8 @@ type Second struct {
 	CPUUserSec float64 `json:"cpu_user_sec"`
 	CPUSysSec  float64 `json:"cpu_sys_sec"`
 	Usage
+	// CtxSwitches is -1 where the server has so many threads that reading
+	// them all each second would disturb it.
 	CtxSwitches int64 `json:"ctx_switches"`
 	// SampleSec is what the reading of the server itself took.
 	SampleSec float64 `json:"sample_sec"`

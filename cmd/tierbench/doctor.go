@@ -1,0 +1,64 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/tierbench/tierbench/loadtest/host"
+)
+
+type doctorCmd struct{}
+
+// memoryPerClient is what a client of the dearest model takes in all: a kernel
+// thread with its stacks and both ends of its connection on this host
+// (99 KB, measured with 9,000 idle clients on Linux 6.18).
+const memoryPerClient = 99 << 10
+
+func (c *doctorCmd) Run(e *env) error {
+	diagnose(e.out, host.ReadCapacity(procRoot))
+	return nil
+}
+
+// tiers are the bands of the claim, and the client count that stands for each.
+var tiers = []struct {
+	name    string
+	clients int64
+}{{"tens", 10}, {"hundreds", 100}, {"thousands", 1000}, {"ten thousand", 10_000}, {"a hundred thousand", 100_000}, {"a million", 1_000_000}}
+
+func diagnose(w io.Writer, c host.Capacity) {
+	row := func(what, value, means string) { fmt.Fprintf(w, "%-20s %-18s %s\n", what, value, means) }
+	row("cores", fmt.Sprint(c.Cores), "shared by server and generator")
+	row("descriptors", unlimited(c.NoFile), "hard limit of a process; ulimit -Hn")
+	row("ports", fmt.Sprint(c.PortHigh-c.PortLow+1), fmt.Sprintf("net.ipv4.ip_local_port_range %d-%d, for each pair of addresses", c.PortLow, c.PortHigh))
+	t := c.MaxThreads()
+	row("threads", fmt.Sprint(t.Clients), "left for servers; "+t.Why)
+	row("pids", unlimited(c.PIDMax), "kernel.pid_max; counts threads too")
+	row("pids of the group", unlimited(c.CgroupPIDs), "pids.max of the control group")
+	row("processes of a user", unlimited(c.NProc), "RLIMIT_NPROC; ulimit -Hu")
+	row("memory", fmt.Sprintf("%.1f GiB", float64(c.MemAvailable)/(1<<30)), fmt.Sprintf("available; %d clients at 99 KB, with a thread each", c.MemAvailable/memoryPerClient))
+	row("listen backlog", unlimited(c.SomaxConn), "net.core.somaxconn: connections that wait to be accepted")
+	row("SYN backlog", unlimited(c.SynBacklog), "net.ipv4.tcp_max_syn_backlog")
+
+	fmt.Fprintln(w, "\nA run on this host can hold:")
+	for _, b := range c.Bounds() {
+		fmt.Fprintf(w, "  %7d clients by %s: %s\n", b.Clients, b.What, b.Why)
+	}
+	most := c.MaxClients()
+	name := "none"
+	for _, tier := range tiers {
+		if tier.clients <= most.Clients {
+			name = fmt.Sprintf("%s (%d clients)", tier.name, tier.clients)
+		}
+	}
+	fmt.Fprintf(w, "\nLargest tier: %s. At most %d clients, by %s.\n", name, most.Clients, most.What)
+	if t.Clients < most.Clients {
+		fmt.Fprintf(w, "A model with a thread or process for each client ends at about %d: %s.\n", t.Clients, t.Why)
+	}
+}
+
+func unlimited(n int64) string {
+	if n < 0 {
+		return "no limit"
+	}
+	return fmt.Sprint(n)
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// writeHDR writes the service times of a repeat as a HdrHistogram log: one
+// interval for each second, in nanoseconds, for the usual plotters.
+func writeHDR(dir string, r *result.Repeat, w *load.Window) error {
+	var buf bytes.Buffer
+	log := hdrhistogram.NewHistogramLogWriter(&buf)
+	name := fmt.Sprintf("%s-%s-%s-%d-%s-%d.hlog", r.Model, r.Protocol, r.Workload, r.Clients, r.Loop, r.Repeat)
+	fail := func(err error) error { return fmt.Errorf("write %s: %w", name, err) }
+	if err := log.OutputComment(fmt.Sprintf("[tierbench %s: %v, repeat %d, service time in nanoseconds]", r.Run, r.Key, r.Repeat)); err != nil {
+		return fail(err)
+	}
+	if err := log.OutputLogFormatVersion(); err != nil {
+		return fail(err)
+	}
+	start := w.Started.UnixMilli()
+	if err := log.OutputStartTime(start); err != nil {
+		return fail(err)
+	}
+	if err := log.OutputLegend(); err != nil {
+		return fail(err)
+	}
+	log.SetBaseTime(start)
+	for i, s := range w.Seconds {
+		from := time.Duration(i) * time.Second
+		s.Service.SetStartTimeMs(start + from.Milliseconds())
+		s.Service.SetEndTimeMs(start + min(from+time.Second, w.Length).Milliseconds())
+		if err := log.OutputIntervalHistogram(s.Service); err != nil {
+			return fail(err)
+		}
+	}
+	return result.WriteFile(filepath.Join(dir, name), buf.Bytes())
+}

@@ -1,0 +1,91 @@
+// Command tierbench measures servers at controlled client counts and reports
+// what it measured. See the README, or tierbench --help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/tierbench/tierbench/loadtest/plan"
+)
+
+// Exit codes.
+const (
+	exitFailed  = 1 // it ran, and something of it failed
+	exitMistake = 2 // it did not start: the command line or the config is wrong
+	exitStopped = 130
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		if msg := err.Error(); msg != "" {
+			fmt.Fprintln(os.Stderr, "tierbench:", msg)
+		}
+		os.Exit(exitCode(err))
+	}
+}
+
+// A mistake is the user's: nothing was started.
+type mistake struct{ error }
+
+func (m mistake) Unwrap() error { return m.error }
+
+var errInterrupted = errors.New("interrupted")
+
+func exitCode(err error) int {
+	var m mistake
+	var p plan.Errors
+	switch {
+	case errors.As(err, &m), errors.As(err, &p):
+		return exitMistake
+	case errors.Is(err, errInterrupted):
+		return exitStopped
+	}
+	return exitFailed
+}
+
+type cli struct {
+	Run    runCmd    `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
+	Report reportCmd `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
+	Doctor doctorCmd `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
+	List   listCmd   `cmd:"" help:"List the models that are built in."`
+}
+
+// env is what subcommands get.
+type env struct {
+	ctx         context.Context
+	out, errOut io.Writer
+}
+
+func run(ctx context.Context, args []string, out, errOut io.Writer) error {
+	var c cli
+	exited := -1
+	parser, err := kong.New(&c,
+		kong.Name("tierbench"),
+		kong.Description("Which way of handling many clients at once carries how many clients, at what cost, and why?"),
+		kong.Writers(out, errOut),
+		kong.Exit(func(code int) { exited = code }),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		return err
+	}
+	k, err := parser.Parse(args)
+	if exited == 0 { // --help has printed what was asked for
+		return nil
+	}
+	if err != nil {
+		return mistake{fmt.Errorf("%w (see tierbench --help)", err)}
+	}
+	return k.Run(&env{ctx, out, errOut})
+}

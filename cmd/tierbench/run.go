@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/launch"
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/report"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/wrk"
+)
+
+// generatorGC lets the generator's heap grow to five times what is live before
+// it is collected: vegeta makes about 2 KB of garbage a request, and there is
+// memory enough. It changes how much load there can be, not what is measured.
+const generatorGC = 400
+
+const procRoot = "/proc"
+
+type runCmd struct {
+	serverFlag
+	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml." type:"path"`
+	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
+	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
+	Plain   bool   `help:"Plain lines instead of a progress bar, as when the output is no terminal."`
+}
+
+func (c *runCmd) Run(e *env) error {
+	if (c.Config == "") == (c.Resume == "") {
+		return mistake{errors.New("name either a config file or, with --resume, a run to go on with")}
+	}
+	if _, err := host.SocketsOn(1); err != nil {
+		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+	}
+	if _, err := host.RaiseNoFile(); err != nil {
+		return fmt.Errorf("raise the limit on descriptors: %w", err)
+	}
+	debug.SetGCPercent(generatorGC)
+	server, builtin, err := c.builtin(e.ctx)
+	if err != nil {
+		return err
+	}
+	s, err := c.session(builtin)
+	if err != nil {
+		return err
+	}
+	defer s.writer.Close()
+	return s.measure(e, server, c.Plain)
+}
+
+// A session is a run that is open: new, or gone on with.
+type session struct {
+	run    result.Run
+	plan   *plan.Plan
+	writer *result.Writer
+	done   map[string]bool
+}
+
+func repeatID(k result.Key, repeat int) string { return fmt.Sprintf("%v repeat=%d", k, repeat) }
+
+func (c *runCmd) session(builtin []result.Info) (*session, error) {
+	bound := host.ReadCapacity(procRoot).MaxClients()
+	limit := plan.Limit{Clients: bound.Clients, Why: bound.What + ": " + bound.Why + "; see tierbench doctor"}
+	if c.Resume != "" {
+		return resume(c.Resume, builtin, limit)
+	}
+	cfg, err := plan.Read(c.Config)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, mistake{err}
+		}
+		return nil, err
+	}
+	p, err := plan.Make(cfg, builtin, limit)
+	if err != nil {
+		return nil, err
+	}
+	absent, err := absences(p)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	s := &session{plan: p, run: result.Run{
+		Schema: result.Schema, ID: now.Format("20060102T150405Z") + "-" + cfg.Name,
+		Name: cfg.Name, Title: cfg.Title, Started: now.Truncate(time.Second),
+		ConfigFile: filepath.Base(cfg.File), ConfigText: cfg.Text, Generator: cfg.Generator,
+		Seed: cfg.Seed, Repeats: cfg.Repeats, Cells: p.Cells, Models: p.Models,
+		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
+	}}
+	dir := filepath.Join(c.Results, s.run.ID)
+	if s.writer, err = result.Create(dir, &s.run); err != nil {
+		return nil, err
+	}
+	return s, point(filepath.Join(c.Results, "latest"), s.run.ID)
+}
+
+// point makes the symbolic link name point to target.
+func point(name, target string) error {
+	tmp := name + ".tmp"
+	if err := errors.Join(ignore(os.Remove(tmp), os.ErrNotExist), os.Symlink(target, tmp), os.Rename(tmp, name)); err != nil {
+		return fmt.Errorf("point %s to the run: %w", name, err)
+	}
+	return nil
+}
+
+func ignore(err, what error) error {
+	if errors.Is(err, what) {
+		return nil
+	}
+	return err
+}
+
+// resume opens a run again. It is planned from its own record, not from the
+// config file, which may have changed since.
+func resume(dir string, builtin []result.Info, limit plan.Limit) (*session, error) {
+	set, err := result.Load(dir)
+	if err != nil {
+		return nil, mistake{err}
+	}
+	cfg, err := plan.Parse(set.Run.ConfigFile, []byte(set.Run.ConfigText))
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Make(cfg, builtin, limit)
+	if err != nil {
+		return nil, err
+	}
+	p.Without(set.Run.Absent)
+	s := &session{run: set.Run, plan: p, done: map[string]bool{}}
+	s.run.Ended, s.run.Interrupted = time.Time{}, false
+	for i := range set.Repeats {
+		if r := &set.Repeats[i]; r.Failure != loadtest.Interrupted {
+			s.done[repeatID(r.Key, r.Repeat)] = true
+		}
+	}
+	if s.writer, err = result.Reopen(dir); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// absences finds the servers of the config that have no program here, and
+// takes them out of the plan. A generator that is missing is a mistake: there
+// would be nothing to measure with.
+func absences(p *plan.Plan) (map[string]string, error) {
+	absent := map[string]string{}
+	for _, m := range p.Models {
+		if len(m.Command) == 0 {
+			continue
+		}
+		if _, err := exec.LookPath(m.Command[0]); err != nil {
+			absent[m.Name] = fmt.Sprintf("%s: not found", m.Command[0])
+		}
+	}
+	p.Without(absent)
+	if p.Config.Generator == "wrk" {
+		if _, err := exec.LookPath("wrk"); err != nil {
+			return nil, mistake{fmt.Errorf("%s asks for the generator wrk, which is not installed", p.Config.File)}
+		}
+	}
+	if len(p.Cells) == 0 {
+		return nil, mistake{fmt.Errorf("%s: nothing to measure is installed here: %v", p.Config.File, absent)}
+	}
+	return absent, nil
+}
+
+// measure runs the campaign, and reports whatever it measured.
+func (s *session) measure(e *env, server string, plain bool) error {
+	view := newProgress(e.errOut, plain)
+	view.begin(s)
+	campaign := &loadtest.Campaign{
+		RunID: s.run.ID, Plan: s.plan, Generator: s.run.Generator,
+		Start: func(ctx context.Context, step plan.Step) (loadtest.Server, error) {
+			srv, err := launch.Start(ctx, launch.Spec{Argv: s.argv(server, step), Protocol: step.Protocol})
+			if err != nil {
+				return nil, err
+			}
+			return process{srv}, nil
+		},
+		Connect:      s.connect,
+		GeneratorCPU: generatorCPU(s.run.Generator),
+		Save:         s.save,
+		Done:         func(k result.Key, repeat int) bool { return s.done[repeatID(k, repeat)] },
+		Watch:        view.event,
+	}
+	err := campaign.Run(e.ctx)
+	view.end()
+	if e.ctx.Err() != nil {
+		err = errInterrupted
+	}
+	if err == nil {
+		s.run.Ended = time.Now().UTC().Truncate(time.Second)
+	}
+	s.run.Interrupted = errors.Is(err, errInterrupted)
+	if werr := result.WriteRun(s.writer.Dir(), &s.run); werr != nil {
+		return errors.Join(err, werr)
+	}
+	if rerr := s.report(e); err == nil {
+		err = rerr
+	} else if rerr != nil {
+		fmt.Fprintln(e.errOut, "tierbench:", rerr)
+	}
+	if s.run.Interrupted {
+		err = fmt.Errorf("%w; go on with: tierbench run --resume %s", err, relative(s.writer.Dir()))
+	}
+	return err
+}
+
+// argv is the command line of a step's server.
+func (s *session) argv(server string, step plan.Step) []string {
+	if c, ok := s.plan.Config.Commands[step.Model]; ok {
+		return c.Run
+	}
+	return []string{server, "--model", step.Model, "--protocol", "{protocol}", "--addr", "{addr}", "--log-level", "warn"}
+}
+
+func (s *session) connect(ctx context.Context, t load.Target, n int) (loadtest.Clients, result.Connect, error) {
+	if s.run.Generator == "wrk" {
+		return wrk.New(t, n), result.Connect{}, nil
+	}
+	c, stats, err := attack.Connect(ctx, t, n, attack.Options{ConnectRate: s.plan.Config.ConnectRate})
+	if err != nil {
+		return nil, stats, err // not a nil *Clients in the interface
+	}
+	return c, stats, nil
+}
+
+func (s *session) save(r *result.Repeat, series []result.Second, w *load.Window) error {
+	if w != nil && w.Service.TotalCount() > 0 {
+		if err := writeHDR(filepath.Join(s.writer.Dir(), result.HDRDir), r, w); err != nil {
+			return err
+		}
+	}
+	return s.writer.Append(r, series)
+}
+
+// errCells says that the run is complete but not whole.
+type errCells []result.Key
+
+func (e errCells) Error() string {
+	names := make([]string, len(e))
+	for i, k := range e {
+		names[i] = k.String()
+	}
+	return fmt.Sprintf("%d cells have no valid repeat:\n  %s", len(e), strings.Join(names, "\n  "))
+}
+
+// report writes the report, prints the table, and fails if there are cells
+// that nothing valid is known of.
+func (s *session) report(e *env) error {
+	set, err := result.Load(s.writer.Dir())
+	if err != nil {
+		return err
+	}
+	return writeReport(e, set)
+}
+
+func writeReport(e *env, set *result.Set) error {
+	if err := report.Write(set.Dir, set); err != nil {
+		return err
+	}
+	if err := report.Table(e.out, set); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, "\nreport: %s\n", relative(filepath.Join(set.Dir, "report.md")))
+	if missing := report.WithoutValid(set); len(missing) > 0 {
+		return errCells(missing)
+	}
+	return nil
+}
+
+type reportCmd struct {
+	Run_ string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
+}
+
+func (c *reportCmd) Run(e *env) error {
+	set, err := result.Load(c.Run_)
+	if err != nil {
+		return mistake{err}
+	}
+	return writeReport(e, set)
+}
+
+// relative shortens a path for a reader who stands in the working directory.
+func relative(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(wd, path); err == nil && !strings.HasPrefix(rel, "..") {
+		return rel
+	}
+	return path
+}

@@ -1,0 +1,221 @@
+// Package wrk drives wrk (https://github.com/wg/wrk) as a generator: a second
+// opinion on the servers, and the client by which they are set beside peers
+// written in C, where a heavier client would hide the differences.
+//
+// wrk opens its connections itself, checks no bytes of an answer and reports
+// only its run as a whole. So it runs for longer than the window, the window
+// is cut out of it for what the kernel says of the server, and its requests
+// are wrk's mean rate times the length of the window.
+package wrk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/load"
+)
+
+// script has wrk print its numbers unrounded, and its whole histogram.
+const script = `
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format("\ntierbench {\"requests\":%d,\"duration_us\":%d,\"bytes\":%d,", summary.requests, summary.duration, summary.bytes))
+  io.write(string.format("\"connect\":%d,\"read\":%d,\"write\":%d,\"status\":%d,\"timeout\":%d,\"values\":[", e.connect, e.read, e.write, e.status, e.timeout))
+  for i = 1, #latency do
+    local value, count = latency(i)
+    io.write(string.format("%s[%d,%d]", i > 1 and "," or "", value, count))
+  end
+  io.write("]}\n")
+end
+`
+
+// connectTimeout is how long wrk may take to have all its connections.
+const connectTimeout = 10 * time.Second
+
+// Clients are those of wrk. They exist while Run does.
+type Clients struct {
+	target      load.Target
+	n           int
+	established atomic.Int64
+}
+
+// New prepares n clients.
+func New(t load.Target, n int) *Clients { return &Clients{target: t, n: n} }
+
+// Attackers is the number of wrk's threads: one, as many as cores are left to
+// a generator beside a server on two.
+func (c *Clients) Attackers() int { return 1 }
+
+// Established counts the connections by the kernel, as wrk does not say.
+func (c *Clients) Established() int { return int(c.established.Load()) }
+
+// Close does nothing: wrk closes its connections when it ends.
+func (c *Clients) Close() error { return nil }
+
+// Hold is not something that wrk can do.
+func (c *Clients) Hold(context.Context, time.Duration, load.Marks) (*load.Window, error) {
+	return nil, errors.New("wrk cannot hold idle connections")
+}
+
+// Run runs wrk for at least warmup, and then for length measured.
+func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m load.Marks) (*load.Window, error) {
+	dir, err := os.MkdirTemp("", "tierbench-wrk-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	lua := filepath.Join(dir, "done.lua")
+	if err := os.WriteFile(lua, []byte(script), 0o600); err != nil {
+		return nil, err
+	}
+	// A second more than is needed covers the connecting and wrk's whole
+	// seconds.
+	seconds := int(math.Ceil((warmup + length + time.Second).Seconds()))
+	cmd := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(c.n), "-d"+strconv.Itoa(seconds)+"s",
+		"--timeout", "10s", "--latency", "-s", lua, "http://"+c.target.Addr+"/"+c.target.Workload)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start wrk: %w", err)
+	}
+	w := &load.Window{Errors: map[string]int64{}, Service: load.NewHistogram()}
+	err = c.window(ctx, w, warmup, length, m)
+	if err != nil {
+		_ = cmd.Process.Kill() // ended already at worst
+	}
+	werr := cmd.Wait()
+	if err != nil {
+		return w, err
+	}
+	if werr != nil {
+		return w, fmt.Errorf("wrk: %w: %s", werr, bytes.TrimSpace(out.Bytes()))
+	}
+	return w, parse(out.Bytes(), w)
+}
+
+func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length time.Duration, m load.Marks) error {
+	if err := c.connected(ctx); err != nil {
+		return err
+	}
+	if err := sleep(ctx, warmup); err != nil {
+		return err
+	}
+	if err := c.count(); err != nil {
+		return err
+	}
+	if m.Open != nil {
+		if err := m.Open(); err != nil {
+			return err
+		}
+	}
+	w.Started = time.Now()
+	err := sleep(ctx, length)
+	w.Length = time.Since(w.Started)
+	if m.Close != nil {
+		err = errors.Join(err, c.count(), m.Close())
+	}
+	return err
+}
+
+// connected waits until wrk has all its connections, or had the time.
+func (c *Clients) connected(ctx context.Context) error {
+	for deadline := time.Now().Add(connectTimeout); time.Now().Before(deadline); {
+		if err := c.count(); err != nil {
+			return err
+		}
+		if c.Established() >= c.n {
+			return nil
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil // the gate says how many there were
+}
+
+func (c *Clients) count() error {
+	port, err := portOf(c.target.Addr)
+	if err != nil {
+		return err
+	}
+	s, err := host.SocketsOn(port)
+	c.established.Store(int64(len(s.Established)))
+	return err
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// output is the line that the script prints.
+type output struct {
+	Requests   int64      `json:"requests"`
+	DurationUS int64      `json:"duration_us"`
+	Bytes      int64      `json:"bytes"`
+	Connect    int64      `json:"connect"`
+	Read       int64      `json:"read"`
+	Write      int64      `json:"write"`
+	Status     int64      `json:"status"`
+	Timeout    int64      `json:"timeout"`
+	Values     [][2]int64 `json:"values"` // µs and how many
+}
+
+// parse fills a window from what wrk printed.
+func parse(out []byte, w *load.Window) error {
+	_, line, found := bytes.Cut(out, []byte("\ntierbench "))
+	if !found {
+		return fmt.Errorf("wrk printed no result: %s", bytes.TrimSpace(out))
+	}
+	var o output
+	if err := json.Unmarshal(bytes.TrimSpace(line), &o); err != nil {
+		return fmt.Errorf("read wrk's result: %w", err)
+	}
+	if o.DurationUS <= 0 {
+		return fmt.Errorf("wrk measured %d µs", o.DurationUS)
+	}
+	for _, v := range o.Values {
+		if err := w.Service.RecordValues(v[0]*int64(time.Microsecond), v[1]); err != nil {
+			return fmt.Errorf("read wrk's result: %w", err)
+		}
+	}
+	for kind, n := range map[string]int64{
+		"connect": o.Connect, "read": o.Read, "write": o.Write, "status": o.Status, "timeout": o.Timeout,
+	} {
+		if n > 0 {
+			w.Errors[kind] = n
+		}
+	}
+	share := float64(w.Length.Microseconds()) / float64(o.DurationUS)
+	w.Requests = int64(math.Round(float64(o.Requests) * share))
+	w.BytesIn = int64(math.Round(float64(o.Bytes) * share))
+	return nil
+}
+
+func portOf(addr string) (int, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(port)
+}
