@@ -23,6 +23,15 @@ func (a axis) scale() plot.Normalizer {
 	return plot.LinearScale{}
 }
 
+// name is how a value is written on the axis: on a linear one all in the unit
+// of the largest.
+func (a axis) name(v float64) string {
+	if a.log || len(a.ticks) == 0 {
+		return a.unit.Tick(v, v)
+	}
+	return a.unit.Tick(v, a.ticks[len(a.ticks)-1])
+}
+
 // logFrom is the ratio of the largest value to the smallest from which an axis
 // is logarithmic. Below it, an axis begins at 0, so that heights compare.
 const logFrom = 15
@@ -100,6 +109,32 @@ func valueTicks(a axis) []float64 {
 		return steps(a, 2)
 	}
 	return steps(a, 10)
+}
+
+// namedTicks are all of the ticks if they have room beside each other, or else
+// the powers of ten among them, or else the first and the last.
+func namedTicks(ticks []float64, room func(a, b float64) bool) []float64 {
+	fits := func(ts []float64) bool {
+		for i := 1; i < len(ts); i++ {
+			if !room(ts[i-1], ts[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	if fits(ticks) {
+		return ticks
+	}
+	var tens []float64
+	for _, v := range ticks {
+		if e := math.Log10(v); e == math.Trunc(e) {
+			tens = append(tens, v)
+		}
+	}
+	if len(tens) > 1 && fits(tens) {
+		return tens
+	}
+	return []float64{ticks[0], ticks[len(ticks)-1]}
 }
 
 // decades are the powers of ten within a logarithmic axis, with their multiples

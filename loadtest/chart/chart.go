@@ -210,10 +210,10 @@ func caption(run *result.Run, cells []*stats.Cell) []string {
 	add("server and generator share the cores")
 
 	var how []string
-	if iv := stats.Intervals(cells); strings.HasPrefix(iv, "1 repeat") || strings.HasPrefix(iv, "no valid") {
-		how = append(how, iv)
-	} else {
+	if iv := stats.Intervals(cells); iv != "" {
 		how = append(how, "points are medians, bars the "+iv)
+	} else {
+		how = append(how, "one repeat, so no interval")
 	}
 	if d := durations(cells); d != "" {
 		how = append(how, d+" each, after a warm-up")

@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -144,7 +145,7 @@ func (f *Figure) gutters() (ticks, names vg.Length) {
 	t, l := textStyle(tickSize, quiet, false), textStyle(labelSize, ink, false)
 	for _, b := range f.bands {
 		for _, v := range b.y.ticks {
-			ticks = max(ticks, t.Width(b.y.unit.Tick(v)))
+			ticks = max(ticks, t.Width(b.y.name(v)))
 		}
 		for _, p := range b.panels {
 			for _, s := range p.series {
@@ -165,7 +166,7 @@ func (f *Figure) panel(area draw.Canvas, b band, p panel, first bool) {
 	pl.HideAxes()
 	pl.X.Padding, pl.Y.Padding = 0, 0
 	pl.Add(
-		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawBands(c, pl, p.x) }),
+		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawBands(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawAxes(c, pl, p, b.y, first) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawSeries(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawNames(c, pl, p) }),
@@ -179,14 +180,15 @@ func (f plotFunc) Plot(c draw.Canvas, p *plot.Plot) { f(c, p) }
 
 var _ plot.Plotter = plotFunc(nil)
 
-// drawBands shades every other one of the claim's bands and names them.
-func drawBands(c draw.Canvas, pl *plot.Plot, a axis) {
+// drawBands shades every other one of the claim's bands, and names those in
+// which something was asked.
+func drawBands(c draw.Canvas, pl *plot.Plot, p panel) {
 	x, _ := pl.Transforms(&c)
 	edges := []float64{1, 10, 100, 1000, math.Inf(1)}
 	short := []string{"1s", "10s", "100s", "1k+"}
 	name := at(textStyle(smallSize, quiet, false), draw.XCenter, draw.YTop)
 	for i := range short {
-		lo, hi := max(edges[i], a.min), min(edges[i+1], a.max)
+		lo, hi := max(edges[i], p.x.min), min(edges[i+1], p.x.max)
 		if lo >= hi {
 			continue
 		}
@@ -194,6 +196,9 @@ func drawBands(c draw.Canvas, pl *plot.Plot, a axis) {
 		if i%2 == 1 {
 			c.SetColor(shade)
 			c.Fill(r.Path())
+		}
+		if !slices.ContainsFunc(p.ticks, func(v float64) bool { return edges[i] <= v && v < edges[i+1] }) {
+			continue
 		}
 		for _, text := range []string{stats.Band(int(edges[i])), short[i]} {
 			if name.Width(text)+4 <= r.Size().X {
@@ -214,7 +219,7 @@ func drawAxes(c draw.Canvas, pl *plot.Plot, p panel, ya axis, first bool) {
 		}
 		c.StrokeLine2(grid, c.Min.X, y(v), c.Max.X, y(v))
 		if first {
-			c.FillText(at(tick, draw.XRight, draw.YCenter), vg.Point{X: c.Min.X - 4, Y: y(v) + tickSize*raise}, ya.unit.Tick(v))
+			c.FillText(at(tick, draw.XRight, draw.YCenter), vg.Point{X: c.Min.X - 4, Y: y(v) + tickSize*raise}, ya.name(v))
 		}
 	}
 	base := draw.LineStyle{Color: quiet, Width: 0.7}
@@ -222,31 +227,12 @@ func drawAxes(c draw.Canvas, pl *plot.Plot, p panel, ya axis, first bool) {
 	for _, v := range p.ticks {
 		c.StrokeLine2(base, x(v), c.Min.Y, x(v), c.Min.Y-3)
 	}
-	// Powers of ten are named first; the others where there is room.
-	var taken [][2]vg.Length
-	for _, round := range []bool{true, false} {
-		for _, v := range p.ticks {
-			e := math.Log10(v)
-			if (e == math.Trunc(e)) != round {
-				continue
-			}
-			text := ya.clients(v)
-			half := tick.Width(text)/2 + 3
-			lo, hi := x(v)-half, x(v)+half
-			free := true
-			for _, t := range taken {
-				free = free && (hi <= t[0] || lo >= t[1])
-			}
-			if free {
-				taken = append(taken, [2]vg.Length{lo, hi})
-				c.FillText(at(tick, draw.XCenter, draw.YTop), vg.Point{X: x(v), Y: c.Min.Y - 5}, text)
-			}
-		}
+	for _, v := range namedTicks(p.ticks, func(a, b float64) bool {
+		return x(b)-x(a) > (tick.Width(p.x.name(a))+tick.Width(p.x.name(b)))/2+6
+	}) {
+		c.FillText(at(tick, draw.XCenter, draw.YTop), vg.Point{X: x(v), Y: c.Min.Y - 5}, p.x.name(v))
 	}
 }
-
-// clients names a number of clients on an axis.
-func (axis) clients(v float64) string { return stats.Count.Tick(v) }
 
 func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	x, y := pl.Transforms(&c)

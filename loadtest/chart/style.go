@@ -40,27 +40,40 @@ var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.5}, {6, 2, 1.5, 2}}
 var known = map[string]int{"eventloop": 0, "thread": 1, "prefork": 2, "goroutine": 3}
 
 // styles gives each model its look, from its name. A name that is not known
-// takes the place its hash points to; should two of one run meet there, the
-// later in alphabetical order takes the next free one. So a model looks the
-// same in every chart of a run, and nearly always in those of other runs.
+// takes the place its hash points to, or the next that no model of the run has,
+// of the colours that the fewest have. So a model looks the same in every chart
+// of a run, and mostly so in those of other runs.
 func styles(models []string) map[string]style {
 	out := map[string]style{}
 	taken := map[int]bool{}
-	places := len(palette) * len(dashes)
+	uses := make([]int, len(palette))
+	take := func(m string, place int) {
+		taken[place] = true
+		uses[place%len(palette)]++
+		out[m] = styleAt(place)
+	}
+	var rest []string
 	for _, m := range slices.Sorted(slices.Values(models)) {
-		place, ok := known[m]
-		if !ok {
-			h := fnv.New32a()
-			h.Write([]byte(m))
-			// Solid lines are left to the known.
-			free := places - len(known)
-			place = len(known) + int(h.Sum32()%uint32(free))
-			for i := 0; taken[place] && i < free; i++ {
-				place = len(known) + (place-len(known)+1)%free
+		if place, ok := known[m]; ok {
+			take(m, place)
+		} else {
+			rest = append(rest, m)
+		}
+	}
+	// Solid lines in the first colours are left to the known.
+	first, places := len(known), len(palette)*len(dashes)
+	for _, m := range rest {
+		h := fnv.New32a()
+		h.Write([]byte(m))
+		from := int(h.Sum32() % uint32(places-first))
+		best := first + from
+		for i := range places - first {
+			p := first + (from+i)%(places-first)
+			if taken[best] && !taken[p] || !taken[p] && uses[p%len(palette)] < uses[best%len(palette)] {
+				best = p
 			}
 		}
-		taken[place] = true
-		out[m] = styleAt(place)
+		take(m, best)
 	}
 	return out
 }

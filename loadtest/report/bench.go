@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -34,21 +33,24 @@ var benchUnits = []struct {
 func Bench(w io.Writer, set *result.Set) error {
 	b := bufio.NewWriter(w)
 	run := &set.Run
-	config := func(key, value string) {
-		if value = strings.Join(strings.Fields(value), " "); value != "" {
+	line := func(key, value string) {
+		if value = inline(value); value != "" {
 			fmt.Fprintf(b, "%s: %s\n", key, value)
 		}
 	}
-	config("goos", run.Host.OS)
-	config("goarch", run.Host.Arch)
-	config("cpu", run.Host.CPUModel)
-	config("kernel", run.Host.Kernel)
-	config("cores", stats.Group(run.Host.Cores))
-	config("go", run.Build.Go)
-	config("commit", run.Build.Commit)
-	config("config", run.Name)
-	config("run", run.ID)
-	config("generator", run.Generator)
+	// benchstat compares what agrees in all of these, so they are only what
+	// makes two hosts differ. The rest it must not see, and is a comment.
+	line("goos", run.Host.OS)
+	line("goarch", run.Host.Arch)
+	line("cpu", run.Host.CPUModel)
+	if run.Host.Cores > 0 {
+		line("cores", fmt.Sprint(run.Host.Cores))
+	}
+	line("# run", run.ID)
+	line("# config", run.Name)
+	line("# commit", run.Build.Commit)
+	line("# kernel", run.Host.Kernel)
+	line("# generator", run.Generator)
 	b.WriteByte('\n')
 	for _, u := range benchUnits {
 		better := "lower"

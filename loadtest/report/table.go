@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,12 +15,35 @@ import (
 // perBlock is how many models fit side by side in 100 columns.
 const perBlock = 3
 
-// Widths of the table's columns: clients, then for each model its headline
-// with mark and spread, and two more numbers.
+// Widths of the table's columns: the clients, and a model's with the space
+// before them.
 const (
 	clientsWidth = 9
-	modelWidth   = 29
+	modelWidth   = 30
 )
+
+// A layout is what a model's columns are in a group: a headline with its mark
+// and spread, and two more numbers.
+type layout struct {
+	heads   [3]string
+	metrics [3]stats.Metric
+	widths  [4]int // of the headline, its spread and the other two
+}
+
+func (g *group) layout() layout {
+	if g.workload == result.Idle {
+		return layout{
+			[3]string{"B/client", "total", "thr."},
+			[3]stats.Metric{stats.Memory, stats.MemoryTotal, stats.Threads},
+			[4]int{10, 6, 9, 5},
+		}
+	}
+	return layout{
+		[3]string{"req/s", "p99", "CPU/req"},
+		[3]stats.Metric{stats.Throughput, stats.P99, stats.CPU},
+		[4]int{8, 6, 8, 8},
+	}
+}
 
 // Table writes the summary for a terminal: no markup, 100 columns. More than
 // three models continue in further blocks below.
@@ -30,93 +54,67 @@ func Table(w io.Writer, set *result.Set) error {
 		fmt.Fprintln(b, "nothing was measured")
 		return b.Flush()
 	}
-	for first := 0; first < len(v.models); first += perBlock {
-		last := min(first+perBlock, len(v.models))
+	for first := 0; first < len(v.names); first += perBlock {
+		last := min(first+perBlock, len(v.names))
 		if first > 0 {
 			b.WriteByte('\n')
 		}
-		line := pad("", clientsWidth)
-		for _, m := range v.models[first:last] {
-			line += "  " + pad(clip(m, modelWidth-2), modelWidth-2)
+		line := left("", clientsWidth)
+		for _, m := range v.names[first:last] {
+			line += "   " + pad(clip(m, modelWidth-4), modelWidth-3)
 		}
-		fmt.Fprintln(b, strings.TrimRight(line, " "))
-		for _, g := range v.groups {
-			v.tableGroup(b, g, first, last)
+		trimmed(b, line)
+		for i, g := range v.groups {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			g.block(b, first, last)
 		}
 	}
 	b.WriteByte('\n')
 	for _, n := range v.tableNotes() {
-		fmt.Fprintln(b, n)
+		trimmed(b, n)
 	}
 	return b.Flush()
 }
 
-// columns are the three numbers of a model in the group, with their headings.
-func (g *group) columns() (heads [3]string, ms [3]stats.Metric) {
-	if g.workload == result.Idle {
-		return [3]string{"B/client", "total", "threads"}, [3]stats.Metric{stats.Memory, stats.MemoryTotal, stats.Threads}
-	}
-	return [3]string{"req/s", "p99", "CPU/req"}, [3]stats.Metric{stats.Throughput, stats.P99, stats.CPU}
-}
-
-func (v *view) tableGroup(b *bufio.Writer, g *group, first, last int) {
-	heads, ms := g.columns()
-	mark := 0 // the column that the headline is in
-	for i, m := range ms {
-		if m.Name == g.headline().Name {
-			mark = i
-		}
-	}
-	var rows []string
-	used := false
-	for _, r := range g.rows {
-		best := map[int]bool{}
-		for _, i := range g.best(r) {
-			best[i] = true
-		}
-		label := stats.Group(r.clients)
-		if r.rate > 0 {
-			label += " @" + stats.Count.Tick(r.rate)
-		}
-		line := left(label, clientsWidth)
-		for i := first; i < last; i++ {
-			c := r.cells[i]
-			used = used || c != nil
-			text := cellText(c)
-			if text == "" {
-				var f [3]string
-				for k, m := range ms {
-					f[k] = strings.TrimSuffix(m.Unit.Format(c.Summary(m).Median), "/s")
-					if k == mark {
-						star := " "
-						if best[i] {
-							star = "*"
-						}
-						f[k] += star
-					}
-				}
-				text = left(f[0], 8) + left(spread(c.Summary(ms[0])), 6) + left(f[1], 9) + left(f[2], 8)
-				text = text[len(text)-len(strings.TrimLeft(text, " ")):]
-				text = left(text, modelWidth-2)
-			}
-			line += "  " + pad(text, modelWidth-2)
-		}
-		rows = append(rows, strings.TrimRight(line, " "))
-	}
-	if !used {
-		return
-	}
-	b.WriteByte('\n')
-	fmt.Fprintln(b, g.title)
+// block writes the group's rows for the models from first to before last.
+func (g *group) block(b *bufio.Writer, first, last int) {
+	l := g.layout()
+	trimmed(b, g.title)
 	line := left("clients", clientsWidth)
 	for range last - first {
-		line += "  " + left(heads[0]+" ", 8) + pad("", 6) + left(heads[1], 5) + left(heads[2], 8)
+		line += left(l.heads[0]+" ", l.widths[0]) + left("", l.widths[1]) + left(l.heads[1], l.widths[2]) + left(l.heads[2], l.widths[3])
 	}
-	fmt.Fprintln(b, strings.TrimRight(line, " "))
-	for _, r := range rows {
-		fmt.Fprintln(b, r)
+	trimmed(b, line)
+	for _, r := range g.rows {
+		best := g.best(r)
+		line := left(r.label(), clientsWidth)
+		for i := first; i < last; i++ {
+			line += pad(l.cell(r.cells[i], g.headline(), slices.Contains(best, i)), modelWidth)
+		}
+		trimmed(b, line)
 	}
 }
+
+func (l layout) cell(c *stats.Cell, head stats.Metric, best bool) string {
+	if text := cellText(c); text != "" {
+		return "   " + text
+	}
+	var f [3]string
+	for i, m := range l.metrics {
+		f[i] = strings.TrimSuffix(value(c, m), "/s")
+		switch {
+		case best && m.Name == head.Name:
+			f[i] += "*"
+		case i == 0:
+			f[i] += " "
+		}
+	}
+	return left(f[0], l.widths[0]) + left(spread(c.Summary(l.metrics[0])), l.widths[1]) + left(f[1], l.widths[2]) + left(f[2], l.widths[3])
+}
+
+func trimmed(b *bufio.Writer, line string) { fmt.Fprintln(b, strings.TrimRight(line, " ")) }
 
 // cellText is what stands in place of numbers, or "" where there are some.
 func cellText(c *stats.Cell) string {
@@ -132,10 +130,11 @@ func cellText(c *stats.Cell) string {
 }
 
 func (v *view) tableNotes() []string {
-	notes := []string{
-		"* best of the row, or tied with it (within 5 % or overlapping intervals)",
-		"± " + v.interval() + "; CPU/req is the server's, user and system",
+	notes := []string{"* best of the row, or tied with it (within 5 % or overlapping intervals)"}
+	if v.intervals != "" {
+		notes = append(notes, "± "+v.intervals)
 	}
+	notes = append(notes, "CPU/req is the server's, user and system")
 	for _, c := range v.cells {
 		if len(c.Valid) == len(c.Repeats) && len(c.Repeats) > 0 {
 			continue

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -55,30 +56,32 @@ func (g *group) best(r row) []int {
 
 // A view is a run as the tables show it.
 type view struct {
-	run    *result.Run
-	cells  []*stats.Cell
-	models []string
-	groups []*group
+	run       *result.Run
+	cells     []*stats.Cell
+	names     []string // of the models
+	groups    []*group
+	intervals string // what those of the medians are, or empty
 }
 
 func newView(set *result.Set) *view {
 	v := &view{run: &set.Run, cells: stats.Cells(&set.Run, set.Repeats)}
-	v.models = stats.Models(&set.Run, v.cells)
+	v.names = stats.Models(&set.Run, v.cells)
+	v.intervals = stats.Intervals(v.cells)
 	for _, c := range v.cells {
 		g := v.group(c)
 		i := slices.IndexFunc(g.rows, func(r row) bool { return r.clients == c.Clients && r.rate == c.RateRPS })
 		if i < 0 {
 			i = len(g.rows)
-			g.rows = append(g.rows, row{clients: c.Clients, rate: c.RateRPS, cells: make([]*stats.Cell, len(v.models))})
+			g.rows = append(g.rows, row{clients: c.Clients, rate: c.RateRPS, cells: make([]*stats.Cell, len(v.names))})
 		}
-		g.rows[i].cells[slices.Index(v.models, c.Model)] = c
+		g.rows[i].cells[slices.Index(v.names, c.Model)] = c
 	}
 	for _, g := range v.groups {
 		slices.SortStableFunc(g.rows, func(a, b row) int {
 			if a.clients != b.clients {
 				return a.clients - b.clients
 			}
-			return int(a.rate - b.rate)
+			return cmp.Compare(a.rate, b.rate)
 		})
 	}
 	return v
@@ -95,9 +98,21 @@ func (v *view) group(c *stats.Cell) *group {
 	return g
 }
 
-// interval says what the intervals of the run's medians are, in a sentence's
-// words. Cells may differ when some of their repeats are not valid.
-func (v *view) interval() string { return stats.Intervals(v.cells) }
+func (r row) label() string { return clients(r.clients, r.rate) }
+
+// tiers are the numbers of clients of the run, rising.
+func (v *view) tiers() []string {
+	var ns []int
+	for _, c := range v.cells {
+		ns = append(ns, c.Clients)
+	}
+	slices.Sort(ns)
+	var out []string
+	for _, n := range slices.Compact(ns) {
+		out = append(out, stats.Group(n))
+	}
+	return out
+}
 
 // spread is an interval as "±2%", or nothing where there is none.
 func spread(s stats.Summary) string {

@@ -3,7 +3,6 @@
 package stats
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -134,14 +133,14 @@ func Models(run *result.Run, cells []*Cell) []string {
 
 // Intervals says what the intervals of the cells' medians are: "range of 3
 // repeats", "95 % CI of 8 to 10 repeats". Cells differ in it where some of
-// their repeats are not valid.
+// their repeats are not valid. It is empty if none has an interval.
 func Intervals(cells []*Cell) string {
 	var out []string
-	for _, k := range []Kind{CI95, Range, None} {
+	for _, k := range []Kind{CI95, Range} {
 		lo, hi := 0, 0
 		for _, c := range cells {
 			n := len(c.Valid)
-			if n == 0 || kindOf(n) != k {
+			if kindOf(n) != k {
 				continue
 			}
 			if lo == 0 || n < lo {
@@ -149,18 +148,9 @@ func Intervals(cells []*Cell) string {
 			}
 			hi = max(hi, n)
 		}
-		switch {
-		case lo == 0:
-		case lo == hi:
-			out = append(out, k.Describe(lo))
-		case k == CI95:
-			out = append(out, fmt.Sprintf("95 %% CI of %d to %d repeats", lo, hi))
-		default:
-			out = append(out, fmt.Sprintf("range of %d to %d repeats", lo, hi))
+		if lo > 0 {
+			out = append(out, k.describe(lo, hi))
 		}
-	}
-	if len(out) == 0 {
-		return None.Describe(0)
 	}
 	return strings.Join(out, " or ")
 }

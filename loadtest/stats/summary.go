@@ -29,8 +29,11 @@ type Summary struct {
 
 // Summarize takes the median of xs. From six values on, its interval is the
 // order-statistic confidence interval at 95 % or more, which assumes nothing of
-// the distribution (the numbers of values below and above the median are
-// binomial); with fewer no such interval exists and it is the range.
+// the distribution (the number of values below the true median is binomial);
+// with fewer no such interval exists and it is the range. The interval leaves as
+// many values out below as above, at most 2.5 % on either side. benchstat takes
+// a lopsided one where that is shorter, so its can lie within this one: of eight
+// values, the first to the seventh, here the first to the eighth.
 func Summarize(xs []float64) Summary {
 	xs = slices.Sorted(slices.Values(xs))
 	n := len(xs)
@@ -70,20 +73,28 @@ func medianRank(n int) int {
 	return k
 }
 
-// String is the kind as a reader is told of it, with the number of repeats.
-func (s Summary) String() string { return s.Kind.Describe(s.N) }
-
-// Describe names an interval of this kind over n repeats.
-func (k Kind) Describe(n int) string {
-	switch {
-	case n == 0:
+// Interval says what the interval is, with the number of repeats: "range of 3
+// repeats", "95 % CI of 10 repeats".
+func (s Summary) Interval() string {
+	switch s.N {
+	case 0:
 		return "no valid repeat"
-	case k == CI95:
-		return fmt.Sprintf("95 %% CI of %d repeats", n)
-	case k == Range:
-		return fmt.Sprintf("range of %d repeats", n)
+	case 1:
+		return "1 repeat, no interval"
 	}
-	return "1 repeat, no interval"
+	return s.Kind.describe(s.N, s.N)
+}
+
+// describe names an interval of this kind over lo to hi repeats.
+func (k Kind) describe(lo, hi int) string {
+	what := "range"
+	if k == CI95 {
+		what = "95 % CI"
+	}
+	if lo == hi {
+		return fmt.Sprintf("%s of %d repeats", what, lo)
+	}
+	return fmt.Sprintf("%s of %d to %d repeats", what, lo, hi)
 }
 
 // Spread is the larger half of the interval as a part of the median: 0.02 is

@@ -49,13 +49,14 @@ func (u Unit) Format(v float64) string {
 	return strconv.FormatFloat(x, 'f', decimals(x), 64) + s.suffix
 }
 
-// Tick prints v as short as it is exact, for an axis: "10k", "50 µs".
-func (u Unit) Tick(v float64) string {
+// Tick prints v as short as it is exact, for an axis: "10k", "50 µs". It is
+// scaled as like is, so that the values of one axis can share a unit.
+func (u Unit) Tick(v, like float64) string {
 	if v == 0 {
 		return "0"
 	}
-	s, x := u.scale(v)
-	return strconv.FormatFloat(x, 'g', 4, 64) + strings.TrimSuffix(s.suffix, "/s")
+	s, _ := u.scale(math.Abs(like))
+	return strconv.FormatFloat(round(v/s.size), 'f', -1, 64) + strings.TrimSuffix(s.suffix, "/s")
 }
 
 // scale finds the step in which v has one to three digits before the point
@@ -73,6 +74,15 @@ func (u Unit) scale(v float64) (step, float64) {
 		}
 	}
 	return step{1, string(u)}, v
+}
+
+// round keeps four significant digits.
+func round(x float64) float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(x, 'e', 3, 64), 64)
+	if err != nil {
+		return x
+	}
+	return v
 }
 
 func (u Unit) zeroSuffix() string {
