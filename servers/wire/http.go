@@ -160,6 +160,11 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 		return nil, out, next, 0
 	}
 
+	if r.expect == expectContinue && r.length != 0 {
+		// Also when the body is here already, which RFC 9110, 10.1.1 leaves to us: what a client gets then depends on
+		// what it has sent, and not on how that was cut into pieces on its way.
+		out = append(out, continueLine...)
+	}
 	if r.length >= 0 && len(in) >= r.length {
 		body := in[:r.length]
 		in = in[r.length:]
@@ -176,13 +181,7 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	p.buf = append(append(p.buf[:0], r.path...), r.query...)
 	r.path, r.query = p.buf[:n], p.buf[n:]
 	p.req = r
-	if len(in) > 0 {
-		in, out, next, status = s.feedBody(c, in, out)
-	}
-	if r.expect == expectContinue && status == 0 && c.p == p {
-		out = append(out, continueLine...)
-	}
-	return in, out, next, status
+	return s.feedBody(c, in, out)
 }
 
 // feedBody reads the body of an unfinished request, and answers the request if it ends.

@@ -1,0 +1,268 @@
+package all
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tierbench/tierbench/servers"
+)
+
+// These tests run every model as what a user runs, a process: exit codes, signals, descriptors and threads are part of
+// what is promised. They wait for what they need, and never take slowness for an error: patience is only how long a
+// test waits for something that does not come.
+const patience = 60 * time.Second
+
+var serverBinary string
+
+func TestMain(m *testing.M) {
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "conform")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	serverBinary = filepath.Join(dir, "server")
+	args := []string{"build", "-o", serverBinary}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "github.com/tierbench/tierbench/cmd/server")...).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// A process is a server in a process group of its own.
+type process struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	addr string
+	log  *log
+	done chan struct{} // closed when the process has been waited for
+	err  error         // of Wait, after done
+}
+
+// log collects what a server writes to stderr.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// count returns how many lines contain s.
+func (l *log) count(s string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, s) {
+			n++
+		}
+	}
+	return n
+}
+
+// freePort returns a port that nobody listens on now. Somebody may a moment later: see start.
+func freePort(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = ln.Close() }()
+	return ln.Addr().String()
+}
+
+// launch starts a server and does not wait for it.
+func launch(t *testing.T, addr string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, addr: addr, log: new(log), done: make(chan struct{})}
+	p.cmd = exec.Command(serverBinary, append([]string{"--addr", addr}, args...)...)
+	p.cmd.Stderr = p.log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+		<-p.done
+		if t.Failed() {
+			t.Logf("log of %v:\n%s", p.cmd.Args[1:], p.log)
+		}
+	})
+	return p
+}
+
+// start starts model on a free port and returns when it answers.
+func start(t *testing.T, model, protocol string, args ...string) *process {
+	t.Helper()
+	for {
+		p := launch(t, freePort(t), append([]string{"--model", model, "--protocol", protocol}, args...)...)
+		waitFor(t, "the server to answer", func() bool { return p.exited() || p.answers(protocol) })
+		if !p.exited() {
+			return p
+		}
+		if !strings.Contains(p.log.String(), "address already in use") {
+			t.Fatalf("%s ended: %v\n%s", model, p.err, p.log)
+		}
+	}
+}
+
+func (p *process) exited() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (p *process) answers(protocol string) bool {
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = c.Close() }()
+	_ = c.SetDeadline(time.Now().Add(patience))
+	send, want := "x", "x"
+	if protocol == servers.HTTP {
+		send, want = "GET /healthz HTTP/1.0\r\n\r\n", "HTTP/1.1 200 "
+	}
+	if _, err := io.WriteString(c, send); err != nil {
+		return false
+	}
+	got := make([]byte, len(want))
+	_, err = io.ReadFull(c, got)
+	return err == nil && string(got) == want
+}
+
+// signal signals the process the test has started, not its group.
+func (p *process) signal(sig os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// stopped waits for the end of the server, which must be a good one, and for the end of all it has started.
+func (p *process) stopped() {
+	p.t.Helper()
+	if code := p.exitCode(); code != 0 {
+		p.t.Errorf("exit code %d, want 0", code)
+	}
+	p.groupGone()
+}
+
+// groupGone waits until the server's process group is empty.
+func (p *process) groupGone() {
+	p.t.Helper()
+	waitFor(p.t, "the process group to be empty", func() bool {
+		return errors.Is(syscall.Kill(-p.cmd.Process.Pid, 0), syscall.ESRCH)
+	})
+}
+
+func (p *process) exitCode() int {
+	p.t.Helper()
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode()
+	case <-time.After(patience):
+		p.t.Fatalf("the server is still running")
+		return -1
+	}
+}
+
+// waitFor polls until cond holds.
+func waitFor(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// dial connects, with a deadline for everything that is done with the connection.
+func (p *process) dial() *net.TCPConn {
+	p.t.Helper()
+	c, err := net.Dial("tcp", p.addr)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = c.Close() })
+	_ = c.SetDeadline(time.Now().Add(patience))
+	return c.(*net.TCPConn)
+}
+
+// exchange sends and reads as many bytes as are expected.
+func exchange(c net.Conn, send, want string) error {
+	if _, err := io.WriteString(c, send); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
+	return expect(c, want)
+}
+
+func expect(r io.Reader, want string) error {
+	got := make([]byte, len(want))
+	n, err := io.ReadFull(r, got)
+	if string(got[:n]) != want[:n] || err != nil {
+		return fmt.Errorf("got %s (%v), want %s", short(got[:n]), err, short([]byte(want)))
+	}
+	return nil
+}
+
+func short(b []byte) string {
+	if len(b) > 400 {
+		return fmt.Sprintf("%q… (%d bytes)", b[:400], len(b))
+	}
+	return fmt.Sprintf("%q", b)
+}
+
+// end expects the stream to end without another byte, and without a reset.
+func end(c net.Conn) error {
+	if b, err := bufio.NewReader(c).ReadByte(); err != io.EOF {
+		return fmt.Errorf("got byte %q, error %v, want the end of the stream", b, err)
+	}
+	return nil
+}
+
+// eachModel runs f for every model, with each protocol given.
+func eachModel(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
+	for _, m := range Models {
+		for _, protocol := range protocols {
+			t.Run(m.Name+"/"+protocol, func(t *testing.T) { f(t, m.Name, protocol) })
+		}
+	}
+}
+
+var onlyHTTP = []string{servers.HTTP}
