@@ -31,15 +31,16 @@ type Options struct {
 	// Attackers work side by side, each with its share of the clients, its
 	// histogram and its consumer; one for each core if 0.
 	Attackers int
+	// AnswerTimeout is how long a request that was sent within the window may
+	// stay unanswered behind its end before it counts as an error; 5 s if 0.
+	AnswerTimeout time.Duration
 }
 
 const (
-	defaultConnectRate = 5000
-	dialers            = 64 // connections being opened at one time
-	connectTimeout     = 10 * time.Second
-	// lastAnswerTimeout is how long a request that was sent within the window
-	// may stay unanswered behind its end before it counts as an error.
-	lastAnswerTimeout = 5 * time.Second
+	defaultConnectRate   = 5000
+	dialers              = 64 // connections being opened at one time
+	connectTimeout       = 10 * time.Second
+	defaultAnswerTimeout = 5 * time.Second
 )
 
 // Clients are connections to one server, established and answered once each.
@@ -48,6 +49,7 @@ type Clients struct {
 	exchange *exchange
 	addr     string
 	clock    clock
+	patience time.Duration // see Options.AnswerTimeout
 	shards   []*shard
 	alive    atomic.Int64
 	stopping atomic.Bool   // no client sends any more
@@ -87,11 +89,14 @@ func Connect(ctx context.Context, t load.Target, n int, o Options) (*Clients, re
 	if o.Attackers == 0 {
 		o.Attackers = runtime.GOMAXPROCS(0)
 	}
+	if o.AnswerTimeout == 0 {
+		o.AnswerTimeout = defaultAnswerTimeout
+	}
 	ex, err := newExchange(t)
 	if err != nil {
 		return nil, result.Connect{}, err
 	}
-	c := &Clients{exchange: ex, addr: t.Addr, clock: clock{time.Now()}, quit: make(chan struct{})}
+	c := &Clients{exchange: ex, addr: t.Addr, clock: clock{time.Now()}, quit: make(chan struct{}), patience: o.AnswerTimeout}
 	var all []*client
 	for i := range min(o.Attackers, n) {
 		sh := newShard(c, n/min(o.Attackers, n)+btoi(i < n%min(o.Attackers, n)), len(all), t)

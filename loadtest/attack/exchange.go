@@ -142,6 +142,9 @@ func follows(got []byte, at int, head, body []byte) bool {
 		}
 		got, at = got[n:], at+n
 	}
+	if len(got) == 0 {
+		return true
+	}
 	at -= len(head)
 	n := min(len(got), len(body)-at)
 	return bytes.Equal(got[:n], body[at:at+n])

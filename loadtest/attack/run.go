@@ -132,7 +132,7 @@ func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m load.
 	w := &load.Window{Errors: map[string]int64{}}
 	err := c.window(ctx, w, warmup, length, m)
 
-	patience := lastAnswerTimeout
+	patience := c.patience
 	if ctx.Err() != nil {
 		patience = 0
 		c.aborted.Store(true)
@@ -193,6 +193,9 @@ func (c *Clients) mark(at time.Duration, edge func(*shard) *atomic.Int64) {
 // counts as errors those that do not come or are wrong: a request that was
 // never answered must not go unseen because the clock stopped.
 func (c *Clients) drain(w *load.Window) {
+	// Waiting for one client may have used up the time of all the others,
+	// whose answers are there.
+	c.setDeadline(time.Now().Add(c.patience))
 	c.each(func(cl *client) {
 		if cl.conn.Load() == nil || !cl.inFlight {
 			return
@@ -238,7 +241,7 @@ func (c *Clients) Hold(ctx context.Context, length time.Duration, m load.Marks) 
 	if ctx.Err() != nil {
 		return w, err
 	}
-	c.setDeadline(time.Now().Add(lastAnswerTimeout))
+	c.setDeadline(time.Now().Add(c.patience))
 	c.each(func(cl *client) {
 		probe := errors.Join(c.send(cl, c.clock.now()), c.receive(cl))
 		if probe != nil {

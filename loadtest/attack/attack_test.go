@@ -1,0 +1,564 @@
+package attack
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+)
+
+// serve runs a scripted server: handle gets each connection with its number,
+// from 0. It returns the address.
+func serve(t *testing.T, handle func(n int, c *net.TCPConn)) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	wg.Go(func() {
+		for n := 0; ; n++ {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, c)
+			mu.Unlock()
+			wg.Go(func() { handle(n, c.(*net.TCPConn)) })
+		}
+	})
+	t.Cleanup(func() {
+		ln.Close()
+		mu.Lock()
+		for _, c := range conns {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	return ln.Addr().String()
+}
+
+// echoUntil echoes messages of size bytes; what answer number k (from 0: the
+// one that Connect asks for) of the connection is, spoil may change. It ends
+// when spoil says so.
+func echoUntil(size int, spoil func(c *net.TCPConn, n, k int, msg []byte) (answer []byte, end bool)) func(int, *net.TCPConn) {
+	return func(n int, c *net.TCPConn) {
+		defer c.Close()
+		msg := make([]byte, size)
+		for k := 0; ; k++ {
+			if _, err := io.ReadFull(c, msg); err != nil {
+				return
+			}
+			answer, end := spoil(c, n, k, msg)
+			if _, err := c.Write(answer); err != nil || end {
+				return
+			}
+		}
+	}
+}
+
+func well(_ *net.TCPConn, _, _ int, msg []byte) ([]byte, bool) { return msg, false }
+
+func connect(t *testing.T, target load.Target, n int, o Options) *Clients {
+	t.Helper()
+	c, stats, err := Connect(t.Context(), target, n, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if stats.Refused != 0 || stats.Sec <= 0 || stats.P99Sec <= 0 {
+		t.Errorf("connect: %+v", stats)
+	}
+	if got := c.Established(); got != n {
+		t.Fatalf("%d clients established, want %d", got, n)
+	}
+	return c
+}
+
+func echoTarget(addr string, payload int) load.Target {
+	return load.Target{Addr: addr, Protocol: "echo", Workload: "echo", PayloadBytes: payload}
+}
+
+func TestEveryAnswerIsCountedOnce(t *testing.T) {
+	for _, tt := range []struct {
+		reason             string
+		clients, attackers int
+	}{
+		{"one client", 1, 4},
+		{"fewer clients than attackers", 3, 4},
+		{"clients that do not divide evenly", 50, 3},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			var conns, answers atomic.Int64
+			addr := serve(t, func(n int, c *net.TCPConn) {
+				conns.Add(1)
+				echoUntil(32, func(_ *net.TCPConn, _, _ int, msg []byte) ([]byte, bool) {
+					answers.Add(1)
+					return msg, false
+				})(n, c)
+			})
+			c := connect(t, echoTarget(addr, 32), tt.clients, Options{Attackers: tt.attackers})
+			if got, want := c.Attackers(), min(tt.clients, tt.attackers); got != want {
+				t.Errorf("%d attackers, want %d", got, want)
+			}
+			var opened, closed int64
+			w, err := c.Run(t.Context(), 10*time.Millisecond, 200*time.Millisecond, load.Marks{
+				Open:  func() error { opened = answers.Load(); return nil },
+				Close: func() error { closed = answers.Load(); return nil },
+			})
+			if err != nil || len(w.Errors) != 0 {
+				t.Fatalf("err %v, errors %v", err, w.Errors)
+			}
+			if got := int(conns.Load()); got != tt.clients {
+				t.Errorf("the server saw %d connections, want %d", got, tt.clients)
+			}
+			// Between the marks the server answers all requests of the window,
+			// but for those on the way at either edge: one for each client.
+			if served := closed - opened; w.Requests > served+int64(tt.clients) || w.Requests < 1 {
+				t.Errorf("%d requests counted in the window, the server answered %d", w.Requests, served)
+			}
+			if w.Service.TotalCount() != w.Requests || w.BytesIn != 32*w.Requests || w.BytesOut != 32*w.Requests {
+				t.Errorf("%d requests, histogram %d, bytes in %d out %d", w.Requests, w.Service.TotalCount(), w.BytesIn, w.BytesOut)
+			}
+			if c.Established() != tt.clients {
+				t.Errorf("%d clients established at the end", c.Established())
+			}
+		})
+	}
+}
+
+// A client's next request is on its way before vegeta has been told of its
+// last answer: the server never waits for the generator's bookkeeping.
+func TestTheNextRequestDoesNotWaitForTheConsumer(t *testing.T) {
+	second := make(chan struct{})
+	var once sync.Once
+	addr := serve(t, echoUntil(8, func(_ *net.TCPConn, _, k int, msg []byte) ([]byte, bool) {
+		if k == 2 { // 0 is the one of Connect, 1 the first of the attack
+			once.Do(func() { close(second) })
+		}
+		return msg, false
+	}))
+	c := connect(t, echoTarget(addr, 8), 1, Options{})
+	sh := c.shards[0]
+	c.hit(&sh.clients[0]) // nobody consumes
+	select {
+	case <-second:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no second request without a consumer")
+	}
+}
+
+func TestFailuresAreCountedAsWhatTheyAre(t *testing.T) {
+	const size = 16
+	// Each spoils the answer number 3 of connection 0, once.
+	at := func(f func(c *net.TCPConn, msg []byte) ([]byte, bool)) func(int, *net.TCPConn) {
+		return echoUntil(size, func(c *net.TCPConn, n, k int, msg []byte) ([]byte, bool) {
+			if n == 0 && k == 3 {
+				return f(c, msg)
+			}
+			return msg, false
+		})
+	}
+	tests := []struct {
+		reason string
+		handle func(int, *net.TCPConn)
+		want   map[string]int64
+	}{
+		{"one byte is wrong", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
+			msg[size-1]++
+			return msg, false
+		}), map[string]int64{KindBytes: 1}},
+		{"an answer comes twice", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
+			return append(msg[:size:size], msg...), false
+		}), map[string]int64{KindUnasked: 1}},
+		{"the answer belongs to an earlier request", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
+			msg[4]-- // the request's count
+			return msg, false
+		}), map[string]int64{KindBytes: 1}},
+		{"half an answer and the end", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
+			return msg[:size/2], true
+		}), map[string]int64{KindTruncated: 1}},
+		{"the end where an answer is due", at(func(*net.TCPConn, []byte) ([]byte, bool) {
+			return nil, true
+		}), map[string]int64{KindEOF: 1}},
+		{"a reset", at(func(c *net.TCPConn, _ []byte) ([]byte, bool) {
+			_ = c.SetLinger(0)
+			return nil, true
+		}), map[string]int64{KindReset: 1}},
+		{"an answer that never comes", at(func(c *net.TCPConn, _ []byte) ([]byte, bool) {
+			_, _ = io.Copy(io.Discard, c)
+			return nil, true
+		}), map[string]int64{KindTimeout: 1}},
+		{"an answer in single bytes is right", echoUntil(size, func(c *net.TCPConn, _, _ int, msg []byte) ([]byte, bool) {
+			for i := range msg[:size-1] {
+				_, _ = c.Write(msg[i : i+1])
+			}
+			return msg[size-1:], false
+		}), map[string]int64{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			addr := serve(t, tt.handle)
+			c := connect(t, echoTarget(addr, size), 4, Options{AnswerTimeout: 3 * time.Second})
+			w, err := c.Run(t.Context(), 0, 200*time.Millisecond, load.Marks{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !maps.Equal(w.Errors, tt.want) {
+				t.Errorf("errors %v, want %v", w.Errors, tt.want)
+			}
+		})
+	}
+}
+
+func TestALostConnectionIsReplacedAndTheLossCounted(t *testing.T) {
+	addr := serve(t, echoUntil(8, func(_ *net.TCPConn, n, k int, msg []byte) ([]byte, bool) {
+		return msg, n == 0 && k == 2
+	}))
+	c := connect(t, echoTarget(addr, 8), 1, Options{})
+	replaced := make(chan struct{})
+	w, err := c.Run(t.Context(), 0, 100*time.Millisecond, load.Marks{Close: func() error {
+		for c.Established() != 1 { // the window is held open until it is back
+			time.Sleep(time.Millisecond)
+		}
+		close(replaced)
+		return nil
+	}})
+	<-replaced
+	if lost := w.Errors[KindEOF] + w.Errors[KindReset]; err != nil || lost != 1 {
+		t.Errorf("err %v, errors %v, want the loss counted once", err, w.Errors)
+	}
+}
+
+func TestHTTPAnswersAreChecked(t *testing.T) {
+	ok := "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 13\r\n\r\nHello, World!"
+	tests := []struct {
+		reason string
+		answer func(k int) string
+		want   string // kind of error; "" is none
+	}{
+		{"always the same bytes", func(int) string { return ok }, ""},
+		{"a header that changes, such as Date", func(k int) string {
+			return fmt.Sprintf("HTTP/1.1 200 OK\r\nDate: %d\r\nContent-Length: 13\r\n\r\nHello, World!", k/5)
+		}, ""},
+		{"chunks", func(int) string {
+			return "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nHello, \r\n6\r\nWorld!\r\n0\r\n\r\n"
+		}, ""},
+		{"a status that is not 200", func(k int) string {
+			if k == 3 {
+				return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+			}
+			return ok
+		}, KindStatus},
+		{"a body with one wrong byte", func(k int) string {
+			if k == 3 {
+				return ok[:len(ok)-1] + "?"
+			}
+			return ok
+		}, KindBytes},
+		{"a shorter answer with the same start does not make the client wait", func(k int) string {
+			if k == 3 {
+				return "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nHello"
+			}
+			return ok
+		}, KindBytes},
+		{"no HTTP at all", func(k int) string {
+			if k == 3 {
+				return "SSH-2.0-OpenSSH\r\n\r\n"
+			}
+			return ok
+		}, KindMalformed},
+		{"more than the answer", func(k int) string {
+			if k == 3 {
+				return ok + "x"
+			}
+			return ok
+		}, KindUnasked},
+	}
+	for _, tt := range tests {
+		t.Run(tt.reason, func(t *testing.T) {
+			addr := serve(t, func(n int, c *net.TCPConn) {
+				br := bufio.NewReader(c)
+				for k := 0; ; k++ {
+					req, err := http.ReadRequest(br)
+					if err != nil {
+						return
+					}
+					if req.Method != "GET" || req.URL.Path != "/plaintext" {
+						t.Errorf("%s %s", req.Method, req.URL)
+					}
+					if n > 0 { // a replacement is well again
+						_, _ = io.WriteString(c, ok)
+					} else {
+						_, _ = io.WriteString(c, tt.answer(k))
+					}
+				}
+			})
+			c := connect(t, load.Target{Addr: addr, Protocol: "http", Workload: "plaintext"}, 1, Options{})
+			w, err := c.Run(t.Context(), 0, 100*time.Millisecond, load.Marks{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]int64{}
+			if tt.want != "" {
+				want[tt.want] = 1
+			}
+			if !maps.Equal(w.Errors, want) {
+				t.Errorf("errors %v, want %v", w.Errors, want)
+			}
+			if w.Requests == 0 {
+				t.Error("no request was answered")
+			}
+		})
+	}
+}
+
+func TestHTTPEcho(t *testing.T) {
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // net/http reads no more once it writes
+		_, _ = w.Write(body)
+	})}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Serve(ln)
+	defer srv.Close()
+	c := connect(t, load.Target{Addr: ln.Addr().String(), Protocol: "http", Workload: "echo", PayloadBytes: 3000}, 5, Options{})
+	w, err := c.Run(t.Context(), 0, 100*time.Millisecond, load.Marks{})
+	if err != nil || len(w.Errors) != 0 || w.Requests == 0 {
+		t.Errorf("err %v, errors %v, %d requests", err, w.Errors, w.Requests)
+	}
+}
+
+func TestSecondsAddUpToTheWindow(t *testing.T) {
+	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 4, Options{Attackers: 2})
+	var at []time.Duration
+	w, err := c.Run(t.Context(), 0, 1100*time.Millisecond, load.Marks{
+		Second: func(d time.Duration) error { at = append(at, d); return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum int64
+	for _, s := range w.Seconds {
+		sum += s.Service.TotalCount()
+	}
+	if len(w.Seconds) < 2 || sum != w.Requests {
+		t.Errorf("%d seconds with %d requests, the window has %d", len(w.Seconds), sum, w.Requests)
+	}
+	if len(at) != 1 || at[0] != time.Second {
+		t.Errorf("marks at %v, want one at 1s", at)
+	}
+}
+
+func TestAnEndedContextEndsTheRunAndKeepsWhatWasMeasured(t *testing.T) {
+	// The server goes silent after some answers: nobody must wait for them.
+	addr := serve(t, echoUntil(8, func(c *net.TCPConn, _, k int, msg []byte) ([]byte, bool) {
+		if k == 20 {
+			_, _ = io.Copy(io.Discard, c)
+			return nil, true
+		}
+		return msg, false
+	}))
+	c := connect(t, echoTarget(addr, 8), 3, Options{AnswerTimeout: time.Hour})
+	ctx, cancel := context.WithCancel(t.Context())
+	w, err := c.Run(ctx, 0, time.Hour, load.Marks{Open: func() error {
+		go func() { time.Sleep(100 * time.Millisecond); cancel() }()
+		return nil
+	}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("err %v", err)
+	}
+	if w.Requests > 3*20 || w.Length <= 0 || len(w.Errors) != 0 {
+		t.Errorf("%d requests in %v, errors %v", w.Requests, w.Length, w.Errors)
+	}
+}
+
+func TestAnErrorOfAMarkEndsTheRun(t *testing.T) {
+	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 2, Options{})
+	boom := errors.New("boom")
+	if _, err := c.Run(t.Context(), 0, time.Hour, load.Marks{Open: func() error { return boom }}); !errors.Is(err, boom) {
+		t.Errorf("err %v", err)
+	}
+}
+
+func TestHoldAsksEachClientOnceAtTheEnd(t *testing.T) {
+	var asked atomic.Int64
+	addr := serve(t, echoUntil(8, func(_ *net.TCPConn, n, k int, msg []byte) ([]byte, bool) {
+		asked.Add(1)
+		if n == 7 && k == 1 {
+			msg[0]++
+		}
+		return msg, false
+	}))
+	c := connect(t, echoTarget(addr, 8), 10, Options{})
+	var held int64
+	w, err := c.Hold(t.Context(), 50*time.Millisecond, load.Marks{Close: func() error { held = asked.Load(); return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held != 10 {
+		t.Errorf("%d requests before the end of the window, want the 10 of Connect", held)
+	}
+	if w.Requests != 9 || !maps.Equal(w.Errors, map[string]int64{KindBytes: 1}) || asked.Load() != 20 {
+		t.Errorf("%d right, errors %v, %d asked", w.Requests, w.Errors, asked.Load())
+	}
+}
+
+func TestConnectSaysWhyItFailed(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := ln.Addr().String()
+	ln.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, stats, err := Connect(ctx, echoTarget(addr, 8), 3, Options{})
+	if err == nil || Classify(err) != KindRefused || stats.Refused == 0 {
+		t.Errorf("err %v, stats %+v", err, stats)
+	}
+	if _, _, err := Connect(t.Context(), load.Target{Addr: addr, Protocol: "echo", Workload: "cpu"}, 1, Options{}); err == nil {
+		t.Error("connected for a workload that it cannot ask for")
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, KindRefused},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, KindReset},
+		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, KindReset},
+		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, KindTimeout},
+		{context.DeadlineExceeded, KindTimeout},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, KindFDs},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, KindPorts},
+		{io.EOF, KindEOF},
+		{io.ErrUnexpectedEOF, KindTruncated},
+		{fmt.Errorf("%w: 503", errStatus), KindStatus},
+		{fmt.Errorf("%w: %w", errMalformed, io.ErrUnexpectedEOF), KindMalformed},
+		{errors.New("something"), KindOther},
+	} {
+		if got := Classify(fmt.Errorf("wrapped: %w", tt.err)); got != tt.want {
+			t.Errorf("%v is %q, want %q", tt.err, got, tt.want)
+		}
+	}
+}
+
+func TestFreelistHandsOutEachNumberOnce(t *testing.T) {
+	const n = 8
+	f := newFreelist(n)
+	var held [n]atomic.Bool
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for range 20_000 {
+				i := f.pop()
+				if held[i].Swap(true) {
+					t.Errorf("%d was handed out twice", i)
+				}
+				held[i].Store(false)
+				f.push(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// FuzzReceive feeds arbitrary bytes as an answer, whole and byte by byte: the
+// verdict must be the same, and right only for what a parser calls right.
+func FuzzReceive(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!"))
+	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nd\r\nHello, World!\r\n0\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
+	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World"))
+	target := load.Target{Addr: "127.0.0.1:1", Protocol: "http", Workload: "plaintext"}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		verdict := func(learned bool, whole bool) string {
+			ex, err := newExchange(target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if learned {
+				head := []byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n")
+				ex.head.Store(&head)
+			}
+			var r io.Reader = &onceReader{answer}
+			if !whole {
+				r = iotest.OneByteReader(r)
+			}
+			if _, err = ex.receive(r, ex.request(), nil); err != nil {
+				return Classify(err)
+			}
+			return "right"
+		}
+		fresh := verdict(false, true)
+		if learned := verdict(true, true); (fresh == "right") != (learned == "right") {
+			t.Errorf("%q is %s when parsed, %s when compared", answer, fresh, learned)
+		}
+		// Bytewise, what is behind the answer is not seen yet.
+		if bytewise := verdict(true, false); bytewise != "right" && fresh == "right" {
+			t.Errorf("%q is %s whole, %s bytewise", answer, fresh, bytewise)
+		}
+	})
+}
+
+// onceReader gives its bytes and then the end.
+type onceReader struct{ b []byte }
+
+func (r *onceReader) Read(p []byte) (int, error) {
+	if len(r.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.b)
+	r.b = r.b[n:]
+	return n, nil
+}
+
+// BenchmarkHit is what the transport itself costs for a request, with a server
+// in the same process: the rest of a request's cost is vegeta's and net/http's.
+func BenchmarkHit(b *testing.B) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		c, err := ln.Accept()
+		if err == nil {
+			_, _ = io.Copy(c, c)
+		}
+	}()
+	c, _, err := Connect(b.Context(), echoTarget(ln.Addr().String(), 64), 1, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	cl := &c.shards[0].clients[0]
+	b.ReportAllocs()
+	for b.Loop() {
+		if c.hit(cl); cl.err != nil {
+			b.Fatal(cl.err)
+		}
+	}
+}
