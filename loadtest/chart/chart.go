@@ -41,9 +41,9 @@ type Figure struct {
 
 // A band is a row of panels, which share a scale.
 type band struct {
-	metric stats.Metric
-	panels []panel
-	y      axis
+	panels  []panel
+	columns int // room for as many, where a metric's last row has fewer
+	y       axis
 }
 
 // A panel is one workload.
@@ -79,7 +79,7 @@ func (c Chart) Figure(run *result.Run, cells []*stats.Cell) (*Figure, bool) {
 	dropped := false
 	for _, m := range c.rows {
 		var panels []panel
-		for _, g := range groups(cells) {
+		for _, g := range groups(weighed(cells, m)) {
 			if p, ok := newPanel(g, m, models); ok {
 				panels = append(panels, p)
 			}
@@ -98,7 +98,7 @@ func (c Chart) Figure(run *result.Run, cells []*stats.Cell) (*Figure, bool) {
 			f.crossed = f.crossed || panels[i].crossed()
 		}
 		for part := range slices.Chunk(panels, perBand) {
-			f.bands = append(f.bands, band{m, part, y})
+			f.bands = append(f.bands, band{part, min(perBand, len(panels)), y})
 		}
 	}
 	f.caption = caption(run, cells)
@@ -110,6 +110,27 @@ func (c Chart) Figure(run *result.Run, cells []*stats.Cell) (*Figure, bool) {
 
 // Alt describes the figure to a reader who does not see it.
 func (c Chart) Alt() string { return c.Title + ": " + c.note }
+
+// weighed are the cells whose value of m means most. Idle connections are there
+// to weigh a client, which load blurs by what it allocates for itself; all
+// else is seen under load, if there was any.
+func weighed(cells []*stats.Cell, m stats.Metric) []*stats.Cell {
+	var idle, load []*stats.Cell
+	for _, c := range cells {
+		if c.Workload == result.Idle {
+			idle = append(idle, c)
+		} else {
+			load = append(load, c)
+		}
+	}
+	switch {
+	case m.Name == stats.Memory.Name && len(idle) > 0:
+		return idle
+	case m.Name == stats.MemoryTotal.Name && len(load) == 0:
+		return idle
+	}
+	return load
+}
 
 // groups gathers the cells that are compared: those of one workload.
 func groups(cells []*stats.Cell) [][]*stats.Cell {
@@ -129,17 +150,13 @@ func groups(cells []*stats.Cell) [][]*stats.Cell {
 	return out
 }
 
-// newPanel is false where the metric has no meaning for the workload, and where
-// nothing was measured.
+// newPanel is false where nothing was measured.
 func newPanel(cells []*stats.Cell, m stats.Metric, models []string) (panel, bool) {
-	if cells[0].Workload == result.Idle && m.Name != stats.Memory.Name && m.Name != stats.MemoryTotal.Name {
-		return panel{}, false
-	}
 	p := panel{title: cells[0].Asked()}
 	for _, name := range models {
 		s := series{model: name}
 		for _, c := range cells {
-			if c.Model != name || len(c.Repeats) == 0 {
+			if c.Model != name || len(c.Repeats) == 0 || c.Clients < 1 {
 				continue
 			}
 			if sum := c.Summary(m); sum.N > 0 || len(c.Valid) == 0 {

@@ -93,13 +93,9 @@ func (f *Figure) Draw(w io.Writer) error {
 	}
 
 	ticks, names := f.gutters()
-	cols := 1
-	for _, b := range f.bands {
-		cols = max(cols, len(b.panels))
-	}
 	const between = 8
-	each := (width - 2*margin - ticks - vg.Length(cols)*names - vg.Length(cols-1)*between) / vg.Length(cols)
 	for i, b := range f.bands {
+		each := (width-2*margin-ticks-between*vg.Length(b.columns-1))/vg.Length(b.columns) - names
 		y -= above
 		for j, p := range b.panels {
 			x := margin + ticks + vg.Length(j)*(each+names+between)
@@ -108,7 +104,7 @@ func (f *Figure) Draw(w io.Writer) error {
 			}}
 			c.FillText(textStyle(labelSize, ink, true), vg.Point{X: x, Y: y + 6}, p.title)
 			f.panel(area, b, p, j == 0)
-			if i+1 == len(f.bands) || j >= len(f.bands[i+1].panels) {
+			if i+1 == len(f.bands) || j >= len(f.bands[i+1].panels) || f.bands[i+1].columns != b.columns {
 				c.FillText(at(textStyle(tickSize, quiet, false), draw.XCenter, draw.YTop),
 					vg.Point{X: x + each/2, Y: area.Min.Y - 16}, "clients")
 			}

@@ -33,16 +33,12 @@ func (v *view) opening(b *bufio.Writer) {
 	if title == "" {
 		title = "A run of tierbench"
 	}
-	fmt.Fprintf(b, "# %s\n\n", inline(title))
+	fmt.Fprintf(b, "# %s\n\n", plain(title))
 
 	var s []string
 	add := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
 	if len(v.groups) > 0 {
-		var asked []string
-		for _, g := range v.groups {
-			asked = append(asked, g.title)
-		}
-		add("%s, each asked for %s at %s clients.", capital(list(v.names)), list(asked), list(v.tiers()))
+		add("%s, each asked for %s.", capital(list(v.names)), v.asked())
 	}
 	if loops := v.loops(); loops != "" {
 		add("%s", loops)
@@ -74,6 +70,25 @@ func (v *view) opening(b *bufio.Writer) {
 		add("**The run has not ended, or was cut short: what it has measured is here.**")
 	}
 	fmt.Fprintf(b, "%s\n\n", strings.Join(s, " "))
+}
+
+// asked joins the workloads that share their numbers of clients: "http
+// plaintext and echo at 10 and 100 clients; echo idle at 9,000 clients".
+func (v *view) asked() string {
+	var tiers []string
+	titles := map[string][]string{}
+	for _, g := range v.groups {
+		t := list(g.tiers())
+		if titles[t] == nil {
+			tiers = append(tiers, t)
+		}
+		titles[t] = append(titles[t], g.title)
+	}
+	var s []string
+	for _, t := range tiers {
+		s = append(s, list(titles[t])+" at "+t+" clients")
+	}
+	return strings.Join(s, "; ")
 }
 
 // loops says what the clients did.
@@ -141,7 +156,7 @@ func (v *view) summary(b *bufio.Writer) {
 	}
 	fmt.Fprintf(b, "Bold is the best of the row and what ties with it: within 5 %% of the best or with an interval that overlaps its. %s\n\n", v.spreads())
 	for i, n := range notes {
-		fmt.Fprintf(b, "<sup>%d</sup> %s  \n", i+1, inline(n))
+		fmt.Fprintf(b, "<sup>%d</sup> %s  \n", i+1, plain(n))
 	}
 	if len(notes) > 0 {
 		b.WriteByte('\n')
@@ -262,7 +277,7 @@ func (v *view) models(b *bufio.Writer) {
 	for _, m := range v.run.Models {
 		fmt.Fprintf(b, "- **%s**", inline(m.Name))
 		if m.Doc != "" {
-			fmt.Fprintf(b, ": %s", inline(m.Doc))
+			fmt.Fprintf(b, ": %s", plain(m.Doc))
 		}
 		if len(m.Command) > 0 {
 			fmt.Fprintf(b, " Started as %s.", code(strings.Join(m.Command, " ")))
@@ -270,7 +285,7 @@ func (v *view) models(b *bufio.Writer) {
 		b.WriteByte('\n')
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.run.Absent)) {
-		fmt.Fprintf(b, "- **%s** is absent from this run: %s\n", inline(name), inline(v.run.Absent[name]))
+		fmt.Fprintf(b, "- **%s** is absent from this run: %s\n", inline(name), plain(v.run.Absent[name]))
 	}
 	b.WriteByte('\n')
 }
@@ -436,7 +451,11 @@ func (v *view) gates(b *bufio.Writer) {
 	for _, c := range v.cells {
 		for _, r := range c.Repeats {
 			if r.Gates.Verdict != result.Valid {
-				t.row(c.Model, c.Asked(), clients(c.Clients, c.RateRPS), fmt.Sprint(r.Repeat), or(string(r.Gates.Verdict), "none"), strings.Join(reasons(r), "\n"))
+				var why []string
+				for _, s := range reasons(r) {
+					why = append(why, plain(s))
+				}
+				t.row(c.Model, c.Asked(), clients(c.Clients, c.RateRPS), fmt.Sprint(r.Repeat), or(string(r.Gates.Verdict), "none"), strings.Join(why, "<br>"))
 			}
 		}
 	}

@@ -27,15 +27,15 @@ const (
 type layout struct {
 	heads   [3]string
 	metrics [3]stats.Metric
-	widths  [4]int // of the headline, its spread and the other two
+	widths  [4]int // of the headline, its spread and the other two; 0 hides one
 }
 
 func (g *group) layout() layout {
 	if g.workload == result.Idle {
 		return layout{
-			[3]string{"B/client", "total", "thr."},
+			[3]string{"B/client", "total", ""},
 			[3]stats.Metric{stats.Memory, stats.MemoryTotal, stats.Threads},
-			[4]int{10, 6, 9, 5},
+			[4]int{11, 6, 13, 0},
 		}
 	}
 	return layout{
@@ -111,7 +111,11 @@ func (l layout) cell(c *stats.Cell, head stats.Metric, best bool) string {
 			f[i] += " "
 		}
 	}
-	return left(f[0], l.widths[0]) + left(spread(c.Summary(l.metrics[0])), l.widths[1]) + left(f[1], l.widths[2]) + left(f[2], l.widths[3])
+	text := left(f[0], l.widths[0]) + left(spread(c.Summary(l.metrics[0])), l.widths[1]) + left(f[1], l.widths[2])
+	if w := l.widths[3]; w > 0 {
+		text += left(f[2], w)
+	}
+	return text
 }
 
 func trimmed(b *bufio.Writer, line string) { fmt.Fprintln(b, strings.TrimRight(line, " ")) }
@@ -129,14 +133,21 @@ func cellText(c *stats.Cell) string {
 	return ""
 }
 
+// mostNotes is how many cells the terminal is told of; the report has all.
+const mostNotes = 10
+
 func (v *view) tableNotes() []string {
 	notes := []string{"* best of the row, or tied with it (within 5 % or overlapping intervals)"}
 	if v.intervals != "" {
 		notes = append(notes, "± "+v.intervals)
 	}
 	notes = append(notes, "CPU/req is the server's, user and system")
+	more := 0
 	for _, c := range v.cells {
 		if len(c.Valid) == len(c.Repeats) && len(c.Repeats) > 0 {
+			continue
+		}
+		if more++; more > mostNotes {
 			continue
 		}
 		n := fmt.Sprintf("%d of %d repeats valid", len(c.Valid), len(c.Repeats))
@@ -146,6 +157,9 @@ func (v *view) tableNotes() []string {
 			n += ": " + why
 		}
 		notes = append(notes, clip(fmt.Sprintf("! %s %s %s: %s", c.Model, c.Asked(), stats.Group(c.Clients), n), 100))
+	}
+	if more > mostNotes {
+		notes = append(notes, fmt.Sprintf("! and %d more cells with repeats that do not count: see %s", more-mostNotes, MarkdownFile))
 	}
 	return notes
 }

@@ -33,8 +33,7 @@ func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
 func (t *table) write(b *bufio.Writer) {
 	line := func(cells []string) {
 		for _, c := range cells {
-			c = strings.ReplaceAll(c, "|", `\|`)
-			fmt.Fprintf(b, "| %s ", strings.ReplaceAll(c, "\n", "<br>"))
+			fmt.Fprintf(b, "| %s ", strings.ReplaceAll(c, "|", `\|`))
 		}
 		b.WriteString("|\n")
 	}
@@ -55,6 +54,12 @@ func (t *table) write(b *bufio.Writer) {
 
 // inline keeps a text on one line.
 func inline(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// plain is a text from elsewhere, such as an error, that must not become
+// markup.
+func plain(s string) string {
+	return strings.NewReplacer("<", "&lt;", "*", `\*`, "`", "\\`").Replace(inline(s))
+}
 
 // code is s as code, whatever is in it.
 func code(s string) string {

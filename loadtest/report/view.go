@@ -100,18 +100,13 @@ func (v *view) group(c *stats.Cell) *group {
 
 func (r row) label() string { return clients(r.clients, r.rate) }
 
-// tiers are the numbers of clients of the run, rising.
-func (v *view) tiers() []string {
-	var ns []int
-	for _, c := range v.cells {
-		ns = append(ns, c.Clients)
-	}
-	slices.Sort(ns)
+// tiers are the numbers of clients of the group, rising.
+func (g *group) tiers() []string {
 	var out []string
-	for _, n := range slices.Compact(ns) {
-		out = append(out, stats.Group(n))
+	for _, r := range g.rows {
+		out = append(out, stats.Group(r.clients))
 	}
-	return out
+	return slices.Compact(out)
 }
 
 // spread is an interval as "±2%", or nothing where there is none.

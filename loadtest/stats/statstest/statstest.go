@@ -64,6 +64,21 @@ func Run(tiers []int, repeats int) *result.Set {
 	return set
 }
 
+// AddIdle adds a cell of idle echo connections for each model.
+func AddIdle(set *result.Set, clients int) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	for _, s := range shapes {
+		k := result.Key{Model: s.name, Protocol: "echo", Workload: result.Idle, Clients: clients, Loop: result.Closed}
+		set.Run.Cells = append(set.Run.Cells, k)
+		for i := 1; i <= set.Run.Repeats; i++ {
+			r := repeat(rnd, set.Run.ID, k, s, i)
+			r.Requests, r.ThroughputRPS, r.Service = 0, 0, result.Latency{}
+			r.Errors, r.Gates = nil, result.Gates{Verdict: result.Valid}
+			set.Repeats = append(set.Repeats, r)
+		}
+	}
+}
+
 func repeat(rnd *rand.Rand, run string, k result.Key, s shape, number int) result.Repeat {
 	const sec = 5.0
 	n := float64(k.Clients)

@@ -1,0 +1,383 @@
+package stats
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+func TestSummarize(t *testing.T) {
+	for _, tt := range []struct {
+		why  string
+		xs   []float64
+		want Summary
+		said string
+	}{
+		{"nothing", nil, Summary{}, "no valid repeat"},
+		{"one repeat says nothing of the spread", []float64{7}, Summary{7, 7, 7, None, 1}, "1 repeat, no interval"},
+		{"of two the median is between them", []float64{4, 2}, Summary{3, 2, 4, Range, 2}, "range of 2 repeats"},
+		{"the order they came in does not matter", []float64{9, 1, 5}, Summary{5, 1, 9, Range, 3}, "range of 3 repeats"},
+		{"an outlier moves the range, not the median", []float64{1, 2, 3, 4, 1000}, Summary{3, 1, 1000, Range, 5}, "range of 5 repeats"},
+		{"six are the fewest with a 95 % interval: 1 − 2/64", []float64{1, 2, 3, 4, 5, 6}, Summary{3.5, 1, 6, CI95, 6}, "95 % CI of 6 repeats"},
+		{"of eight none can be left out: 1 − 2·9/256 is 93 %", []float64{1, 2, 3, 4, 5, 6, 7, 8}, Summary{4.5, 1, 8, CI95, 8}, "95 % CI of 8 repeats"},
+		{"of nine the outermost are: 1 − 2·10/512 is 96 %", []float64{1, 2, 3, 4, 5, 6, 7, 8, 900}, Summary{5, 2, 8, CI95, 9}, "95 % CI of 9 repeats"},
+		{"of ten the outermost are", []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, Summary{5.5, 2, 9, CI95, 10}, "95 % CI of 10 repeats"},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			got := Summarize(tt.xs)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if s := got.Interval(); s != tt.said {
+				t.Errorf("Interval() = %q, want %q", s, tt.said)
+			}
+		})
+	}
+}
+
+func TestSummarizeKeepsItsInput(t *testing.T) {
+	xs := []float64{3, 1, 2}
+	Summarize(xs)
+	if diff := cmp.Diff([]float64{3, 1, 2}, xs); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	if got := (Summary{Median: 100, Lo: 98, Hi: 105, Kind: Range, N: 3}).Spread(); got != 0.05 {
+		t.Errorf("the larger half: got %v, want 0.05", got)
+	}
+	if got := (Summary{Median: 100, Lo: 100, Hi: 100, N: 1}).Spread(); !math.IsNaN(got) {
+		t.Errorf("one repeat: got %v, want NaN", got)
+	}
+}
+
+func TestTied(t *testing.T) {
+	r := func(lo, med, hi float64) Summary { return Summary{med, lo, hi, Range, 3} }
+	for _, tt := range []struct {
+		why  string
+		a, b Summary
+		want bool
+	}{
+		{"within 5 % of the larger", r(100, 100, 100), r(95, 95, 95), true},
+		{"just beyond 5 %, apart", r(100, 100, 100), r(94, 94.9, 95), false},
+		{"far apart, but the intervals overlap", r(80, 100, 110), r(60, 70, 81), true},
+		{"the intervals touch", r(80, 100, 110), r(60, 70, 80), true},
+		{"one repeat each has no interval to overlap", Summary{100, 100, 100, None, 1}, Summary{90, 90, 90, None, 1}, false},
+		{"nothing ties with nothing", Summary{}, Summary{}, false},
+		{"nothing ties with a value", Summary{}, r(0, 0, 0), false},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			if got := tt.a.Tied(tt.b); got != tt.want {
+				t.Errorf("got %v", got)
+			}
+			if got := tt.b.Tied(tt.a); got != tt.want {
+				t.Errorf("the other way round: got %v", got)
+			}
+		})
+	}
+}
+
+func key(model string, clients int) result.Key {
+	return result.Key{Model: model, Protocol: "http", Workload: "plaintext", Clients: clients, Loop: result.Closed}
+}
+
+func rep(k result.Key, n int, rps float64, v result.Verdict) result.Repeat {
+	return result.Repeat{Key: k, Repeat: n, Requests: int64(rps), ThroughputRPS: rps, Gates: result.Gates{Verdict: v}}
+}
+
+func TestCells(t *testing.T) {
+	a, b, c, d := key("a", 10), key("b", 10), key("c", 10), key("d", 10)
+	d.Loop = result.Open
+	rate := func(r result.Repeat, rps float64) result.Repeat { r.RateRPS = rps; return r }
+	run := &result.Run{Cells: []result.Key{b, a, b}}
+	repeats := []result.Repeat{
+		rep(a, 2, 20, result.Valid),
+		rep(c, 1, 30, result.Suspect),
+		rep(a, 1, 10, result.Valid),
+		rep(a, 3, 99, result.Invalid),
+		rate(rep(d, 1, 50, result.Valid), 200),
+		rate(rep(d, 1, 40, result.Valid), 100),
+		rep(c, 2, 31, ""),
+	}
+	type cell struct {
+		Key    result.Key
+		Rate   float64
+		All    []int
+		Valid  int
+		Median float64
+	}
+	want := []cell{
+		{b, 0, nil, 0, 0},             // listed, not measured; once, though listed twice
+		{a, 0, []int{1, 2, 3}, 2, 15}, // by number, the invalid one in no median
+		{c, 0, []int{1, 2}, 0, 0},     // not listed; neither suspect nor unjudged counts
+		{d, 100, []int{1}, 1, 40},     // two rates are two cells
+		{d, 200, []int{1}, 1, 50},
+	}
+	var got []cell
+	for _, c := range Cells(run, repeats) {
+		x := cell{Key: c.Key, Rate: c.RateRPS, Valid: len(c.Valid), Median: c.Summary(Throughput).Median}
+		for _, r := range c.Repeats {
+			x.All = append(x.All, r.Repeat)
+		}
+		got = append(got, x)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBest(t *testing.T) {
+	cells := func(rps ...float64) []*Cell {
+		var out []*Cell
+		for i, v := range rps {
+			verdict := result.Valid
+			if v < 0 {
+				v, verdict = -v, result.Invalid
+			}
+			r := rep(key(string(rune('a'+i)), 10), 1, v, verdict)
+			out = append(out, Cells(&result.Run{}, []result.Repeat{r})...)
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		why   string
+		cells []*Cell
+		want  []int
+	}{
+		{"no model", nil, nil},
+		{"no valid repeat", cells(-10), nil},
+		{"the highest", cells(50, 90, 70), []int{1}},
+		{"a tie with the best, whichever comes first", cells(96, 100, 70), []int{0, 1}},
+		{"an invalid one does not win", cells(50, -90), []int{0}},
+		{"ties are with the best, not along a chain", cells(100, 96, 92), []int{0, 1}},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Best(tt.cells, Throughput)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	r := &result.Repeat{
+		Key: key("a", 100), Requests: 1000, ThroughputRPS: 200,
+		Service: result.Latency{Mean: 1, P50: 2, P90: 3, P99: 4, P999: 5, Max: 6},
+		Server: result.Server{
+			CPUUserSec: 1, CPUSysSec: 3, PSSBytes: 5000, KernelStackBytes: 300, Threads: 7, Processes: 2, CtxSwitches: 500,
+			Before: result.Usage{PSSBytes: 1000},
+		},
+	}
+	want := map[string]float64{
+		"throughput": 200, "mean": 1, "p50": 2, "p90": 3, "p99": 4, "p999": 5, "max": 6,
+		"cpu": 0.004, "cpu_user": 0.001, "cpu_sys": 0.003, "ctx_switches": 0.5,
+		"memory": 40, "memory_total": 5300, "pss": 5000, "kernel_stacks": 300, "threads": 7, "processes": 2,
+	}
+	got := map[string]float64{}
+	for _, m := range Metrics {
+		if v, ok := m.Value(r); ok {
+			got[m.Name] = v
+		}
+		if l, ok := Lookup(m.Name); !ok || l.Title != m.Title {
+			t.Errorf("Lookup(%q) finds %q", m.Name, l.Title)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+
+	for _, tt := range []struct {
+		why    string
+		change func(*result.Repeat)
+		metric Metric
+		want   float64
+		ok     bool
+	}{
+		{"an idle repeat has no throughput", func(r *result.Repeat) { r.Workload = result.Idle }, Throughput, 0, false},
+		{"nor a latency", func(r *result.Repeat) { r.Workload = result.Idle }, P99, 0, false},
+		{"but its memory is what it is for", func(r *result.Repeat) { r.Workload = result.Idle }, Memory, 40, true},
+		{"nothing answered costs nothing per request", func(r *result.Repeat) { r.Requests = 0 }, CPU, 0, false},
+		{"open loop: response time, not service time", func(r *result.Repeat) { r.Response = &result.Latency{P99: 9} }, P99, 9, true},
+		{"a server that was never sampled has no threads", func(r *result.Repeat) { r.Server = result.Server{} }, Threads, 0, false},
+		{"nor memory", func(r *result.Repeat) { r.Server = result.Server{} }, MemoryTotal, 0, false},
+		{"memory can shrink", func(r *result.Repeat) { r.Server.PSSBytes = 500 }, Memory, -5, true},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			c := *r
+			tt.change(&c)
+			if v, ok := tt.metric.Value(&c); v != tt.want || ok != tt.ok {
+				t.Errorf("got %v, %v, want %v, %v", v, ok, tt.want, tt.ok)
+			}
+		})
+	}
+}
+
+func TestCompare(t *testing.T) {
+	// cells makes a model and its peer from their throughputs by repeat; a
+	// negative one is not valid.
+	cells := func(model, peer []float64) []*Cell {
+		var rs []result.Repeat
+		for _, m := range []struct {
+			name string
+			rps  []float64
+		}{{"m", model}, {"p", peer}} {
+			for i, v := range m.rps {
+				verdict := result.Valid
+				if v < 0 {
+					v, verdict = -v, result.Invalid
+				}
+				rs = append(rs, rep(key(m.name, 16), i+1, v, verdict))
+			}
+		}
+		return Cells(&result.Run{}, rs)
+	}
+	atLeast := func(b float64) result.Ratio {
+		return result.Ratio{Model: "m", Peer: "p", Metric: "throughput", AtLeast: b}
+	}
+	atMost := func(b float64) result.Ratio {
+		return result.Ratio{Model: "m", Peer: "p", Metric: "throughput", AtMost: b}
+	}
+	type got struct {
+		Summary
+		Outcome   Outcome
+		By        float64
+		Undecided bool
+	}
+	for _, tt := range []struct {
+		why         string
+		model, peer []float64
+		ask         result.Ratio
+		want        []got
+	}{
+		{"every pair above the bound", []float64{110, 120, 130}, []float64{100, 100, 100}, atLeast(1),
+			[]got{{Summary{1.2, 1.1, 1.3, Range, 3}, Pass, 0, false}}},
+		{"the drift of the host cancels in the pairs", []float64{100, 50}, []float64{80, 40}, atLeast(1.25),
+			[]got{{Summary{1.25, 1.25, 1.25, Range, 2}, Pass, 0, false}}},
+		{"the median falls short", []float64{70, 75, 80}, []float64{100, 100, 100}, atLeast(1),
+			[]got{{Summary{0.75, 0.7, 0.8, Range, 3}, Short, 0.25, false}}},
+		{"the median passes, the interval holds the bound", []float64{75, 125, 150}, []float64{100, 100, 100}, atLeast(1),
+			[]got{{Summary{1.25, 0.75, 1.5, Range, 3}, Pass, 0, true}}},
+		{"an upper bound", []float64{250, 300, 350}, []float64{100, 100, 100}, atMost(2),
+			[]got{{Summary{3, 2.5, 3.5, Range, 3}, Short, 1, false}}},
+		{"no bound asked", []float64{50}, []float64{100}, atLeast(0),
+			[]got{{Summary{0.5, 0.5, 0.5, None, 1}, Unbounded, 0, false}}},
+		{"pairs need both sides valid", []float64{50, -60, 75}, []float64{-100, 100, 100}, atLeast(0.5),
+			[]got{{Summary{0.75, 0.75, 0.75, None, 1}, Pass, 0, false}}},
+		{"no number is valid on both sides", []float64{50, -60}, []float64{-100, 100}, atLeast(0.5),
+			[]got{{Summary{}, Unmeasured, 0, false}}},
+		{"no such peer", []float64{50}, nil, atLeast(0.5), []got{{Summary{}, Unmeasured, 0, false}}},
+		{"no such model", nil, []float64{50}, atLeast(0.5), nil},
+		{"another protocol was asked", []float64{50}, []float64{50}, result.Ratio{Model: "m", Peer: "p", Metric: "throughput", Protocol: "echo"}, nil},
+		{"no such metric", []float64{50}, []float64{50}, result.Ratio{Model: "m", Peer: "p", Metric: "beauty"}, nil},
+		{"the peer answered nothing", []float64{50}, []float64{0}, atLeast(1), []got{{Summary{}, Unmeasured, 0, false}}},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			var out []got
+			for _, c := range Compare(cells(tt.model, tt.peer), tt.ask) {
+				out = append(out, got{c.Summary, c.Outcome, c.By, c.Undecided})
+			}
+			if diff := cmp.Diff(tt.want, out); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestFormat(t *testing.T) {
+	for _, tt := range []struct {
+		unit Unit
+		v    float64
+		want string
+	}{
+		{PerSecond, 12345, "12.3k/s"},
+		{PerSecond, 999.7, "1.00k/s"},
+		{PerSecond, 850, "850/s"},
+		{PerSecond, 1.5e6, "1.50M/s"},
+		{PerSecond, 0, "0/s"},
+		{Seconds, 0.00124, "1.24 ms"},
+		{Seconds, 8.1e-6, "8.10 µs"},
+		{Seconds, 0.9999, "1.00 s"},
+		{Seconds, 141, "141 s"},
+		{Seconds, 4e-10, "0.40 ns"},
+		{Seconds, 0, "0 s"},
+		{Bytes, 591, "591 B"},
+		{Bytes, 1023.4, "1023 B"},
+		{Bytes, 1023.6, "1.00 KiB"},
+		{Bytes, 26 << 10, "26.0 KiB"},
+		{Bytes, 1000 << 10, "1000 KiB"},
+		{Bytes, 24 << 30, "24.0 GiB"},
+		{Bytes, -2048, "−2.00 KiB"},
+		{Count, 1003, "1,003"},
+		{Count, 1003.5, "1.00k"},
+		{Count, 0.214, "0.21"},
+		{Count, 9.999, "10.0"},
+		{Count, math.NaN(), "–"},
+	} {
+		if got := tt.unit.Format(tt.v); got != tt.want {
+			t.Errorf("%q.Format(%v) = %q, want %q", tt.unit, tt.v, got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		unit    Unit
+		v, like float64
+		want    string
+	}{
+		{PerSecond, 100e3, 100e3, "100k"},
+		{PerSecond, 2500, 10000, "2.5k"},
+		{Seconds, 5e-5, 5e-5, "50 µs"},
+		{Seconds, 0.5e-3, 1.5e-3, "0.5 ms"}, // one unit for an axis
+		{Seconds, 0, 1, "0"},
+		{Bytes, 64 << 20, 64 << 20, "64 MiB"},
+		{Count, 3000, 3000, "3k"},
+		{Count, 1e6, 1e6, "1M"},
+	} {
+		if got := tt.unit.Tick(tt.v, tt.like); got != tt.want {
+			t.Errorf("%q.Tick(%v, %v) = %q, want %q", tt.unit, tt.v, tt.like, got, tt.want)
+		}
+	}
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1008000: "1,008,000", -1234: "−1,234"} {
+		if got := Group(n); got != want {
+			t.Errorf("Group(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestBand(t *testing.T) {
+	for n, want := range map[int]string{1: "ones", 9: "ones", 10: "tens", 99: "tens", 100: "hundreds", 999: "hundreds", 1000: "thousands+", 1000000: "thousands+"} {
+		if got := Band(n); got != want {
+			t.Errorf("Band(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestIntervals(t *testing.T) {
+	of := func(ns ...int) []*Cell {
+		var out []*Cell
+		for i, n := range ns {
+			c := &Cell{Key: key("a", i)}
+			for range n {
+				c.Valid = append(c.Valid, &result.Repeat{})
+			}
+			out = append(out, c)
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		ns   []int
+		want string
+	}{
+		{nil, ""},
+		{[]int{0, 1}, ""},
+		{[]int{3, 3, 0}, "range of 3 repeats"},
+		{[]int{3, 2, 1}, "range of 2 to 3 repeats"},
+		{[]int{10, 9, 4}, "95 % CI of 9 to 10 repeats or range of 4 repeats"},
+	} {
+		if got := Intervals(of(tt.ns...)); got != tt.want {
+			t.Errorf("Intervals of %v = %q, want %q", tt.ns, got, tt.want)
+		}
+	}
+}
