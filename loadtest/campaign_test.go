@@ -1,0 +1,290 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// fakeServer uses 0.1 s of user and 0.2 s of system time between any two
+// readings of its CPU time, and switches 10 times between any two of those.
+type fakeServer struct {
+	log      *[]string
+	cpu      float64
+	switches int64
+	threads  int
+	conns    int
+	exited   chan struct{}
+	stopErr  error
+}
+
+func (s *fakeServer) note(what string) { *s.log = append(*s.log, what) }
+func (s *fakeServer) Addr() string     { return "127.0.0.1:1" }
+func (s *fakeServer) CPU() (user, sys float64, err error) {
+	s.cpu++
+	return s.cpu * 0.1, s.cpu * 0.2, nil
+}
+func (s *fakeServer) Usage() (result.Usage, error) {
+	s.note("usage")
+	return result.Usage{PSSBytes: 1000, Threads: s.threads, Processes: 2, FDs: 7, KernelStackBytes: 16384}, nil
+}
+func (s *fakeServer) CtxSwitches() (int64, error) { s.switches += 10; return s.switches, nil }
+func (s *fakeServer) Connections() (int, []int, error) {
+	return s.conns, []int{s.conns}, nil
+}
+func (s *fakeServer) Exited() <-chan struct{} { return s.exited }
+func (s *fakeServer) Stop() error             { s.note("stop"); return s.stopErr }
+func (s *fakeServer) Kill() error             { s.note("kill"); return nil }
+
+// fakeClients measure a window of 2.5 s, with 100 answers of 20 ms in it.
+type fakeClients struct {
+	log  *[]string
+	n    int
+	err  error
+	hook func()
+}
+
+func (c *fakeClients) Run(_ context.Context, _, length time.Duration, m load.Marks) (*load.Window, error) {
+	*c.log = append(*c.log, "run")
+	if c.hook != nil {
+		c.hook()
+	}
+	w := &load.Window{Started: time.Unix(1000, 0), Length: length, Errors: map[string]int64{}, Service: load.NewHistogram(), Requests: 100}
+	for i := range 3 {
+		h := load.NewHistogram()
+		_ = h.RecordValues(int64(20*time.Millisecond), []int64{40, 40, 20}[i])
+		w.Seconds = append(w.Seconds, load.Second{Service: h})
+		w.Service.Merge(h)
+	}
+	return w, errors.Join(m.Open(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
+}
+func (c *fakeClients) Hold(_ context.Context, length time.Duration, m load.Marks) (*load.Window, error) {
+	*c.log = append(*c.log, "hold")
+	return &load.Window{Length: length, Service: load.NewHistogram(), Requests: int64(c.n)}, errors.Join(m.Open(), m.Close())
+}
+func (c *fakeClients) Established() int { return c.n }
+func (c *fakeClients) Attackers() int   { return 1 }
+func (c *fakeClients) Close() error     { *c.log = append(*c.log, "close"); return nil }
+
+type fixture struct {
+	Campaign
+	server  *fakeServer
+	clients *fakeClients
+	log     []string
+	saved   []result.Repeat
+	series  []result.Second
+	events  []Event
+}
+
+const config = `
+models: [m]
+workloads: [{protocol: echo, workload: echo}]
+clients: [1]
+warmup: 0
+duration: 2500ms
+repeats: 2
+`
+
+func setUp(t *testing.T, config string) *fixture {
+	t.Helper()
+	cfg, err := plan.Parse("c.yaml", []byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Make(cfg, []result.Info{{Name: "m"}}, plan.Limit{Clients: 1e6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{}
+	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{})}
+	f.clients = &fakeClients{log: &f.log, n: 1}
+	f.Campaign = Campaign{
+		RunID: "id", Plan: p, Generator: "vegeta",
+		Start: func(context.Context, plan.Step) (Server, error) { f.server.note("start"); return f.server, nil },
+		Connect: func(context.Context, load.Target, int) (Clients, result.Connect, error) {
+			f.server.note("connect")
+			return f.clients, result.Connect{Sec: 0.5}, nil
+		},
+		GeneratorCPU: func() (float64, error) { return f.server.cpu * 3, nil },
+		Save: func(r *result.Repeat, s []result.Second, _ *load.Window) error {
+			f.saved = append(f.saved, *r)
+			f.series = append(f.series, s...)
+			f.server.note("save")
+			return nil
+		},
+		Watch: func(ev Event) { f.events = append(f.events, ev) },
+	}
+	return f
+}
+
+func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
+
+func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
+	f := setUp(t, config)
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Each repeat has its own server, which is gone before it is saved.
+	once := []string{"start", "usage", "connect", "run", "usage", "usage", "usage", "close", "stop", "save"}
+	if want := slices.Concat(once, once); !slices.Equal(f.log, want) {
+		t.Errorf("order %q\nwant %q", f.log, want)
+	}
+	if len(f.saved) != 2 || f.saved[0].Repeat != 1 || f.saved[1].Repeat != 2 {
+		t.Fatalf("saved %+v", f.saved)
+	}
+	r := f.saved[0]
+	if r.Gates.Verdict != result.Invalid || len(r.Gates.Reasons) != 1 || !strings.Contains(r.Gates.Reasons[0], "Little") {
+		t.Errorf("gates %+v: 40/s of 20 ms are not one client", r.Gates)
+	}
+	// CPU is read at the opening, twice for the series and at the close.
+	if !near(r.Server.CPUUserSec, 0.3) || !near(r.Server.CPUSysSec, 0.6) || r.Server.CtxSwitches != 30 || !near(r.Generator.CPUSec, 12) {
+		t.Errorf("cpu %+v, generator %+v", r.Server, r.Generator)
+	}
+	if r.ThroughputRPS != 40 || !near(float64(int(r.Service.P50*1000)), 20) || r.DurationSec != 2.5 || r.Connect.Sec != 0.5 {
+		t.Errorf("%+v", r)
+	}
+	if r.Established != (result.Established{Server: result.Ends{Start: 1, End: 1}, Generator: result.Ends{Start: 1, End: 1}}) {
+		t.Errorf("established %+v", r.Established)
+	}
+	if r.Server.Before.PSSBytes != 1000 || r.Server.Processes != 2 || r.Server.FDs != 7 || r.Server.Threads != 3 {
+		t.Errorf("server %+v", r.Server)
+	}
+	var requests []int64
+	var at []float64
+	for _, s := range f.series[:3] {
+		requests, at = append(requests, s.Requests), append(at, s.AtSec)
+		if !near(s.CPUUserSec, 0.1) || s.CtxSwitches != 10 {
+			t.Errorf("second %+v", s)
+		}
+	}
+	if !slices.Equal(requests, []int64{40, 40, 20}) || !slices.Equal(at, []float64{1, 2, 2.5}) || f.series[2].IntervalSec != 0.5 {
+		t.Errorf("series %v at %v", requests, at)
+	}
+}
+
+func TestIdleClientsAreHeld(t *testing.T) {
+	f := setUp(t, strings.Replace(config, "workload: echo", "workload: idle", 1))
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(f.log, "hold") || slices.Contains(f.log, "run") {
+		t.Errorf("order %q", f.log)
+	}
+	if r := f.saved[0]; r.Gates.Verdict != result.Valid || r.ThroughputRPS != 0 || r.Requests != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestFailuresAreKeptAndTheCampaignGoesOn(t *testing.T) {
+	boom := errors.New("boom")
+	for _, tt := range []struct {
+		reason string
+		change func(*fixture)
+		want   string
+		log    []string
+	}{
+		{"the server does not start", func(f *fixture) {
+			f.Start = func(context.Context, plan.Step) (Server, error) { return nil, boom }
+		}, "boom", []string{"save", "save"}},
+		{"the clients do not connect", func(f *fixture) {
+			f.Connect = func(context.Context, load.Target, int) (Clients, result.Connect, error) {
+				return nil, result.Connect{}, boom
+			}
+		}, "boom", []string{"start", "usage", "stop", "save", "start", "usage", "stop", "save"}},
+		{"the window fails", func(f *fixture) { f.clients.err = boom }, "boom", nil},
+		{"the server ends under load", func(f *fixture) { close(f.server.exited) }, "the server ended while it was measured", nil},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			f := setUp(t, config)
+			tt.change(f)
+			if err := f.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if len(f.saved) != 2 {
+				t.Fatalf("%d repeats saved, want both", len(f.saved))
+			}
+			if g := f.saved[0].Gates; g.Verdict != result.Invalid || !strings.Contains(strings.Join(g.Reasons, ";"), tt.want) {
+				t.Errorf("gates %+v", g)
+			}
+			if tt.log != nil && !slices.Equal(f.log, tt.log) {
+				t.Errorf("order %q, want %q", f.log, tt.log)
+			}
+		})
+	}
+}
+
+func TestABrokenContractIsAWarning(t *testing.T) {
+	f := setUp(t, config)
+	f.server.stopErr = errors.New("left 2 processes behind")
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	warnings := 0
+	for _, ev := range f.events {
+		if ev.Warning == "left 2 processes behind" {
+			warnings++
+		}
+	}
+	if warnings != 2 {
+		t.Errorf("%d warnings", warnings)
+	}
+}
+
+func TestAnInterruptKillsTheServerAndSavesTheRepeat(t *testing.T) {
+	f := setUp(t, config)
+	ctx, cancel := context.WithCancel(t.Context())
+	f.clients.hook = cancel
+	f.clients.err = context.Canceled
+	if err := f.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("err %v", err)
+	}
+	if slices.Contains(f.log, "stop") || !slices.Contains(f.log, "kill") {
+		t.Errorf("order %q: an interrupted server must be killed", f.log)
+	}
+	if len(f.saved) != 1 || f.saved[0].Failure != Interrupted || f.saved[0].Requests != 100 {
+		t.Errorf("saved %+v", f.saved)
+	}
+}
+
+func TestWhatIsDoneIsNotMeasuredAgain(t *testing.T) {
+	f := setUp(t, config)
+	f.Done = func(_ result.Key, repeat int) bool { return repeat == 1 }
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.saved) != 1 || f.saved[0].Repeat != 2 {
+		t.Errorf("saved %+v", f.saved)
+	}
+	if diff := cmp.Diff([]int{2, 2}, []int{f.events[0].N, f.events[0].Total}); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestASaveThatFailsEndsTheCampaign(t *testing.T) {
+	f := setUp(t, config)
+	full := errors.New("disk full")
+	f.Save = func(*result.Repeat, []result.Second, *load.Window) error { return full }
+	if err := f.Run(t.Context()); !errors.Is(err, full) {
+		t.Errorf("err %v", err)
+	}
+}
+
+func TestManyThreadsAreNotReadEachSecond(t *testing.T) {
+	f := setUp(t, config)
+	f.server.threads = seriesThreads + 1
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if f.series[0].CtxSwitches != -1 || f.saved[0].Server.CtxSwitches != 10 {
+		t.Errorf("series %d, window %d", f.series[0].CtxSwitches, f.saved[0].Server.CtxSwitches)
+	}
+}
