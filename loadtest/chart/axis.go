@@ -2,6 +2,7 @@ package chart
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 
@@ -82,21 +83,27 @@ func valueAxis(u stats.Unit, panels []panel) axis {
 	return a
 }
 
-// clientAxis is the scale for the given numbers of clients. It shows a part of
-// the band that the largest opens.
+// clientAxis is the scale for the given numbers of clients, with room around
+// them. Where the largest opens a band, the room is enough to name it.
 func clientAxis(clients []float64) axis {
-	a := axis{log: true, unit: stats.Count}
-	a.min, a.max = clients[0]/1.3, clients[len(clients)-1]*1.3
-	span := math.Log(a.max / a.min)
-	if m := clients[len(clients)-1]; math.Log(m*1.3/m)/span < 0.08 {
-		a.max = m * math.Exp(0.08*span)
+	least, most := clients[0], clients[len(clients)-1]
+	before, after := 0.05, 0.08
+	if slices.Contains(bandEdges, most) {
+		after = 0.2
 	}
-	if m := clients[0]; math.Log(1.3)/span < 0.05 {
-		a.min = m / math.Exp(0.05*span)
+	// A single number stands alone in a decade.
+	span := max(math.Log(most/least), math.Log(10)*(1-before-after)) / (1 - before - after)
+	a := axis{log: true, unit: stats.Count, ticks: clients}
+	if least == most {
+		a.min, a.max = least/math.Exp(span/2), most*math.Exp(span/2)
+		return a
 	}
-	a.ticks = clients
+	a.min, a.max = least/math.Exp(before*span), most*math.Exp(after*span)
 	return a
 }
+
+// bandEdges are the numbers of clients that open the claim's bands.
+var bandEdges = []float64{1, 10, 100, 1000}
 
 // valueTicks are three to eight round values within the axis.
 func valueTicks(a axis) []float64 {

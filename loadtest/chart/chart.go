@@ -220,9 +220,7 @@ func caption(run *result.Run, cells []*stats.Cell) []string {
 		add(plural(h.Cores, "core"))
 	}
 	add(strings.TrimSpace(systemName(h.OS) + " " + h.Kernel))
-	if h.Virtual != "" {
-		add("virtual (" + h.Virtual + ")")
-	}
+	add(h.Virtual)
 	// No field of the record pins either side to cores of its own.
 	add("server and generator share the cores")
 

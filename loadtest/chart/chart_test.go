@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/plot/vg"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -238,6 +239,35 @@ func TestSpread(t *testing.T) {
 		t.Run(tt.why, func(t *testing.T) {
 			if diff := cmp.Diff(tt.out, spread(tt.want, tt.gap, tt.lo, tt.hi)); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestDodge(t *testing.T) {
+	same := func(v float64) vg.Length { return vg.Length(v) }
+	at := func(lo, hi float64) series {
+		return series{points: []point{{100, stats.Summary{Median: (lo + hi) / 2, Lo: lo, Hi: hi, Kind: stats.Range, N: 3}}}}
+	}
+	for _, tt := range []struct {
+		why    string
+		series []series
+		want   []vg.Length
+	}{
+		{"alone", []series{at(10, 90)}, []vg.Length{0}},
+		{"apart", []series{at(10, 40), at(50, 90)}, []vg.Length{0, 0}},
+		{"one hides the other", []series{at(10, 60), at(50, 90)}, []vg.Length{-2.25, 2.25}},
+		{"the middle one may stay", []series{at(10, 60), at(20, 70), at(30, 80)}, []vg.Length{-4.5, 0, 4.5}},
+		{"only those that meet move", []series{at(10, 60), at(50, 90), at(120, 140)}, []vg.Length{-4.5, 0, 0}},
+		{"shorter than its marker, it is not seen anyway", []series{at(50, 52), at(51, 53)}, []vg.Length{0, 0}},
+		{"a cell without a valid repeat hides nothing", []series{at(10, 60), {points: []point{{clients: 100}}}}, []vg.Length{0}},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			p := panel{series: tt.series, ticks: []float64{100}}
+			for i, want := range tt.want {
+				if got := p.dodge(i, p.series[i].points[0], same, same); got != want {
+					t.Errorf("bar %d stands %v to the side, want %v", i, got, want)
+				}
 			}
 		})
 	}

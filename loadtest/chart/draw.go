@@ -19,17 +19,18 @@ import (
 
 // Sizes in points. A README is about 640 points (850 pixels) wide.
 const (
-	width       = 640
-	margin      = 10
-	plotHeight  = 180
-	titleSize   = 13
-	labelSize   = 9
-	tickSize    = 8
-	smallSize   = 7.5
-	labelGap    = 10.5 // between the baselines of two models' names
-	longestName = 110
-	raise       = 0.13 // of its size, by which centred text is lifted: gonum centres the box, descenders and all
-	nameStrip   = 13   // below the top of a panel, for the bands' names
+	width        = 640
+	margin       = 10
+	plotHeight   = 180
+	titleSize    = 13
+	labelSize    = 9
+	tickSize     = 8
+	smallSize    = 7.5
+	labelGap     = 10.5 // between the baselines of two models' names
+	longestName  = 110
+	raise        = 0.13 // of its size, by which centred text is lifted: gonum centres the box, descenders and all
+	markerRadius = 2.8
+	nameStrip    = 13 // below the top of a panel, for the bands' names
 )
 
 var (
@@ -180,7 +181,7 @@ var _ plot.Plotter = plotFunc(nil)
 // which something was asked.
 func drawBands(c draw.Canvas, pl *plot.Plot, p panel) {
 	x, _ := pl.Transforms(&c)
-	edges := []float64{1, 10, 100, 1000, math.Inf(1)}
+	edges := append(slices.Clone(bandEdges), math.Inf(1))
 	short := []string{"1s", "10s", "100s", "1k+"}
 	name := at(textStyle(smallSize, quiet, false), draw.XCenter, draw.YTop)
 	for i := range short {
@@ -230,13 +231,41 @@ func drawAxes(c draw.Canvas, pl *plot.Plot, p panel, ya axis, first bool) {
 	}
 }
 
+// dodge is how far to the side the bar of the ith series stands at a number of
+// clients: nothing, unless it is seen and would hide another's. Lines and markers never
+// move: beside a steep line a model would seem better or worse than it is.
+func (p panel) dodge(i int, q point, x, y func(float64) vg.Length) vg.Length {
+	const most, gap = 4.5, 2
+	if y(q.Hi)-y(q.Lo) < 2*markerRadius {
+		return 0
+	}
+	n, hides := len(p.series), false
+	for j, s := range p.series {
+		for _, o := range s.points {
+			if j != i && o.clients == q.clients && o.valid() && y(o.Lo)-gap < y(q.Hi) && y(q.Lo) < y(o.Hi)+gap {
+				hides = true
+			}
+		}
+	}
+	if !hides {
+		return 0
+	}
+	room := vg.Length(40)
+	for k := 1; k < len(p.ticks); k++ {
+		room = min(room, x(p.ticks[k])-x(p.ticks[k-1]))
+	}
+	step := min(most, 0.6*room/vg.Length(n))
+	return step * (vg.Length(i) - vg.Length(n-1)/2)
+}
+
 func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	x, y := pl.Transforms(&c)
-	inside := func(v float64) vg.Length { return min(max(y(v), c.Min.Y), c.Max.Y) }
-	if pl.Y.Min > 0 { // logarithmic: no place for 0
-		inside = func(v float64) vg.Length { return min(max(y(max(v, pl.Y.Min)), c.Min.Y), c.Max.Y) }
+	inside := func(v float64) vg.Length {
+		if pl.Y.Min > 0 { // logarithmic: no place for 0
+			v = max(v, pl.Y.Min)
+		}
+		return min(max(y(v), c.Min.Y), c.Max.Y)
 	}
-	crossed := map[float64]int{} // how many rings stand at a number of clients
 	for _, s := range p.series {
 		st := f.styles[s.model]
 		var line []vg.Point
@@ -247,47 +276,57 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 			line = nil
 		}
 		for _, q := range s.points {
-			if !q.valid() {
+			if q.valid() {
+				line = append(line, vg.Point{X: x(q.clients), Y: y(q.Median)})
+			} else {
 				stroke()
-				continue
 			}
-			line = append(line, vg.Point{X: x(q.clients), Y: y(q.Median)})
 		}
 		stroke()
 	}
+	for i, s := range p.series {
+		pen := draw.LineStyle{Color: f.styles[s.model].color, Width: 0.9}
+		for _, q := range s.points {
+			if q.valid() && q.Kind != stats.None {
+				drawBar(c, pen, x(q.clients)+p.dodge(i, q, x, inside), inside(q.Lo), inside(q.Hi))
+			}
+		}
+	}
+	rings := map[float64]int{} // how many stand at a number of clients
 	for _, s := range p.series {
 		st := f.styles[s.model]
 		for _, q := range s.points {
-			if q.valid() {
-				pt := vg.Point{X: x(q.clients), Y: y(q.Median)}
-				c.DrawGlyphNoClip(draw.GlyphStyle{Color: white, Radius: 3.9, Shape: st.shape}, pt)
-				if q.Kind != stats.None {
-					drawBar(c, draw.LineStyle{Color: st.color, Width: 0.9}, pt.X, inside(q.Lo), inside(q.Hi))
-				}
-				c.DrawGlyphNoClip(draw.GlyphStyle{Color: st.color, Radius: 2.9, Shape: st.shape}, pt)
+			if !q.valid() {
+				drawRing(c, st.color, x(q.clients), rings[q.clients])
+				rings[q.clients]++
 				continue
 			}
-			n := crossed[q.clients]
-			crossed[q.clients]++
-			pt := vg.Point{X: x(q.clients), Y: c.Min.Y + vg.Length(n)*9.5}
-			cross(&c, pt, st.color)
-			if n == 0 {
-				note := at(textStyle(smallSize, quiet, false), draw.XRight, draw.YBottom)
-				pt.X, pt.Y = pt.X-6, pt.Y+2
-				if pt.X-note.Width("invalid") < c.Min.X {
-					note.XAlign = draw.XLeft
-					pt.X += 12
-				}
-				c.FillText(note, pt, "invalid")
-			}
+			pt := vg.Point{X: x(q.clients), Y: y(q.Median)}
+			c.DrawGlyphNoClip(draw.GlyphStyle{Color: white, Radius: markerRadius + 0.9, Shape: st.shape}, pt)
+			c.DrawGlyphNoClip(draw.GlyphStyle{Color: st.color, Radius: markerRadius, Shape: st.shape}, pt)
 		}
 	}
 }
 
-// drawBar draws an interval: a bar with caps, wider than a marker so that they
-// are seen where the bar is not.
+// drawRing marks a cell without a valid repeat on the axis, above those that
+// stand there already. The lowest says what it is.
+func drawRing(c draw.Canvas, col color.Color, x vg.Length, below int) {
+	cross(&c, vg.Point{X: x, Y: c.Min.Y + vg.Length(below)*9.5}, col)
+	if below > 0 {
+		return
+	}
+	note := at(textStyle(smallSize, quiet, false), draw.XRight, draw.YBottom)
+	pt := vg.Point{X: x - 6, Y: c.Min.Y + 2}
+	if pt.X-note.Width("invalid") < c.Min.X {
+		note.XAlign = draw.XLeft
+		pt.X = x + 6
+	}
+	c.FillText(note, pt, "invalid")
+}
+
+// drawBar draws an interval: a bar with caps.
 func drawBar(c draw.Canvas, pen draw.LineStyle, x, lo, hi vg.Length) {
-	const half = 3.6
+	const half = 2.8
 	c.StrokeLine2(pen, x, lo, x, hi)
 	c.StrokeLine2(pen, x-half, lo, x+half, lo)
 	c.StrokeLine2(pen, x-half, hi, x+half, hi)
@@ -317,7 +356,7 @@ func (f *Figure) drawNames(c draw.Canvas, pl *plot.Plot, p panel) {
 	ends := make([]vg.Point, len(p.series))
 	want := make([]float64, len(p.series))
 	for i, s := range p.series {
-		ends[i] = vg.Point{X: x(s.points[len(s.points)-1].clients), Y: c.Min.Y}
+		ends[i] = vg.Point{X: x(s.points[len(s.points)-1].clients), Y: c.Min.Y} // a ring's
 		for _, q := range s.points {
 			if q.valid() {
 				ends[i] = vg.Point{X: x(q.clients), Y: y(q.Median)}
@@ -332,7 +371,7 @@ func (f *Figure) drawNames(c draw.Canvas, pl *plot.Plot, p panel) {
 		to := vg.Point{X: c.Max.X + 8, Y: vg.Length(got[i])}
 		lead := draw.LineStyle{Color: color.NRGBA{st.color.R, st.color.G, st.color.B, 0x90}, Width: 0.6}
 		knee := vg.Point{X: c.Max.X, Y: ends[i].Y}
-		if ends[i].X < c.Max.X-40 {
+		if ends[i].X < x(p.ticks[len(p.ticks)-1]) {
 			lead.Dashes = []vg.Length{1, 2}
 		}
 		c.StrokeLines(lead, []vg.Point{{X: ends[i].X + 4, Y: ends[i].Y}, knee, {X: to.X - 1, Y: to.Y}})

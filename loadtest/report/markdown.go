@@ -277,7 +277,7 @@ func (v *view) models(b *bufio.Writer) {
 	for _, m := range v.run.Models {
 		fmt.Fprintf(b, "- **%s**", inline(m.Name))
 		if m.Doc != "" {
-			fmt.Fprintf(b, ": %s", plain(m.Doc))
+			fmt.Fprintf(b, ": %s.", strings.TrimSuffix(plain(m.Doc), "."))
 		}
 		if len(m.Command) > 0 {
 			fmt.Fprintf(b, " Started as %s.", code(strings.Join(m.Command, " ")))

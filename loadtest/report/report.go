@@ -5,8 +5,10 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -26,11 +28,12 @@ func Write(dir string, set *result.Set) error {
 	if err := os.MkdirAll(charts, 0o755); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
+	cells := stats.Cells(&set.Run, set.Repeats)
 	for _, c := range chart.All {
 		path := filepath.Join(charts, c.File)
-		fig, ok := c.Figure(&set.Run, stats.Cells(&set.Run, set.Repeats))
+		fig, ok := c.Figure(&set.Run, cells)
 		if !ok {
-			if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("write report: %w", err)
 			}
 			continue
