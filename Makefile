@@ -2,6 +2,7 @@ GO      ?= go
 CONFIG  ?= configs/quick.yaml
 RESULTS ?= results/latest
 FUZZTIME ?= 30s
+TESTFLAGS ?=
 
 # Which code and which libraries measured goes into every record.
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
@@ -20,7 +21,7 @@ build: ## build bin/server and bin/tierbench
 	$(GO) build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
 
 test: ## run all tests
-	$(GO) test ./...
+	$(GO) test $(TESTFLAGS) ./...
 
 bench: build ## the main job: the three servers at 10, 100 and 1,000 clients; about two minutes
 	bin/tierbench run $(CONFIG)

@@ -31,7 +31,7 @@ const procRoot = "/proc"
 
 type runCmd struct {
 	serverFlag
-	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml." type:"path"`
+	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
 	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
 	Plain   bool   `help:"Plain lines instead of a progress bar, as when the output is no terminal."`
@@ -95,7 +95,7 @@ func (c *runCmd) session(builtin []result.Info) (*session, error) {
 	s := &session{plan: p, run: result.Run{
 		Schema: result.Schema, ID: now.Format("20060102T150405Z") + "-" + cfg.Name,
 		Name: cfg.Name, Title: cfg.Title, Started: now.Truncate(time.Second),
-		ConfigFile: filepath.Base(cfg.File), ConfigText: cfg.Text, Generator: cfg.Generator,
+		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: cfg.Generator,
 		Seed: cfg.Seed, Repeats: cfg.Repeats, Cells: p.Cells, Models: p.Models,
 		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
 	}}

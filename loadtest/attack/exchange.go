@@ -13,6 +13,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // Errors that say what was wrong with an answer.
@@ -39,9 +40,9 @@ type exchange struct {
 // newExchange prepares the requests of a target.
 func newExchange(t load.Target) (*exchange, error) {
 	switch what := t.Protocol + "/" + t.Workload; what {
-	case "echo/echo":
+	case "echo/echo", "echo/" + result.Idle:
 		return &exchange{payload: t.PayloadBytes}, nil
-	case "http/plaintext":
+	case "http/plaintext", "http/" + result.Idle:
 		return &exchange{
 			http:   true,
 			prefix: fmt.Appendf(nil, "GET /plaintext HTTP/1.1\r\nHost: %s\r\n\r\n", t.Addr),

@@ -1,0 +1,475 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+var serverProgram string
+
+// TestMain builds the real server program once. With its first argument it is
+// a server itself, one that nobody should trust.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "wrong-echo" {
+		wrongEcho(os.Args[2])
+	}
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "tierbench-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		serverProgram = filepath.Join(dir, "server")
+		if out, err := exec.Command("go", "build", "-o", serverProgram, "../server").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// wrongEcho echoes a single byte, which is all that readiness asks for, and
+// spoils the last byte of anything longer.
+func wrongEcho(addr string) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		panic(err)
+	}
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			buf := make([]byte, 4096)
+			for {
+				n, err := c.Read(buf)
+				if err != nil {
+					return
+				}
+				if n > 1 {
+					buf[n-1]++
+				}
+				if _, err := c.Write(buf[:n]); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
+func needsLinux(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("measuring needs Linux's /proc and sock_diag; this is GOOS=" + runtime.GOOS)
+	}
+}
+
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "test.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// children lists the living processes that this one started.
+func children(t *testing.T) []string {
+	t.Helper()
+	var left []string
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		var state string
+		var ppid, pgrp int
+		if _, err := fmt.Sscanf(string(b[bytes.LastIndexByte(b, ')')+1:]), "%s %d %d", &state, &ppid, &pgrp); err != nil {
+			continue
+		}
+		exe, _ := os.Readlink(filepath.Join(filepath.Dir(name), "exe"))
+		if state != "Z" && exe == serverProgram {
+			left = append(left, string(b))
+		}
+	}
+	return left
+}
+
+// tierbench runs the command as main does, but for the exit.
+func tierbench(ctx context.Context, args ...string) (stdout, stderr string, code int) {
+	var out, errOut bytes.Buffer
+	if err := run(ctx, args, &out, &errOut); err != nil {
+		fmt.Fprintln(&errOut, "tierbench:", err)
+		code = exitCode(err)
+	}
+	return out.String(), errOut.String(), code
+}
+
+const everyModel = `
+# A comment that the record keeps.
+title: A test
+models: [prefork, thread, eventloop]
+workloads:
+  - protocol: http
+    workload: plaintext
+  - protocol: echo
+    workload: echo
+  - protocol: http
+    workload: idle
+clients: [7]
+warmup: 0
+duration: 300ms
+repeats: 1
+`
+
+func TestRunMeasuresEveryModel(t *testing.T) {
+	needsLinux(t)
+	results := t.TempDir()
+	out, log, code := tierbench(t.Context(), "run", writeConfig(t, everyModel), "--server", serverProgram, "--results", results)
+	// On a machine that is busy enough a repeat may rightly be invalid, so the
+	// exit code is not what is tested here.
+	if code == exitMistake {
+		t.Fatalf("exit code %d\n%s", code, log)
+	}
+	dir := filepath.Join(results, "latest")
+	set, err := result.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Repeats) != 9 {
+		t.Fatalf("%d repeats, want 9\n%s", len(set.Repeats), log)
+	}
+	for _, r := range set.Repeats {
+		ends := result.Ends{Start: 7, End: 7}
+		if r.Established.Server != ends || r.Established.Generator != ends || len(r.Errors) != 0 || r.Failure != "" || r.Requests < 1 {
+			t.Errorf("%v: established %+v, errors %v, failure %q, %d requests", r.Key, r.Established, r.Errors, r.Failure, r.Requests)
+		}
+		conns := 0
+		for _, n := range r.Server.ConnsPerProcess {
+			conns += n
+		}
+		wantProcesses := 1
+		if r.Model == "prefork" {
+			wantProcesses = 1 + runtime.NumCPU()
+		}
+		if conns != 7 || r.Server.Processes != wantProcesses || r.Server.PSSBytes <= 0 || r.Server.FDs < 7 {
+			t.Errorf("%v: server %+v, want 7 connections in %d processes", r.Key, r.Server, wantProcesses)
+		}
+		if r.Model == "thread" && r.Server.Threads < 7 {
+			t.Errorf("%v: %d threads for 7 connections", r.Key, r.Server.Threads)
+		}
+		if r.Workload == result.Idle && r.Gates.Verdict != result.Valid {
+			t.Errorf("%v: %+v", r.Key, r.Gates)
+		}
+		if r.Workload != result.Idle {
+			hdr, err := filepath.Glob(filepath.Join(dir, result.HDRDir, fmt.Sprintf("%s-%s-%s-7-closed-1.hlog", r.Model, r.Protocol, r.Workload)))
+			if err != nil || len(hdr) != 1 {
+				t.Errorf("%v: HdrHistogram logs %v, err %v", r.Key, hdr, err)
+			}
+		}
+	}
+	if run := set.Run; run.ConfigText != everyModel || run.Seed != 1 || run.Host.Cores < 1 || run.Host.Kernel == "" ||
+		run.Build.Modules["github.com/tsenart/vegeta/v12"] == "" || run.Ended.IsZero() || len(run.Models) != 3 || run.Models[0].Doc == "" {
+		t.Errorf("run %+v", run)
+	}
+	for _, name := range []string{"report.md", result.BenchFile, result.SeriesFile} {
+		if st, err := os.Stat(filepath.Join(dir, name)); err != nil || st.Size() == 0 {
+			t.Errorf("%s: %v, err %v", name, st, err)
+		}
+	}
+	if !strings.Contains(out, "report.md") {
+		t.Errorf("the path of the report is not printed:\n%s", out)
+	}
+	if left := children(t); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+
+	// The report needs neither the server nor the config any more.
+	before, err := os.ReadFile(filepath.Join(dir, "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "report.md")); err != nil {
+		t.Fatal(err)
+	}
+	tierbench(t.Context(), "report", dir)
+	if after, err := os.ReadFile(filepath.Join(dir, "report.md")); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the report drawn again differs (err %v)", err)
+	}
+}
+
+func TestWrongAnswersInvalidateTheCell(t *testing.T) {
+	needsLinux(t)
+	config := fmt.Sprintf(`
+models: [liar]
+commands:
+  liar:
+    run: [%q, wrong-echo, "{addr}"]
+    protocols: [echo]
+workloads: [{protocol: echo, workload: echo}]
+clients: [3]
+duration: 200ms
+repeats: 1
+`, os.Args[0])
+	results := t.TempDir()
+	// The very first answer is wrong, so no client connects; that is retried
+	// until the time for connecting is up.
+	out, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", serverProgram, "--results", results)
+	if code != exitFailed || !strings.Contains(log, "1 cells have no valid repeat") || !strings.Contains(log, "wrong-bytes") {
+		t.Errorf("exit code %d\n%s%s", code, out, log)
+	}
+	set, err := result.Load(filepath.Join(results, "latest"))
+	if err != nil || len(set.Repeats) != 1 || set.Repeats[0].Gates.Verdict != result.Invalid {
+		t.Errorf("the failed repeat is not kept: %+v, err %v", set, err)
+	}
+}
+
+func TestAServerThatIsNotInstalledIsNamed(t *testing.T) {
+	needsLinux(t)
+	config := `
+models: [eventloop, other]
+commands:
+  other:
+    run: [no-such-program, "{addr}"]
+workloads: [{protocol: echo, workload: idle}]
+clients: [3]
+duration: 100ms
+repeats: 1
+`
+	results := t.TempDir()
+	_, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", serverProgram, "--results", results)
+	if code != 0 || !strings.Contains(log, "other is left out: no-such-program: not found") {
+		t.Errorf("exit code %d\n%s", code, log)
+	}
+}
+
+// interrupter cancels once the first repeat is reported.
+type interrupter struct {
+	bytes.Buffer
+	cancel context.CancelFunc
+}
+
+func (w *interrupter) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("repeat=")) {
+		w.cancel()
+	}
+	return w.Buffer.Write(p)
+}
+
+func TestInterruptKeepsWhatWasMeasuredAndResumeGoesOn(t *testing.T) {
+	needsLinux(t)
+	config := `
+models: [eventloop]
+workloads: [{protocol: echo, workload: idle}]
+clients: [1, 2, 3]
+duration: 100ms
+repeats: 2
+`
+	results := t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	log := &interrupter{cancel: cancel}
+	err := run(ctx, []string{"run", writeConfig(t, config), "--server", serverProgram, "--results", results}, io.Discard, log)
+	if !errors.Is(err, errInterrupted) || exitCode(err) != exitStopped {
+		t.Fatalf("err %v\n%s", err, log)
+	}
+	if !strings.Contains(err.Error(), "--resume") {
+		t.Errorf("err %v does not say how to go on", err)
+	}
+	dir := filepath.Join(results, "latest")
+	set, err := result.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := len(set.Repeats)
+	if done < 1 || done >= 6 || !set.Run.Interrupted || !set.Run.Ended.IsZero() {
+		t.Fatalf("%d repeats, interrupted %v, ended %v", done, set.Run.Interrupted, set.Run.Ended)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "report.md")); err != nil {
+		t.Errorf("no report of what was measured: %v", err)
+	}
+	if left := children(t); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	first := set.Repeats[0].Started
+
+	_, stderr, code := tierbench(t.Context(), "run", "--resume", dir, "--server", serverProgram)
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	if set, err = result.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, r := range set.Repeats {
+		seen[repeatID(r.Key, r.Repeat)] = true
+		if r.Failure == loadtest.Interrupted {
+			t.Errorf("%v is still the interrupted one", r.Key)
+		}
+	}
+	if len(seen) != 6 || len(set.Repeats) != 6 || set.Run.Interrupted || set.Run.Ended.IsZero() || !set.Repeats[0].Started.Equal(first) {
+		t.Errorf("%d repeats of %d cells, run %+v", len(set.Repeats), len(seen), set.Run)
+	}
+}
+
+// The real signal to the real program: everything it started must be gone.
+func TestCtrlC(t *testing.T) {
+	needsLinux(t)
+	program := filepath.Join(t.TempDir(), "tierbench")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	config := strings.Replace(everyModel, "duration: 300ms", "duration: 10m", 1)
+	cmd := exec.Command(program, "run", writeConfig(t, config), "--server", serverProgram, "--results", t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); len(children(t)) == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no server was started")
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	err := cmd.Wait()
+	if cmd.ProcessState.ExitCode() != exitStopped {
+		t.Errorf("%v\n%s", err, &stderr)
+	}
+	if left := children(t); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	if pids, err := (host.Tree{PGID: cmd.Process.Pid}).PIDs(); err != nil || len(pids) > 0 {
+		t.Errorf("left in the group: %v, err %v", pids, err)
+	}
+}
+
+func TestMistakesAreNamedBeforeAnythingStarts(t *testing.T) {
+	needsLinux(t)
+	results := filepath.Join(t.TempDir(), "none")
+	broken := writeConfig(t, "models: [thread]\nworkloads: [{protocol: http, workload: plaintext}]\nclients: [0]\nclient: 3\n")
+	huge := writeConfig(t, "models: [thread]\nworkloads: [{protocol: http, workload: plaintext}]\nclients: [9000000]\n")
+	for _, tt := range []struct {
+		reason string
+		args   []string
+		want   []string
+	}{
+		{"each mistake with file, line, field and what is allowed", []string{"run", broken},
+			[]string{broken + ":3:11: clients[0]: is 0; allowed: a whole number from 1", broken + ":4:1: client: unknown key; allowed: clients, "}},
+		{"a tier above what the host can hold", []string{"run", huge}, []string{":3:11: clients[0]: 9000000 is more than this host can hold", "tierbench doctor"}},
+		{"a config that is not there", []string{"run", "/no/such.yaml"}, []string{"/no/such.yaml: no such file"}},
+		{"neither a config nor a run", []string{"run"}, []string{"name either a config file or"}},
+		{"a flag that is not there", []string{"run", "--repeat", "3", broken}, []string{"unknown flag --repeat"}},
+		{"a command that is not there", []string{"measure"}, []string{"unexpected argument measure"}},
+		{"a report of no run", []string{"report", t.TempDir()}, []string{"run.json"}},
+		{"resume of no run", []string{"run", "--resume", t.TempDir()}, []string{"run.json"}},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			args := tt.args
+			if args[0] == "run" {
+				args = append(args, "--server", serverProgram, "--results", results)
+			}
+			_, stderr, code := tierbench(t.Context(), args...)
+			if code != exitMistake {
+				t.Errorf("exit code %d, want %d", code, exitMistake)
+			}
+			for _, w := range tt.want {
+				if !strings.Contains(stderr, w) {
+					t.Errorf("stderr\n%s\nwant %q in it", stderr, w)
+				}
+			}
+		})
+	}
+	if _, err := os.Stat(results); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder was made for a run that could not start: %v", err)
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	out, _, code := tierbench(t.Context(), "doctor")
+	for _, w := range []string{"descriptors", "ports", "threads", "pids", "memory", "cores", "listen backlog", "Largest tier: "} {
+		if !strings.Contains(out, w) {
+			t.Errorf("no %q in\n%s", w, out)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	var b bytes.Buffer
+	diagnose(&b, host.Capacity{Cores: 2, NoFile: 1024, PortLow: 32768, PortHigh: 60999, PIDMax: 600, ThreadsMax: -1, NProc: -1, CgroupPIDs: -1, Tasks: 100})
+	for _, w := range []string{"Largest tier: hundreds (100 clients). At most 768 clients, by descriptors.", "ends at about 500: kernel.pid_max is 600, 100 in use"} {
+		if !strings.Contains(b.String(), w) {
+			t.Errorf("no %q in\n%s", w, &b)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	out, _, code := tierbench(t.Context(), "list", "--server", serverProgram)
+	for _, m := range []string{"prefork", "thread", "eventloop"} {
+		if !strings.Contains(out, m) {
+			t.Errorf("no %s in\n%s", m, out)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	out, _, code := tierbench(t.Context(), "--help")
+	if code != 0 || !strings.Contains(out, "doctor") {
+		t.Errorf("exit code %d\n%s", code, out)
+	}
+}
+
+// Every config of the project must be one that its own program takes.
+func TestConfigsOfTheProject(t *testing.T) {
+	files, err := filepath.Glob("../../configs/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("configs %v, err %v", files, err)
+	}
+	_, builtin, err := serverFlag{Server: serverProgram}.builtin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		cfg, err := plan.Read(file)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if _, err := plan.Make(cfg, builtin, plan.Limit{Clients: 1e6}); err != nil {
+			t.Error(err)
+		}
+		name := strings.TrimSuffix(filepath.Base(file), ".yaml")
+		if !strings.HasPrefix(cfg.Text, "# "+name+": ") || !strings.Contains(cfg.Text, "tierbench run configs/"+filepath.Base(file)) {
+			t.Errorf("%s does not open with what it shows and how to run it", file)
+		}
+	}
+}

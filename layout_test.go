@@ -1,0 +1,114 @@
+// Package tierbench holds no code: only the tests of the house as a whole.
+package tierbench
+
+import (
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/tierbench/tierbench"
+
+// arrows says what each package may import of this module. What joins servers
+// and loadtest is a process, so that a server in any language can stand in.
+// A pattern ends in /... for a folder and all below it.
+var arrows = []struct {
+	from string
+	to   []string
+}{
+	{"cmd/server", []string{"servers", "servers/all"}},
+	{"cmd/tierbench", []string{"loadtest", "loadtest/..."}},
+	{"servers", nil},
+	{"servers/app", nil},
+	{"servers/wire", []string{"servers", "servers/app"}},
+	{"servers/admit", []string{"servers"}},
+	{"servers/all", []string{"servers", "servers/..."}},
+	{"servers/prefork", []string{"servers", "servers/..."}}, // it alone may wrap another model
+	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit"}},
+	{"loadtest/result", nil},
+	{"loadtest/load", nil},
+	{"loadtest/host", []string{"loadtest/result"}},
+	{"loadtest/stats", []string{"loadtest/result"}},
+	{"loadtest/stats/...", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/gate", []string{"loadtest/result"}},
+	{"loadtest/plan", []string{"loadtest/result"}},
+	{"loadtest/launch", []string{"loadtest/host"}},
+	{"loadtest/attack", []string{"loadtest/load", "loadtest/result"}},
+	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host"}},
+	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/report", []string{"loadtest/chart", "loadtest/stats", "loadtest/result"}},
+	{"loadtest", []string{"loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
+}
+
+// only names the sole package that may import a library.
+var only = map[string]string{
+	"github.com/tsenart/vegeta/v12/lib": "loadtest/attack",
+	"github.com/panjf2000/gnet/v2":      "servers/eventloop",
+}
+
+func matches(pattern, pkg string) bool {
+	if dir, ok := strings.CutSuffix(pattern, "/..."); ok {
+		return strings.HasPrefix(pkg, dir+"/")
+	}
+	return pattern == pkg
+}
+
+func TestArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		pkg := strings.TrimPrefix(strings.TrimPrefix(fields[0], module), "/")
+		if pkg == "" {
+			continue
+		}
+		n := slices.IndexFunc(arrows, func(a struct {
+			from string
+			to   []string
+		}) bool {
+			return matches(a.from, pkg)
+		})
+		if n < 0 {
+			t.Errorf("%s has no place in the layout: give it one in arrows", pkg)
+			continue
+		}
+		for _, imported := range fields[1:] {
+			if owner, restricted := only[imported]; restricted && pkg != owner {
+				t.Errorf("%s imports %s, which only %s may", pkg, imported, owner)
+			}
+			dep, ours := strings.CutPrefix(imported, module+"/")
+			if ours && !slices.ContainsFunc(arrows[n].to, func(p string) bool { return matches(p, dep) }) {
+				t.Errorf("%s imports %s; it may import %q", pkg, dep, arrows[n].to)
+			}
+		}
+	}
+}
+
+// The tests of a package may use more than the package, but not reach across.
+func TestServersAndLoadtestMeetOnlyInAProcess(t *testing.T) {
+	out, err := exec.Command("go", "list", "-test", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := func(pkg string) string {
+		p := strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/")
+		top, _, _ := strings.Cut(path.Clean(p), "/")
+		return strings.TrimSuffix(top, ".test")
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		for _, imported := range fields[1:] {
+			if !strings.HasPrefix(imported, module) {
+				continue
+			}
+			from, to := side(fields[0]), side(imported)
+			if from == "servers" && to == "loadtest" || from == "loadtest" && to == "servers" {
+				t.Errorf("%s imports %s", fields[0], imported)
+			}
+		}
+	}
+}
