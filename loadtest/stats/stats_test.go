@@ -22,7 +22,7 @@ func TestSummarize(t *testing.T) {
 		{"the order they came in does not matter", []float64{9, 1, 5}, Summary{5, 1, 9, Range, 3}, "range of 3 repeats"},
 		{"an outlier moves the range, not the median", []float64{1, 2, 3, 4, 1000}, Summary{3, 1, 1000, Range, 5}, "range of 5 repeats"},
 		{"six are the fewest with a 95 % interval: 1 − 2/64", []float64{1, 2, 3, 4, 5, 6}, Summary{3.5, 1, 6, CI95, 6}, "95 % CI of 6 repeats"},
-		{"of eight none can be left out: 1 − 2·9/256 is 93 %", []float64{1, 2, 3, 4, 5, 6, 7, 8}, Summary{4.5, 1, 8, CI95, 8}, "95 % CI of 8 repeats"},
+		{"of eight one can be left out on one side: 1 − 1/256 − 9/256 is 96 %", []float64{1, 2, 3, 4, 5, 6, 7, 8}, Summary{4.5, 1, 7, CI95, 8}, "95 % CI of 8 repeats"},
 		{"of nine the outermost are: 1 − 2·10/512 is 96 %", []float64{1, 2, 3, 4, 5, 6, 7, 8, 900}, Summary{5, 2, 8, CI95, 9}, "95 % CI of 9 repeats"},
 		{"of ten the outermost are", []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, Summary{5.5, 2, 9, CI95, 10}, "95 % CI of 10 repeats"},
 	} {

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat/distuv"
+	"golang.org/x/perf/benchmath"
 )
 
 // A Kind says what an interval is.
@@ -27,50 +27,35 @@ type Summary struct {
 	N      int
 }
 
-// Summarize takes the median of xs. From six values on, its interval is the
-// order-statistic confidence interval at 95 % or more, which assumes nothing of
-// the distribution (the number of values below the true median is binomial);
-// with fewer no such interval exists and it is the range. The interval leaves as
-// many values out below as above, at most 2.5 % on either side. benchstat takes
-// a lopsided one where that is shorter, so its can lie within this one: of eight
-// values, the first to the seventh, here the first to the eighth.
+// Summarize takes the median of xs. From six values on, its interval is
+// benchstat's: the order-statistic confidence interval of the median at 95 % or
+// more, which assumes nothing of the distribution. With fewer no such interval
+// exists, and it is the range.
 func Summarize(xs []float64) Summary {
-	xs = slices.Sorted(slices.Values(xs))
 	n := len(xs)
-	s := Summary{N: n}
 	if n == 0 {
-		return s
+		return Summary{}
 	}
-	s.Median = (xs[(n-1)/2] + xs[n/2]) / 2
-	s.Kind = kindOf(n)
-	k := 1
-	if s.Kind == CI95 {
-		k = medianRank(n)
+	sum := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(xs), &benchmath.DefaultThresholds), confidence)
+	s := Summary{N: n, Median: sum.Center, Lo: sum.Lo, Hi: sum.Hi, Kind: kindOf(n)}
+	if s.Kind != CI95 {
+		s.Lo, s.Hi = slices.Min(xs), slices.Max(xs)
 	}
-	s.Lo, s.Hi = xs[k-1], xs[n-k]
 	return s
 }
 
-// kindOf is the interval that n values allow.
+const confidence = 0.95
+
+// kindOf is the interval that n values allow. Below six, even the range holds
+// the median with less than 95 % confidence: 1 - 2·(1/2)^n.
 func kindOf(n int) Kind {
 	switch {
 	case n < 2:
 		return None
-	case medianRank(n) == 0:
+	case 1-math.Pow(0.5, float64(n-1)) < confidence:
 		return Range
 	}
 	return CI95
-}
-
-// medianRank is the largest k such that the kth smallest and the kth largest of
-// n values hold the median between them with 95 % confidence, or 0.
-func medianRank(n int) int {
-	below := distuv.Binomial{N: float64(n), P: 0.5}
-	k := 0
-	for below.CDF(float64(k)) <= 0.025 {
-		k++
-	}
-	return k
 }
 
 // Interval says what the interval is, with the number of repeats: "range of 3

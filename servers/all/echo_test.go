@@ -50,6 +50,7 @@ func TestEcho(t *testing.T) {
 			}
 			time.Sleep(bytePause)
 		}
+		_ = c.Close()
 		p.signal(terminate)
 		p.stopped()
 	})
