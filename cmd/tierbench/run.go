@@ -207,11 +207,12 @@ func (s *session) measure(e *env, server string, plain bool) error {
 	if werr := result.WriteRun(s.writer.Dir(), &s.run); werr != nil {
 		return errors.Join(err, werr)
 	}
-	if rerr := s.report(e); err == nil {
-		err = rerr
-	} else if rerr != nil {
-		fmt.Fprintln(e.errOut, "tierbench:", rerr)
+	rerr := s.report(e)
+	var missing errCells
+	if s.run.Interrupted && errors.As(rerr, &missing) {
+		rerr = nil // the table says what is not measured yet
 	}
+	err = errors.Join(err, rerr)
 	if s.run.Interrupted {
 		err = fmt.Errorf("%w; go on with: tierbench run --resume %s", err, relative(s.writer.Dir()))
 	}

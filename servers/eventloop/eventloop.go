@@ -8,8 +8,7 @@
 // load one call of epoll_wait brings many of them. But a handler that takes long holds up everybody, and one loop uses one
 // core: more cores need more loops.
 //
-// What is shared: everything of a connection belongs to the loop, which needs no locks. (New connections are accepted by a
-// second thread, which is gnet's way for a port of its own.)
+// What is shared: nothing, and nothing needs a lock: connections are accepted, read, answered and closed by the loop alone.
 //
 // What it costs: about 600 bytes for an idle connection besides the kernel's socket, nearly all of them gnet's. This package
 // adds four (see stamps): all it has to remember is when the connection last sent something.
@@ -22,13 +21,17 @@
 //   - closing: gnet drops what is pending when it closes, so the loop waits until it has been sent, half-closes, and discards
 //     what comes, or a reset could overtake the last answer (finish)
 //   - timeouts: gnet has none; the loop looks at its connections now and then (tick)
-//   - descriptors: gnet ends when accept fails for want of one, so connections are refused well before (acceptReserve)
+//   - descriptors: gnet ends when accept fails for want of one, so connections are refused before (admit)
+//
+// gnet accepts on the loop itself only with SO_REUSEPORT; otherwise a second thread accepts, ahead of the loop by as many
+// connections as it likes, and no limit could be kept. So the option is set, and exclusive sees to it that the port is ours.
 package eventloop
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -50,9 +53,9 @@ var Model = servers.Model{
 }
 
 const (
-	// acceptReserve is how many descriptors stay free at the connection limit. The thread that accepts is ahead of the
-	// loop that refuses by at most about a full accept queue, which is 4,096 connections on today's Linux.
-	acceptReserve = 4096 + 64
+	// reserve is what a process needs besides its connections: standard streams, listener, epoll, the one that is being
+	// refused, and some to spare.
+	reserve = 64
 
 	// maxPending is what a connection may have pending where its reading cannot be paused, beyond one largest answer.
 	maxPending = 1 << 20
@@ -69,8 +72,11 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	limit, err := admit.Limit(cfg.MaxConns, acceptReserve)
+	limit, err := admit.Limit(cfg.MaxConns, reserve)
 	if err != nil {
+		return err
+	}
+	if err := exclusive(cfg.Addr); err != nil {
 		return err
 	}
 	l := &loop{
@@ -91,6 +97,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		gnet.WithNumEventLoop(1),
 		gnet.WithTicker(true),
 		gnet.WithTCPNoDelay(gnet.TCPNoDelay),
+		gnet.WithReusePort(true), // see the package comment
 		gnet.WithReuseAddr(true), // a port in TIME_WAIT is free again, as Go's own listeners have it
 		gnet.WithLogger(log),
 	)
@@ -105,6 +112,16 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		return fmt.Errorf("event loop ended: %s", log.lastError())
 	}
 	return nil
+}
+
+// exclusive reports whether anybody listens on addr: a socket without SO_REUSEPORT cannot be bound then. Otherwise two
+// servers could share a port unawares, and each answer a part of the clients.
+func exclusive(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	return ln.Close()
 }
 
 // A loop is gnet's event handler. What has no atomic type is touched only by the event loop's own goroutine.
@@ -301,15 +318,22 @@ func (l *loop) OnTick() (time.Duration, gnet.Action) {
 }
 
 func (l *loop) requestTick() {
-	if ev := l.ev.Load(); ev != nil && l.ticking.CompareAndSwap(false, true) {
-		if err := (*ev).Execute(context.Background(), gnet.RunnableFunc(l.tick)); err != nil {
-			l.ticking.Store(false)
-		}
+	if l.ev.Load() != nil && l.ticking.CompareAndSwap(false, true) {
+		l.execute(l.tick)
 	}
 }
 
+// execute runs f on the loop. There must have been a connection.
+func (l *loop) execute(f func()) {
+	// It fails only when the engine has stopped, and then there is nothing to run it for.
+	_ = (*l.ev.Load()).Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
+		f()
+		return nil
+	}))
+}
+
 // tick looks after timeouts. It runs on the loop.
-func (l *loop) tick(context.Context) error {
+func (l *loop) tick() {
 	l.ticking.Store(false)
 	l.now = time.Now()
 	l.nowStamp = stampAt(l.now.Sub(l.begin))
@@ -328,7 +352,6 @@ func (l *loop) tick(context.Context) error {
 		l.swept = l.now
 		l.stamps.each(l.sweep)
 	}
-	return nil
 }
 
 // expired moves a on, and reports whether it has to be cut off.
@@ -377,6 +400,20 @@ func (l *loop) sweep(fd int, st stamp) {
 	}
 }
 
+// stopListening closes the port once its queue is empty, and then closes done. It runs on the loop: between two rounds no
+// event of the listener is under way, and accept cannot fail.
+func (l *loop) stopListening(done chan struct{}) {
+	more, err := l.poll.stopListening(l.engine)
+	if more {
+		l.execute(func() { l.stopListening(done) }) // after the next round, which accepts one
+		return
+	}
+	if err != nil {
+		l.cfg.Log.Debug().Err(err).Msg("cannot stop listening: new connections are served until the end")
+	}
+	close(done)
+}
+
 // drain ends the loop when the last connection has ended, at the latest when the drain timeout is over. It does not run on
 // the loop.
 func (l *loop) drain() {
@@ -384,25 +421,19 @@ func (l *loop) drain() {
 	for !l.booted.Load() && time.Since(begin) < l.cfg.DrainTimeout {
 		time.Sleep(time.Millisecond)
 	}
-	if err := l.poll.stopListening(l.engine); err != nil {
-		l.cfg.Log.Debug().Err(err).Msg("cannot stop listening: new connections are served until the end")
-	}
 	l.wire.Drain()
-	// A connection may have been accepted that the loop does not know yet: none must be seen twice.
-	for empty := 0; empty < 2; {
+	if l.ev.Load() != nil { // else there never was a connection
+		stopped := make(chan struct{})
+		l.execute(func() { l.stopListening(stopped) })
+		<-stopped
+	}
+	for l.gate.Open() > 0 {
 		if time.Since(begin) > l.cfg.DrainTimeout {
 			l.cfg.Log.Warn().Int("open", l.gate.Open()).Msg("drain timeout: closing connections")
 			break
 		}
-		wait := drainEvery
-		if l.gate.Open() == 0 {
-			empty++
-			wait = 2 * time.Millisecond
-		} else {
-			empty = 0
-			l.requestTick()
-		}
-		time.Sleep(wait)
+		l.requestTick()
+		time.Sleep(drainEvery)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // Run returns when it has stopped: no need to wait here too

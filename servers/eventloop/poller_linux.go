@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/panjf2000/gnet/v2"
 	"golang.org/x/sys/unix"
@@ -34,30 +33,27 @@ func (p *poller) writeOnly(conn int) bool {
 		&unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(conn)}) == nil
 }
 
-// stopListening takes what is in the accept queue, as far as gnet keeps up, and closes the port. gnet would only do so after
+// stopListening closes the port, unless connections wait in its accept queue: more. gnet itself would close it only after
 // all connections have ended.
-func (p *poller) stopListening(engine gnet.Engine) error {
+func (p *poller) stopListening(engine gnet.Engine) (more bool, err error) {
 	fd, err := engine.Dup()
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { _ = unix.Close(fd) }()
 	ep, listener, err := watcher(fd)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for range 100 {
-		queued := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(queued, 0); n == 0 && err == nil {
-			break
-		}
-		time.Sleep(time.Millisecond)
+	queue := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(queue, 0); n > 0 && err == nil {
+		return true, nil
 	}
 	// gnet takes an error of accept for its end, so it must not hear of the shutdown.
 	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_DEL, listener, nil); err != nil {
-		return os.NewSyscallError("epoll_ctl", err)
+		return false, os.NewSyscallError("epoll_ctl", err)
 	}
-	return os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_RD))
+	return false, os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_RD))
 }
 
 // watcher finds the epoll of this process that watches the socket behind fd, and under which descriptor.

@@ -20,6 +20,6 @@ func (*poller) find(int) error {
 
 func (*poller) writeOnly(int) bool { return false }
 
-func (*poller) stopListening(gnet.Engine) error {
-	return fmt.Errorf("find gnet's kqueue: %w", errors.ErrUnsupported)
+func (*poller) stopListening(gnet.Engine) (more bool, err error) {
+	return false, fmt.Errorf("find gnet's kqueue: %w", errors.ErrUnsupported)
 }

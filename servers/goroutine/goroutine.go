@@ -59,7 +59,10 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", cfg.Addr)
+	// Go listens with multipath TCP where there is it, which none of the other servers does.
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	ln, err := lc.Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
 		return err
 	}

@@ -376,7 +376,11 @@ type listener struct {
 var errStopped = errors.New("stopped")
 
 func listen(cfg servers.Config) (*listener, error) {
-	nl, err := net.Listen("tcp", cfg.Addr)
+	// Go listens with multipath TCP where there is it. That is another kind of socket, from which accepted ones do not
+	// inherit what is set below, and none of the other servers uses it.
+	var lc net.ListenConfig
+	lc.SetMultipathTCP(false)
+	nl, err := lc.Listen(context.Background(), "tcp", cfg.Addr)
 	if err != nil {
 		return nil, err
 	}
