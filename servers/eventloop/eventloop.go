@@ -400,18 +400,23 @@ func (l *loop) sweep(fd int, st stamp) {
 	}
 }
 
-// stopListening closes the port once its queue is empty, and then closes done. It runs on the loop: between two rounds no
-// event of the listener is under way, and accept cannot fail.
-func (l *loop) stopListening(done chan struct{}) {
-	more, err := l.poll.stopListening(l.engine)
-	if more {
-		l.execute(func() { l.stopListening(done) }) // after the next round, which accepts one
-		return
+// stopListening closes the port, unless there are connections in its queue: those are accepted first. It does not run on
+// the loop, but what it does must, where no event of the listener is under way: gnet ends when accept fails.
+func (l *loop) stopListening() (done bool) {
+	result := make(chan bool, 1)
+	l.execute(func() {
+		more, err := l.poll.stopListening(l.engine)
+		if err != nil {
+			l.cfg.Log.Debug().Err(err).Msg("cannot stop listening: new connections are served until the end")
+		}
+		result <- !more
+	})
+	select {
+	case done := <-result:
+		return done
+	case <-time.After(l.cfg.DrainTimeout):
+		return true
 	}
-	if err != nil {
-		l.cfg.Log.Debug().Err(err).Msg("cannot stop listening: new connections are served until the end")
-	}
-	close(done)
 }
 
 // drain ends the loop when the last connection has ended, at the latest when the drain timeout is over. It does not run on
@@ -422,10 +427,8 @@ func (l *loop) drain() {
 		time.Sleep(time.Millisecond)
 	}
 	l.wire.Drain()
-	if l.ev.Load() != nil { // else there never was a connection
-		stopped := make(chan struct{})
-		l.execute(func() { l.stopListening(stopped) })
-		<-stopped
+	for l.ev.Load() != nil && !l.stopListening() { // else there never was a connection
+		time.Sleep(time.Millisecond)
 	}
 	for l.gate.Open() > 0 {
 		if time.Since(begin) > l.cfg.DrainTimeout {

@@ -1,0 +1,406 @@
+package all
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tierbench/tierbench/servers"
+)
+
+// These tests look at processes through /proc.
+
+// processes returns the pids of p's process group, which is all that p has started.
+func (p *process) processes() []int {
+	p.t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var pids []int
+	for _, file := range stats {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// "pid (name) state ppid pgrp …", where name may contain anything
+		_, rest, _ := strings.Cut(string(b), ") ")
+		if f := strings.Fields(rest); len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(p.cmd.Process.Pid) {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// count adds up the entries of a folder of /proc over all processes: fd, task.
+func (p *process) count(folder string) int {
+	p.t.Helper()
+	n := 0
+	for _, pid := range p.processes() {
+		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/%s", pid, folder))
+		if err == nil {
+			n += len(entries)
+		}
+	}
+	return n
+}
+
+// memory is the proportional set size of all processes, in bytes.
+func (p *process) memory() int {
+	p.t.Helper()
+	total := 0
+	for _, pid := range p.processes() {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Fields(line); len(f) > 1 && f[0] == "Pss:" {
+				kb, _ := strconv.Atoi(f[1])
+				total += kb << 10
+			}
+		}
+	}
+	return total
+}
+
+// TestThousandConnections: a thousand at once are all answered, again and again, and nothing is left of them: no descriptor,
+// no thread. For thread it is also the proof that there is a kernel thread for each of them.
+func TestThousandConnections(t *testing.T) {
+	const conns = 1000
+	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		p := start(t, model, protocol)
+		send, want := "ping", "ping"
+		if protocol == servers.HTTP {
+			send, want = "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello
+		}
+		// The first round fills pools and starts what threads the runtime wants for itself.
+		var fds, threads int
+		for round := range 3 {
+			if round == 1 {
+				fds, threads = p.count("fd"), p.count("task")
+			}
+			var open []net.Conn
+			for range conns {
+				open = append(open, p.dial())
+			}
+			var all sync.WaitGroup
+			for _, c := range open {
+				all.Go(func() {
+					for range 3 {
+						if err := exchange(c, send, want); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			all.Wait()
+			if model == "thread" {
+				if n := p.count("task"); n < conns {
+					t.Errorf("%d threads for %d connections, want one for each", n, conns)
+				}
+			}
+			for _, c := range open {
+				_ = c.Close()
+			}
+			if round == 0 {
+				waitFor(t, "the first thousand to be closed", func() bool { return p.count("fd") < conns/2 && p.count("task") < conns/2 })
+			}
+		}
+		waitFor(t, fmt.Sprintf("descriptors to be %d again", fds), func() bool { return p.count("fd") <= fds })
+		// Go keeps threads of its own for next time, for thread as many as it has processors there. But after three
+		// thousand connections a leak would be larger than that.
+		most := threads + conns/10
+		if model == "thread" {
+			most = 2 * conns / 3
+		}
+		waitFor(t, fmt.Sprintf("threads to be at most %d", most), func() bool { return p.count("task") <= most })
+		p.signal(terminate)
+		p.stopped()
+	})
+}
+
+// TestSlowReader: a client that asks for much and reads nothing is no longer read from, so that it holds only a bounded amount
+// of memory; others are served meanwhile; and when it reads at last, all answers are there.
+func TestSlowReader(t *testing.T) {
+	const bodySize = 64 << 10
+	body := strings.Repeat("0123456789abcdef", bodySize/16)
+	post := fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, bodySize, body)
+	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		p := start(t, model, protocol)
+		message, want := body, body
+		if protocol == servers.HTTP {
+			message, want = post, echoed(body)
+		}
+		const slow, room = 4, 32 << 20 // sockets hold some megabytes on each side
+		before := p.memory()
+
+		var readers sync.WaitGroup
+		read := make(chan struct{})
+		for range slow {
+			c := p.dial()
+			sent := 0
+			// Sending stops when both directions are full.
+			for {
+				_ = c.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+				n, err := io.WriteString(c, message[sent%len(message):])
+				if sent += n; errors.Is(err, os.ErrDeadlineExceeded) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if sent > 2*room {
+					t.Fatalf("the server has taken %d bytes from a client that reads nothing", sent)
+				}
+			}
+			readers.Go(func() {
+				<-read
+				_ = c.SetDeadline(time.Now().Add(patience))
+				rest := (len(message) - sent%len(message)) % len(message)
+				done := make(chan error, 1)
+				go func() {
+					_, err := io.WriteString(c, message[len(message)-rest:])
+					done <- err
+				}()
+				for range (sent + rest) / len(message) {
+					if err := expect(c, want); err != nil {
+						t.Error(err)
+						break
+					}
+				}
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		if grown := p.memory() - before; grown > slow*room {
+			t.Errorf("%d slow readers take %d bytes", slow, grown)
+		}
+		for range 100 {
+			if err := exchange(p.dial(), message, want); err != nil {
+				t.Fatalf("another client: %v", err)
+			}
+		}
+		close(read)
+		readers.Wait()
+	})
+}
+
+// TestTimeouts: whoever is silent too long is closed. Nothing is asserted on how long it takes, but what comes before what.
+func TestTimeouts(t *testing.T) {
+	t.Run("idle", func(t *testing.T) {
+		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+			p := start(t, model, protocol, "--idle-timeout", "300ms")
+			silent := p.dial()
+			if err := end(silent); err != nil {
+				t.Errorf("a silent connection: %v", err)
+			}
+		})
+	})
+	t.Run("read", func(t *testing.T) {
+		eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+			p := start(t, model, protocol, "--read-timeout", "300ms", "--idle-timeout", "1h")
+			idle := p.dial()
+			// A byte now and then keeps a connection busy for ever, if each of them extended the time.
+			for _, begin := range []string{"GET /plaintext HTTP/1.1\r\nX: ", "POST /echo HTTP/1.1\r\n" + host + "Content-Length: 100000\r\n\r\n"} {
+				drip := p.dial()
+				if _, err := io.WriteString(drip, begin); err != nil {
+					t.Fatal(err)
+				}
+				waitFor(t, "the dripping connection to end", func() bool {
+					_, err := io.WriteString(drip, "x")
+					time.Sleep(10 * time.Millisecond)
+					return err != nil
+				})
+			}
+			if err := exchange(idle, "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello); err != nil {
+				t.Errorf("the read timeout closed a connection without a request: %v", err)
+			}
+		})
+	})
+	t.Run("a request after a slow one has its own time", func(t *testing.T) {
+		eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+			p := start(t, model, protocol, "--read-timeout", "1h", "--idle-timeout", "300ms")
+			c := p.dial()
+			// In the middle of a request the idle timeout does not hold; after it, it does again.
+			if _, err := io.WriteString(c, "GET /plain"); err != nil {
+				t.Fatal(err)
+			}
+			if err := end(p.dial()); err != nil { // which takes the idle timeout
+				t.Error(err)
+			}
+			if err := exchange(c, "text HTTP/1.1\r\n"+host+"\r\n", hello); err != nil {
+				t.Error(err)
+			}
+			if err := end(c); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+	t.Run("write", func(t *testing.T) {
+		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+			p := start(t, model, protocol, "--write-timeout", "300ms")
+			fds := p.count("fd")
+			c := p.dial()
+			message := strings.Repeat("x", 64<<10)
+			if protocol == servers.HTTP {
+				message = fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, len(message), message)
+			}
+			_ = c.SetWriteDeadline(time.Now().Add(patience))
+			waitFor(t, "sending to fail", func() bool {
+				_, err := io.WriteString(c, message)
+				return err != nil
+			})
+			waitFor(t, "the connection to be closed", func() bool { return p.count("fd") <= fds })
+		})
+	})
+}
+
+// TestLimit: at the limit new connections are refused, in a way that they see, and the others go on; the log says so once.
+func TestLimit(t *testing.T) {
+	const limit = 20
+	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		p := start(t, model, protocol, "--max-conns", strconv.Itoa(limit), "--workers", "1")
+		send, want := "ping", "ping"
+		if protocol == servers.HTTP {
+			send, want = "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello
+		}
+		var open []net.Conn
+		for range limit {
+			// The one that start has used may not have ended yet.
+			waitFor(t, "a connection", func() bool {
+				c := p.dial()
+				if exchange(c, send, want) != nil {
+					_ = c.Close()
+					return false
+				}
+				open = append(open, c)
+				return true
+			})
+		}
+		for range 3 * limit {
+			c, err := net.Dial("tcp", p.addr)
+			if err != nil {
+				continue // reset before connect returned
+			}
+			_ = c.SetDeadline(time.Now().Add(patience))
+			if n, err := c.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a connection over the limit: %d bytes, error %v; want it refused", n, err)
+			}
+			_ = c.Close()
+		}
+		for _, c := range open {
+			if err := exchange(c, send, want); err != nil {
+				t.Errorf("an existing connection: %v", err)
+			}
+		}
+		waitFor(t, "the log to tell", func() bool { return p.log.count("connection limit reached") > 0 })
+		if n := p.log.count("connection limit reached"); n > 2 { // start's connection may have made it flap once
+			t.Errorf("the log has %d lines on it, want one", n)
+		}
+		for _, c := range open {
+			_ = c.Close()
+		}
+		waitFor(t, "room", func() bool { return p.answers(protocol) })
+		waitFor(t, "the log to tell", func() bool { return p.log.count("accepting connections again") > 0 })
+	})
+}
+
+// TestBurstAtTheDescriptorLimit: more connections at once than the process has descriptors for must not end the server.
+func TestBurstAtTheDescriptorLimit(t *testing.T) {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		t.Fatal(err)
+	}
+	const descriptors = 400
+	if l.Max < 4*descriptors {
+		t.Skipf("needs a hard limit of %d descriptors, has %d", 4*descriptors, l.Max)
+	}
+	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		p := startLimited(t, model, descriptors)
+		var open []net.Conn
+		for range 2 * descriptors {
+			if c, err := net.Dial("tcp", p.addr); err == nil {
+				open = append(open, c)
+			}
+		}
+		for _, c := range open {
+			_ = c.Close()
+		}
+		waitFor(t, "the server to answer again", func() bool { return p.answers(protocol) })
+		p.signal(terminate)
+		p.stopped()
+	})
+}
+
+// startLimited starts model with a hard limit of descriptors.
+func startLimited(t *testing.T, model string, descriptors int) *process {
+	t.Helper()
+	old := serverBinary
+	wrapper := filepath.Join(t.TempDir(), "limited")
+	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec %s \"$@\"\n", descriptors, old)
+	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	serverBinary = wrapper
+	defer func() { serverBinary = old }()
+	return start(t, model, servers.HTTP)
+}
+
+// TestPreforkReplacesWorkers: no number of crashes ends the server, and nobody is left behind.
+func TestPreforkReplacesWorkers(t *testing.T) {
+	const workers, crashes = 2, 12
+	p := start(t, "prefork", servers.HTTP, "--workers", strconv.Itoa(workers))
+	waitFor(t, "all workers", func() bool { return p.log.count(`"listening"`) == workers })
+	seen := make(map[int]bool)
+	for i := range crashes {
+		worker := 0
+		for _, pid := range p.processes() {
+			if pid != p.cmd.Process.Pid {
+				worker = pid
+			}
+		}
+		if worker == 0 {
+			t.Fatal("no worker is running")
+		}
+		seen[worker] = true
+		if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "the worker to be replaced", func() bool {
+			return len(p.processes()) == 1+workers && p.log.count(`"listening"`) == workers+i+1
+		})
+		if !p.answers(servers.HTTP) {
+			t.Fatal("no answer")
+		}
+	}
+	if len(seen) < crashes/2 {
+		t.Errorf("only %d workers were killed", len(seen))
+	}
+	p.signal(terminate)
+	p.stopped()
+}
+
+// TestPreforkMasterIsKilled: workers that outlive their master would go on answering on its port.
+func TestPreforkMasterIsKilled(t *testing.T) {
+	p := start(t, "prefork", servers.HTTP)
+	waitFor(t, "workers", func() bool { return len(p.processes()) > 1 })
+	p.signal(syscall.SIGKILL)
+	<-p.done
+	p.groupGone()
+	if c, err := net.Dial("tcp", p.addr); err == nil {
+		_ = c.Close()
+		t.Error("a worker still listens")
+	}
+}
