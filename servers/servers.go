@@ -96,59 +96,65 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Check reports everything that is wrong with c, each with what is allowed.
+// A FieldError is one thing that is wrong with a Config. Fields are called like the flags of cmd/server.
+type FieldError struct {
+	Field, Value, Want string
+}
+
+func (e *FieldError) Error() string { return e.Field + " " + e.Value + ": must be " + e.Want }
+
+// Check reports everything that is wrong with c, as one FieldError for each.
 func (c Config) Check() error {
 	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	bad := func(field string, value any, format string, args ...any) {
+		errs = append(errs, &FieldError{field, fmt.Sprint(value), fmt.Sprintf(format, args...)})
+	}
 
 	if c.Protocol != HTTP && c.Protocol != Echo {
-		bad("protocol %q: must be %q or %q", c.Protocol, HTTP, Echo)
+		bad("protocol", c.Protocol, "%s or %s", HTTP, Echo)
 	}
-	if err := checkAddr(c.Addr); err != nil {
-		errs = append(errs, err)
+	if !validAddr(c.Addr) {
+		bad("addr", c.Addr, "host:port with a port of 1 to 65535")
 	}
 	for _, l := range []struct {
-		name  string
-		value int
-		min   int
+		field      string
+		value, min int
 	}{
-		{"header limit", c.Limits.HeaderBytes, 64},
-		{"body limit", c.Limits.BodyBytes, 0},
-		{"connection limit", c.MaxConns, 0},
-		{"workers", c.Workers, 0},
+		{"max-header", c.Limits.HeaderBytes, 64},
+		{"max-body", c.Limits.BodyBytes, 1},
+		{"max-conns", c.MaxConns, 1},
+		{"workers", c.Workers, 1},
 	} {
-		if l.value != 0 && l.value < l.min || l.value < 0 {
-			bad("%s %d: must be at least %d", l.name, l.value, l.min)
+		if l.value != 0 && l.value < l.min {
+			bad(l.field, l.value, "at least %d, or 0 for the default", l.min)
 		}
 	}
 	for _, d := range []struct {
-		name  string
-		value time.Duration
+		field      string
+		value, max time.Duration
 	}{
-		{"idle timeout", c.IdleTimeout},
-		{"read timeout", c.ReadTimeout},
-		{"write timeout", c.WriteTimeout},
-		{"drain timeout", c.DrainTimeout},
+		{"idle-timeout", c.IdleTimeout, maxTimeout},
+		{"read-timeout", c.ReadTimeout, maxTimeout},
+		{"write-timeout", c.WriteTimeout, maxTimeout},
+		{"drain-timeout", c.DrainTimeout, MaxDrain},
 	} {
-		// Sockets count in microseconds, and the loops look at their connections every 100 ms.
-		if d.value != 0 && d.value < 10*time.Millisecond {
-			bad("%s %v: must be at least 10ms", d.name, d.value)
+		if d.value != 0 && (d.value < minTimeout || d.value > d.max) {
+			bad(d.field, d.value, "%v to %v, or 0 for the default", minTimeout, d.max)
 		}
-	}
-	if c.DrainTimeout > MaxDrain {
-		bad("drain timeout %v: must be at most %v, so that the server has stopped within 5s", c.DrainTimeout, MaxDrain)
 	}
 	return errors.Join(errs...)
 }
 
-func checkAddr(addr string) error {
-	const want = "must be host:port with a port of 1 to 65535"
+const (
+	minTimeout = 10 * time.Millisecond // the coarsest clock that a model counts with
+	maxTimeout = 24 * time.Hour
+)
+
+func validAddr(addr string) bool {
 	_, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("address %q: %s", addr, want)
+		return false
 	}
-	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
-		return fmt.Errorf("address %q: %s", addr, want)
-	}
-	return nil
+	n, err := strconv.Atoi(port)
+	return err == nil && 1 <= n && n <= 65535
 }

@@ -111,9 +111,26 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		Log:          log.With().Str("model", model.Name).Int("pid", os.Getpid()).Logger(),
 	}
 	if err := cfg.Check(); err != nil {
-		return usageError{err}
+		return usageError{flagErrors(err)}
 	}
 	return model.Serve(ctx, cfg)
+}
+
+// flagErrors writes what is wrong with a config as what is wrong with flags.
+func flagErrors(err error) error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err
+	}
+	var errs []error
+	for _, err := range joined.Unwrap() {
+		var field *servers.FieldError
+		if errors.As(err, &field) {
+			err = errors.New("--" + field.Error())
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 func names() []string {

@@ -74,6 +74,17 @@ func (p *process) memory() int {
 	return total
 }
 
+// count returns how many lines contain s.
+func (l *log) count(s string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, s) {
+			n++
+		}
+	}
+	return n
+}
+
 // TestThousandConnections: a thousand at once are all answered, again and again, and nothing is left of them: no descriptor,
 // no thread. For thread it is also the proof that there is a kernel thread for each of them.
 func TestThousandConnections(t *testing.T) {

@@ -77,17 +77,6 @@ func (l *log) String() string {
 	return l.buf.String()
 }
 
-// count returns how many lines contain s.
-func (l *log) count(s string) int {
-	n := 0
-	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, s) {
-			n++
-		}
-	}
-	return n
-}
-
 // freePort returns a port that nobody listens on now. Somebody may a moment later: see start.
 func freePort(t *testing.T) string {
 	t.Helper()

@@ -31,3 +31,21 @@ func TestAddressInUse(t *testing.T) {
 		}
 	})
 }
+
+// The exit code tells a user's mistake, after which nothing was started, from a failure.
+func TestExitCodes(t *testing.T) {
+	for _, test := range []struct {
+		reason string
+		args   []string
+		want   int
+	}{
+		{"a mistake", []string{"--model", "nginx"}, 2},
+		{"help is what was asked for", []string{"--help"}, 0},
+		{"so is the list", []string{"--list"}, 0},
+	} {
+		p := launch(t, "127.0.0.1:1", test.args...)
+		if code := p.exitCode(); code != test.want {
+			t.Errorf("%s: exit code %d, want %d", test.reason, code, test.want)
+		}
+	}
+}

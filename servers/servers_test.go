@@ -1,0 +1,37 @@
+package servers
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCheck(t *testing.T) {
+	good := Config{Protocol: HTTP, Addr: "127.0.0.1:8080"}
+	if err := good.Check(); err != nil {
+		t.Errorf("zero values are the defaults: %v", err)
+	}
+	if err := good.WithDefaults().Check(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	bad := Config{Protocol: "x", Addr: "y", MaxConns: -1, DrainTimeout: time.Minute}
+	err := bad.Check()
+	if err == nil {
+		t.Fatal("nothing is wrong with", bad)
+	}
+	for _, want := range []string{"protocol x", "addr y", "max-conns -1", "drain-timeout 1m0s"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("all mistakes are reported at once, but not %s: %v", want, err)
+		}
+	}
+	for addr, ok := range map[string]bool{
+		"127.0.0.1:1": true, "[::1]:65535": true, "localhost:8080": true, ":8080": true,
+		"127.0.0.1": false, "127.0.0.1:": false, "127.0.0.1:65536": false, "127.0.0.1:0": false, "::1:80": false,
+	} {
+		c := good
+		c.Addr = addr
+		if err := c.Check(); (err == nil) != ok {
+			t.Errorf("address %q: %v", addr, err)
+		}
+	}
+}
