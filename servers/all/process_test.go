@@ -105,6 +105,9 @@ func launch(t *testing.T, addr string, args ...string) *process {
 	t.Cleanup(func() {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.done
+		if strings.Contains(p.log.String(), "DATA RACE") {
+			t.Error("the race detector has found something in the server")
+		}
 		if t.Failed() {
 			t.Logf("log of %v:\n%s", p.cmd.Args[1:], p.log)
 		}
