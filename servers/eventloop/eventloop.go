@@ -9,6 +9,8 @@
 // core: more cores need more loops.
 //
 // What is shared: nothing, and nothing needs a lock: connections are accepted, read, answered and closed by the loop alone.
+// GOMAXPROCS is 1, for there is one thing to do: with more, each time the loop yields, Go wakes another thread that looks for
+// work, finds the loop, and carries it to another core.
 //
 // What it costs: about 600 bytes for an idle connection besides the kernel's socket, nearly all of them gnet's. This package
 // adds four (see stamps): all it has to remember is when the connection last sent something.
@@ -32,6 +34,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -87,6 +90,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		begin: time.Now(),
 		poll:  poller{fd: -1},
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // see the package comment
 	log := &libraryLog{Logger: cfg.Log}
 	drained := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
