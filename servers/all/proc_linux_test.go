@@ -145,6 +145,7 @@ func TestSlowReader(t *testing.T) {
 	body := strings.Repeat("0123456789abcdef", bodySize/16)
 	post := fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, bodySize, body)
 	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		t.Parallel() // it waits most of the time
 		p := start(t, model, protocol)
 		message, want := body, body
 		if protocol == servers.HTTP {
@@ -253,6 +254,28 @@ func TestTimeouts(t *testing.T) {
 			}
 			if err := end(c); err != nil {
 				t.Error(err)
+			}
+		})
+	})
+	t.Run("the idle time of a connection begins with it, not with the server", func(t *testing.T) {
+		const idle = 2 * time.Second
+		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+			t.Parallel() // it waits most of the time
+			p := launch(t, freePort(t), "--model", model, "--protocol", protocol, "--idle-timeout", idle.String())
+			waitFor(t, "the server to listen", func() bool { return p.log.count(`"listening"`) > 0 || p.exited() })
+			if p.exited() {
+				t.Skipf("needs a port that nobody takes meanwhile: %s", p.log)
+			}
+			time.Sleep(idle + idle/4) // without any connection
+			c := p.dial()
+			begin := time.Now()
+			time.Sleep(idle / 4)
+			send, want := "ping", "ping"
+			if protocol == servers.HTTP {
+				send, want = "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello
+			}
+			if err := exchange(c, send, want); err != nil && time.Since(begin) < idle {
+				t.Errorf("a connection %v old: %v", time.Since(begin), err)
 			}
 		})
 	})

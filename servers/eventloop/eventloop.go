@@ -144,7 +144,7 @@ type loop struct {
 	poll    poller
 
 	now       time.Time // of the last tick
-	nowStamp  stamp
+	nowStamp  stamp     // of the last tick, or of a connection since
 	swept     time.Time
 	drainFrom stamp // 0: not draining
 	stamps    stamps
@@ -198,6 +198,8 @@ func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 			l.cfg.Log.Warn().Err(err).Msg("cannot pause reading: connections with too much output pending are cut off")
 		}
 	}
+	// The clock of the last tick may be old here: without connections there are none.
+	l.nowStamp = stampAt(time.Since(l.begin))
 	l.stamps.set(c.Fd(), l.nowStamp)
 	return nil, gnet.None
 }
@@ -322,7 +324,7 @@ func (l *loop) OnTick() (time.Duration, gnet.Action) {
 }
 
 func (l *loop) requestTick() {
-	if l.ev.Load() != nil && l.ticking.CompareAndSwap(false, true) {
+	if l.ev.Load() != nil && l.gate.Open() > 0 && l.ticking.CompareAndSwap(false, true) {
 		l.execute(l.tick)
 	}
 }
@@ -431,8 +433,10 @@ func (l *loop) drain() {
 		time.Sleep(time.Millisecond)
 	}
 	l.wire.Drain()
-	for l.ev.Load() != nil && !l.stopListening() { // else there never was a connection
-		time.Sleep(time.Millisecond)
+	if l.ev.Load() != nil { // else there never was a connection
+		for !l.stopListening() && time.Since(begin) < l.cfg.DrainTimeout/2 {
+			time.Sleep(time.Millisecond)
+		}
 	}
 	for l.gate.Open() > 0 {
 		if time.Since(begin) > l.cfg.DrainTimeout {

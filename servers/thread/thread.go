@@ -246,10 +246,10 @@ func (s *server) read(c *conn, in []byte) (n int, ok bool) {
 				c.short = false
 				_ = setTimeout(c.fd, unix.SO_RCVTIMEO, s.cfg.IdleTimeout)
 			}
-			c.state.Store(idle)
 			if s.wire.Draining() {
 				c.since.Store(time.Now().UnixNano())
 			}
+			c.state.Store(idle)
 		}
 		n, err := unix.Read(c.fd, in)
 		if !c.wire.Partial() && !c.state.CompareAndSwap(idle, busy) {
