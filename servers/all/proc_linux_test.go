@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +41,19 @@ func (p *process) processes() []int {
 		}
 	}
 	return pids
+}
+
+// settle waits until all workers listen, where there are several: start returns when the first one answers, and what is
+// counted from then on would grow by itself.
+func (p *process) settle() {
+	p.t.Helper()
+	waitFor(p.t, "all workers to listen", func() bool {
+		want := 1
+		if strings.Contains(p.log.String(), "starting workers") {
+			want = runtime.NumCPU()
+		}
+		return p.log.count(`"listening"`) >= want
+	})
 }
 
 // count adds up the entries of a folder of /proc over all processes: fd, task.
@@ -95,6 +109,7 @@ func TestThousandConnections(t *testing.T) {
 		if protocol == servers.HTTP {
 			send, want = "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello
 		}
+		p.settle()
 		// The first round fills pools and starts what threads the runtime wants for itself.
 		var fds, threads int
 		for round := range 3 {
@@ -152,6 +167,7 @@ func TestSlowReader(t *testing.T) {
 			message, want = post, echoed(body)
 		}
 		const slow, room = 4, 32 << 20 // sockets hold some megabytes on each side
+		p.settle()
 		before := p.memory()
 
 		var readers sync.WaitGroup
@@ -282,6 +298,7 @@ func TestTimeouts(t *testing.T) {
 	t.Run("write", func(t *testing.T) {
 		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--write-timeout", "300ms")
+			p.settle()
 			fds := p.count("fd")
 			c := p.dial()
 			message := strings.Repeat("x", 64<<10)

@@ -22,7 +22,7 @@ import (
 // These tests run every model as what a user runs, a process: exit codes, signals, descriptors and threads are part of
 // what is promised. They wait for what they need, and never take slowness for an error: patience is only how long a
 // test waits for something that does not come.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 var serverBinary string
 

@@ -11,7 +11,7 @@
 // What is shared: the process, its memory, its garbage collector and its cores. A slow handler holds up nobody as long
 // as a core is free; when all are busy, the runtime takes turns every 10 ms.
 //
-// What it costs: a goroutine with its stack, a read buffer and the netpoller's bookkeeping, about 8 KB for an idle
+// What it costs: a goroutine with its stack, a read buffer and the netpoller's bookkeeping, about 10 KB for an idle
 // connection. GOMAXPROCS stays as it is, one per core, because a parked goroutine needs no thread.
 //
 // When to use it: nearly always, in Go. It carries tens of thousands of connections and lets a handler block. prefork
