@@ -14,8 +14,9 @@
 // raised (see processors) until a thread that wakes finds a processor free, and the kernel alone decides who runs.
 //
 // What it costs: a kernel stack of 16 KB and the thread's bookkeeping, Go's own two stacks for a thread, a goroutine with
-// its stack and a read buffer: 21 to 24 KB of the process for an idle connection. A request costs two system calls, read and write, and one switch between threads; fewer calls
-// than any other model. The number of threads ends at the kernel's limits (kernel.pid_max is 32,768 on most machines).
+// its stack and a read buffer: 21 to 24 KB of the process for an idle connection, besides what the kernel holds. A request
+// costs two system calls, read and write, and one switch between threads; fewer calls than any other model. The number of
+// threads ends at the kernel's limits (kernel.pid_max is 32,768 on most machines).
 //
 // When to use it: for up to some thousand connections whose handlers block in ways that only a thread can (C libraries,
 // disk), where the kernel's fair scheduling between clients is worth its memory.
