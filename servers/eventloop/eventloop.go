@@ -243,10 +243,15 @@ func (l *loop) OnTraffic(c gnet.Conn) gnet.Action {
 	}
 	pending := 0
 	if len(reply) > 0 {
-		if _, err := c.Write(reply); err != nil {
-			return gnet.None // gnet has closed it
+		if c.OutboundBuffered() == 0 {
+			reply = reply[writeNow(fd, reply):]
 		}
-		pending = c.OutboundBuffered()
+		if len(reply) > 0 {
+			if _, err := c.Write(reply); err != nil {
+				return gnet.None // gnet has closed it
+			}
+			pending = c.OutboundBuffered()
+		}
 	}
 	if a == nil && pending == 0 && next == wire.Keep && !conn.Partial() {
 		return gnet.None // idle again: the usual end
