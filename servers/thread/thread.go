@@ -58,7 +58,7 @@ const (
 	// took an eighth of the time at 2,000 clients.
 	processors = 64
 
-	readSize  = 1 << 10
+	readSize  = 512
 	bulkSize  = 64 << 10  // once a read fills the buffer, more is on its way
 	keepReply = 256 << 10 // a larger reply buffer is not kept
 
