@@ -101,18 +101,34 @@ func (p *Plan) Without(absent map[string]string) {
 	p.Cells = slices.DeleteFunc(p.Cells, func(k result.Key) bool { _, gone := absent[k.Model]; return gone })
 }
 
-// Steps is the order of measuring: every cell once before any a second time,
-// so that a machine that drifts drifts for all alike, and in an order that is
-// shuffled anew for each round, so that no cell always follows the same one.
-// The same seed gives the same order.
+// Steps is the order of measuring. Every cell comes once before any comes a
+// second time, so that a machine that drifts drifts for all alike. Within such a
+// round the models of one workload and tier follow each other, since it is they
+// that are compared and a minute later the machine may be another; which tier
+// comes when, and in what order its models, is shuffled anew for each round. The
+// same seed gives the same order.
 func (p *Plan) Steps() []Step {
+	type tier struct {
+		Workload
+		clients int
+	}
+	var tiers []tier
+	cells := map[tier][]result.Key{}
+	for _, k := range p.Cells {
+		t := tier{p.workloads[k], k.Clients}
+		if cells[t] == nil {
+			tiers = append(tiers, t)
+		}
+		cells[t] = append(cells[t], k)
+	}
 	var steps []Step
 	for repeat := 1; repeat <= p.Config.Repeats; repeat++ {
-		round := slices.Clone(p.Cells)
 		rng := rand.New(rand.NewPCG(p.Config.Seed, uint64(repeat)))
-		rng.Shuffle(len(round), func(i, j int) { round[i], round[j] = round[j], round[i] })
-		for _, k := range round {
-			steps = append(steps, Step{Key: k, Workload: p.workloads[k], Repeat: repeat})
+		for _, i := range rng.Perm(len(tiers)) {
+			of := cells[tiers[i]]
+			for _, j := range rng.Perm(len(of)) {
+				steps = append(steps, Step{Key: of[j], Workload: tiers[i].Workload, Repeat: repeat})
+			}
 		}
 	}
 	return steps

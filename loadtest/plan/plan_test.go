@@ -134,6 +134,12 @@ func TestStepsAreInterleavedAndReproducible(t *testing.T) {
 	for r := range 2 {
 		seen := map[result.Key]bool{}
 		var order []string
+		for i := 0; i < n; i += 2 { // two models a tier
+			a, b := steps[r*n+i].Key, steps[r*n+i+1].Key
+			if a.Model = b.Model; a != b {
+				t.Errorf("the models of a tier are apart: %v, %v", steps[r*n+i].Key, b)
+			}
+		}
 		for _, s := range steps[r*n : (r+1)*n] {
 			if s.Repeat != r+1 || seen[s.Key] {
 				t.Errorf("round %d has repeat %d of %v", r+1, s.Repeat, s.Key)
