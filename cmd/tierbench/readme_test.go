@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tierbench/tierbench/loadtest/report"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// What the README shows must be what the published runs say.
+func TestREADMEShowsThePublishedRuns(t *testing.T) {
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := string(b)
+	runs := map[string]string{} // by the name of the config
+	for _, m := range regexp.MustCompile(`results/(\d{8}T\d{6}Z-([a-z]+))/report\.md`).FindAllStringSubmatch(readme, -1) {
+		runs[m[2]] = m[1]
+	}
+	for _, name := range []string{"quick", "peers", "idle"} {
+		if runs[name] == "" {
+			t.Fatalf("no published run of %s is linked", name)
+		}
+	}
+	load := func(name string) *result.Set {
+		set, err := result.Load(filepath.Join("../../results", runs[name]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	var table bytes.Buffer
+	if err := report.Table(&table, load("quick")); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(readme, strings.TrimSpace(table.String())) {
+		t.Errorf("the table of %s is not in the README; it is\n%s", runs["quick"], &table)
+	}
+	var peers bytes.Buffer
+	if err := report.Markdown(&peers, load("peers")); err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for _, row := range regexp.MustCompile(`(?m)^\| (?:eventloop|prefork|thread) \| (?:c-|nginx).*$`).FindAllString(peers.String(), -1) {
+		if strings.Contains(row, "≥") || strings.Contains(row, "≤") {
+			rows++
+			if !strings.Contains(readme, row) {
+				t.Errorf("not in the README: %s", row)
+			}
+		}
+	}
+	if rows == 0 {
+		t.Errorf("%s has no ratio with a bound", runs["peers"])
+	}
+	for _, name := range []string{"quick", "idle"} {
+		set := load(name)
+		if missing := report.WithoutValid(set); len(missing) > 0 {
+			t.Errorf("%s has cells without a valid repeat: %v", runs[name], missing)
+		}
+		if set.Run.Build.Dirty {
+			t.Errorf("%s was measured by code that is in no commit", runs[name])
+		}
+	}
+}
+
+// A command or a link in the README must be there.
+func TestREADMENamesWhatExists(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("(?m)(?:^    |`)make ([a-z-]+)").FindAllSubmatch(readme, -1) {
+		if !regexp.MustCompile(`(?m)^` + string(m[1]) + `:.*## `).Match(makefile) {
+			t.Errorf("make %s is no documented target", m[1])
+		}
+	}
+	for _, m := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllSubmatch(readme, -1) {
+		if link := string(m[1]); !strings.Contains(link, "://") {
+			if _, err := os.Stat(filepath.Join("../..", link)); err != nil {
+				t.Errorf("a link leads nowhere: %v", err)
+			}
+		}
+	}
+	help, _, _ := tierbench(t.Context(), "--help")
+	for _, m := range regexp.MustCompile(`bin/tierbench ([a-z]+)`).FindAllSubmatch(readme, -1) {
+		if !strings.Contains(help, "\n  "+string(m[1])) {
+			t.Errorf("tierbench %s is no command", m[1])
+		}
+	}
+}
