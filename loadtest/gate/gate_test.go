@@ -69,7 +69,7 @@ func TestJudge(t *testing.T) {
 func TestAnUncheckedLawIsNoted(t *testing.T) {
 	r := good()
 	r.Generator.Name, r.Service.Mean = "wrk", 0.001
-	if g := gate.Judge(&r); len(g.Notes) != 1 || !strings.Contains(g.Notes[0], "-50 %") {
+	if g := gate.Judge(&r); len(g.Notes) != 1 || !strings.Contains(g.Notes[0], "Little's law") {
 		t.Errorf("notes %q", g.Notes)
 	}
 	r = good()

@@ -465,10 +465,28 @@ func (v *view) gates(b *bufio.Writer) {
 	fmt.Fprint(b, "## Repeats that do not count\n\n")
 	if len(t.rows) == 0 {
 		fmt.Fprint(b, "None: every repeat that was measured passed every gate.\n\n")
-		return
+	} else {
+		fmt.Fprint(b, "They are kept in the record and are in no median.\n\n")
+		t.write(b)
 	}
-	fmt.Fprint(b, "They are kept in the record and are in no median.\n\n")
-	t.write(b)
+	if unchecked := v.unchecked(); len(unchecked) > 0 {
+		fmt.Fprintf(b, "Not checked: %s.\n\n", plain(strings.Join(unchecked, "; ")))
+	}
+}
+
+// unchecked are the checks that were not made on some repeat, each once.
+func (v *view) unchecked() []string {
+	var notes []string
+	for _, c := range v.cells {
+		for _, r := range c.Repeats {
+			for _, n := range r.Gates.Notes {
+				if !slices.Contains(notes, n) {
+					notes = append(notes, n)
+				}
+			}
+		}
+	}
+	return notes
 }
 
 func (v *view) host(b *bufio.Writer) {

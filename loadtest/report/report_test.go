@@ -309,3 +309,17 @@ func TestWriteErrorsAreReturned(t *testing.T) {
 		}
 	}
 }
+
+func TestAnUncheckedGateIsNamedOnce(t *testing.T) {
+	set := statstest.Run([]int{10}, 3)
+	for i := range set.Repeats {
+		set.Repeats[i].Gates.Notes = []string{"the bytes of the answers"}
+	}
+	var b strings.Builder
+	if err := Markdown(&b, set); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "Not checked: the bytes of the answers."); n != 1 {
+		t.Errorf("named %d times", n)
+	}
+}
