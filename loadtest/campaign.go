@@ -27,8 +27,9 @@ type Server interface {
 	Connections() (established int, perProcess []int, err error)
 	// Exited is closed when the server has ended.
 	Exited() <-chan struct{}
-	// Stop ends it by the contract, Kill at once. An error of Stop says how it
-	// broke the contract. Neither leaves anything of it.
+	// Stop ends it by the contract, Kill at once, from any goroutine and more
+	// than once. An error of Stop says how it broke the contract. Neither leaves
+	// anything of it.
 	Stop() error
 	Kill() error
 }
@@ -145,10 +146,13 @@ func (c *Campaign) measure(ctx context.Context, step plan.Step, warn func(string
 		r.Failure = err.Error()
 		return r, nil, nil
 	}
-	stop := srv.Stop
+	// Whoever interrupts does not wait for a drain, nor for readings of a server
+	// that keeps all cores busy. Its end also ends all that waits for an answer.
+	cancelKill := context.AfterFunc(ctx, func() { _ = srv.Kill() })
 	defer func() {
-		if ctx.Err() != nil {
-			stop = srv.Kill // whoever interrupts does not wait for a drain
+		stop := srv.Stop
+		if !cancelKill() {
+			stop = srv.Kill // again, to wait for its end
 		}
 		if err := stop(); err != nil {
 			warn(err.Error())
@@ -171,7 +175,7 @@ func (c *Campaign) measure(ctx context.Context, step plan.Step, warn func(string
 	defer clients.Close()
 	r.Generator.Workers = clients.Attackers()
 
-	o := &observer{srv: srv, clients: clients, generatorCPU: c.GeneratorCPU, repeat: r}
+	o := &observer{ctx: ctx, srv: srv, clients: clients, generatorCPU: c.GeneratorCPU, repeat: r}
 	var w *load.Window
 	if step.Key.Workload == result.Idle {
 		w, err = clients.Hold(ctx, cfg.Duration, o.marks())
@@ -213,6 +217,7 @@ func fill(r *result.Repeat, w *load.Window) {
 
 // An observer reads the server at the marks of a window.
 type observer struct {
+	ctx          context.Context // of the campaign
 	srv          Server
 	clients      Clients
 	generatorCPU func() (float64, error)
@@ -279,6 +284,9 @@ func (o *observer) second(at time.Duration) (err error) {
 // close reads the CPU first: the window has just ended. The connections are
 // still open and the load goes on.
 func (o *observer) close() error {
+	if o.ctx.Err() != nil {
+		return nil // interrupted: the server is being killed
+	}
 	begin := time.Now()
 	srv, e := &o.repeat.Server, &o.repeat.Established
 	user, sys, err1 := o.srv.CPU()

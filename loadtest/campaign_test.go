@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,8 +28,14 @@ type fakeServer struct {
 	stopErr  error
 }
 
-func (s *fakeServer) note(what string) { *s.log = append(*s.log, what) }
-func (s *fakeServer) Addr() string     { return "127.0.0.1:1" }
+var logMu sync.Mutex // an interrupt kills the server from a goroutine of its own
+
+func (s *fakeServer) note(what string) {
+	logMu.Lock()
+	defer logMu.Unlock()
+	*s.log = append(*s.log, what)
+}
+func (s *fakeServer) Addr() string { return "127.0.0.1:1" }
 func (s *fakeServer) CPU() (user, sys float64, err error) {
 	s.cpu++
 	return s.cpu * 0.1, s.cpu * 0.2, nil
@@ -47,14 +54,14 @@ func (s *fakeServer) Kill() error             { s.note("kill"); return nil }
 
 // fakeClients measure a window of 2.5 s, with 100 answers of 20 ms in it.
 type fakeClients struct {
-	log  *[]string
-	n    int
-	err  error
-	hook func()
+	*fakeServer // for its log
+	n           int
+	err         error
+	hook        func()
 }
 
 func (c *fakeClients) Run(_ context.Context, _, length time.Duration, m load.Marks) (*load.Window, error) {
-	*c.log = append(*c.log, "run")
+	c.note("run")
 	if c.hook != nil {
 		c.hook()
 	}
@@ -68,12 +75,12 @@ func (c *fakeClients) Run(_ context.Context, _, length time.Duration, m load.Mar
 	return w, errors.Join(m.Open(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
 }
 func (c *fakeClients) Hold(_ context.Context, length time.Duration, m load.Marks) (*load.Window, error) {
-	*c.log = append(*c.log, "hold")
+	c.note("hold")
 	return &load.Window{Length: length, Service: load.NewHistogram(), Requests: int64(c.n)}, errors.Join(m.Open(), m.Close())
 }
 func (c *fakeClients) Established() int { return c.n }
 func (c *fakeClients) Attackers() int   { return 1 }
-func (c *fakeClients) Close() error     { *c.log = append(*c.log, "close"); return nil }
+func (c *fakeClients) Close() error     { c.note("close"); return nil }
 
 type fixture struct {
 	Campaign
@@ -106,7 +113,7 @@ func setUp(t *testing.T, config string) *fixture {
 	}
 	f := &fixture{}
 	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{})}
-	f.clients = &fakeClients{log: &f.log, n: 1}
+	f.clients = &fakeClients{fakeServer: f.server, n: 1}
 	f.Campaign = Campaign{
 		RunID: "id", Plan: p, Generator: "vegeta",
 		Start: func(context.Context, plan.Step) (Server, error) { f.server.note("start"); return f.server, nil },
