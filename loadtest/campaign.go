@@ -155,6 +155,7 @@ func (c *Campaign) measure(ctx context.Context, step plan.Step, warn func(string
 			stop = srv.Kill // again, to wait for its end
 		}
 		if err := stop(); err != nil {
+			r.Warnings = append(r.Warnings, err.Error())
 			warn(err.Error())
 		}
 	}()

@@ -241,6 +241,9 @@ func TestABrokenContractIsAWarning(t *testing.T) {
 			warnings++
 		}
 	}
+	if w := f.saved[0].Warnings; len(w) != 1 || w[0] != "left 2 processes behind" {
+		t.Errorf("saved with the warnings %q", w)
+	}
 	if warnings != 2 {
 		t.Errorf("%d warnings", warnings)
 	}

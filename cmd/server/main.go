@@ -44,22 +44,22 @@ func (e usageError) Unwrap() error { return e.error }
 
 type flags struct {
 	Model    string `placeholder:"NAME" help:"Model to serve with: ${models}."`
-	Protocol string `default:"http" placeholder:"NAME" help:"Protocol to speak: http or echo."`
-	Addr     string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on."`
+	Protocol string `default:"http" placeholder:"NAME" help:"Protocol to speak: http or echo. Default: ${default}."`
+	Addr     string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. Default: ${default}."`
 
 	List bool `help:"List the models and stop."`
 	JSON bool `name:"json" help:"With --list: as JSON."`
 
-	LogLevel string `default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn, error or off."`
+	LogLevel string `default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn, error or off. Default: ${default}."`
 
-	MaxHeader    int           `default:"16384" placeholder:"BYTES" help:"Largest header block of a request; more is answered 431."`
-	MaxBody      int           `default:"4194304" placeholder:"BYTES" help:"Largest body of a request; more is answered 413."`
-	IdleTimeout  time.Duration `default:"30s" placeholder:"TIME" help:"Longest silence between two requests."`
-	ReadTimeout  time.Duration `default:"10s" placeholder:"TIME" help:"Longest time for one request to arrive."`
-	WriteTimeout time.Duration `default:"30s" placeholder:"TIME" help:"Longest time for a client to take nothing of its answer."`
-	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish what is in flight after SIGTERM."`
-	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the system's limits allow."`
-	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork; 0: one per core."`
+	MaxHeader    int           `default:"16384" placeholder:"BYTES" help:"Largest header block of a request; more is answered 431. Default: ${default}."`
+	MaxBody      int           `default:"4194304" placeholder:"BYTES" help:"Largest body of a request; more is answered 413. Default: ${default}."`
+	IdleTimeout  time.Duration `default:"30s" placeholder:"TIME" help:"Longest silence between two requests. Default: ${default}."`
+	ReadTimeout  time.Duration `default:"10s" placeholder:"TIME" help:"Longest time for one request to arrive. Default: ${default}."`
+	WriteTimeout time.Duration `default:"30s" placeholder:"TIME" help:"Longest time for a client to take nothing of its answer. Default: ${default}."`
+	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish what is in flight after SIGTERM. Default: ${default}."`
+	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the system's limits allow. Default: ${default}."`
+	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork; 0: one per core. Default: ${default}."`
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {

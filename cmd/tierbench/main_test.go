@@ -235,8 +235,7 @@ duration: 200ms
 repeats: 1
 `, os.Args[0])
 	results := t.TempDir()
-	// The very first answer is wrong, so no client connects; that is retried
-	// until the time for connecting is up.
+	// The very first answer is wrong, so no client counts as connected.
 	out, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", serverProgram, "--results", results)
 	if code != exitFailed || !strings.Contains(log, "1 cells have no valid repeat") || !strings.Contains(log, "wrong-bytes") {
 		t.Errorf("exit code %d\n%s%s", code, out, log)
@@ -383,6 +382,7 @@ func TestMistakesAreNamedBeforeAnythingStarts(t *testing.T) {
 			[]string{broken + ":3:11: clients[0]: is 0; allowed: a whole number from 1", broken + ":4:1: client: unknown key; allowed: clients, "}},
 		{"a tier above what the host can hold", []string{"run", huge}, []string{":3:11: clients[0]: 9000000 is more than this host can hold", "tierbench doctor"}},
 		{"a config that is not there", []string{"run", "/no/such.yaml"}, []string{"/no/such.yaml: no such file"}},
+		{"a folder for a config", []string{"run", t.TempDir()}, []string{"is a directory"}},
 		{"neither a config nor a run", []string{"run"}, []string{"name either a config file or"}},
 		{"a flag that is not there", []string{"run", "--repeat", "3", broken}, []string{"unknown flag --repeat"}},
 		{"a command that is not there", []string{"measure"}, []string{"unexpected argument measure"}},

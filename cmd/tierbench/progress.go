@@ -37,6 +37,9 @@ func newProgress(w io.Writer, plain bool) *progress {
 func (p *progress) begin(s *session) {
 	p.printf("%s: %d cells × %d repeats on %d cores, into %s\n",
 		s.run.Name, len(s.plan.Cells), s.run.Repeats, s.run.Host.Cores, relative(s.writer.Dir()))
+	if h := s.run.Host; h.Load1 > 1.5*float64(h.Cores) {
+		p.printf("the load average of the last minute is %.1f on %d cores: if that is not from a run before this one, others use the machine; expect wide intervals and invalid repeats\n", h.Load1, h.Cores)
+	}
 	for name, why := range s.run.Absent {
 		p.printf("%s is left out: %s\n", name, why)
 	}

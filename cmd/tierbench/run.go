@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,10 +79,7 @@ func (c *runCmd) session(builtin []result.Info) (*session, error) {
 	}
 	cfg, err := plan.Read(c.Config)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return nil, mistake{err}
-		}
-		return nil, err
+		return nil, mistake{err}
 	}
 	p, err := plan.Make(cfg, builtin, limit)
 	if err != nil {
@@ -161,7 +159,11 @@ func absences(p *plan.Plan) (map[string]string, error) {
 			continue
 		}
 		if _, err := exec.LookPath(m.Command[0]); err != nil {
-			absent[m.Name] = fmt.Sprintf("%s: not found", m.Command[0])
+			why := "not found (a path is looked up from the working directory)"
+			if errors.Is(err, os.ErrPermission) {
+				why = "not executable"
+			}
+			absent[m.Name] = m.Command[0] + ": " + why
 		}
 	}
 	p.Without(absent)
@@ -171,7 +173,12 @@ func absences(p *plan.Plan) (map[string]string, error) {
 		}
 	}
 	if len(p.Cells) == 0 {
-		return nil, mistake{fmt.Errorf("%s: nothing to measure is installed here: %v", p.Config.File, absent)}
+		var all []string
+		for name, why := range absent {
+			all = append(all, name+" ("+why+")")
+		}
+		slices.Sort(all)
+		return nil, mistake{fmt.Errorf("%s: there is nothing to measure: %s", p.Config.File, strings.Join(all, ", "))}
 	}
 	return absent, nil
 }
@@ -214,7 +221,7 @@ func (s *session) measure(e *env, server string, plain bool) error {
 	}
 	err = errors.Join(err, rerr)
 	if s.run.Interrupted {
-		err = fmt.Errorf("%w; go on with: tierbench run --resume %s", err, relative(s.writer.Dir()))
+		err = fmt.Errorf("%w; go on with: %s run --resume %s", err, os.Args[0], relative(s.writer.Dir()))
 	}
 	return err
 }
@@ -291,7 +298,11 @@ func (c *reportCmd) Run(e *env) error {
 	if err != nil {
 		return mistake{err}
 	}
-	return writeReport(e, set)
+	var missing errCells
+	if err := writeReport(e, set); !errors.As(err, &missing) {
+		return err
+	}
+	return nil // it was drawn, and says what is missing
 }
 
 // relative shortens a path for a reader who stands in the working directory.

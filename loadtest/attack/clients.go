@@ -110,6 +110,8 @@ func Connect(ctx context.Context, t load.Target, n int, o Options) (*Clients, re
 	timeout := connectTimeout + time.Duration(float64(n)/o.ConnectRate*float64(time.Second))
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not connected after %v", timeout.Round(time.Second)))
 	defer cancel()
+	ctx, give := context.WithCancelCause(ctx) // gives up, and why
+	defer give(nil)
 	took := make([]time.Duration, n)
 	var (
 		wg      sync.WaitGroup
@@ -139,6 +141,9 @@ func Connect(ctx context.Context, t load.Target, n int, o Options) (*Clients, re
 					mu.Lock()
 					last = err
 					mu.Unlock()
+					if wrongAnswer(err) {
+						give(fmt.Errorf("a server that answers wrongly is not asked again"))
+					}
 					if !sleep(ctx, backoff(attempt)) {
 						return
 					}
@@ -159,6 +164,16 @@ func Connect(ctx context.Context, t load.Target, n int, o Options) (*Clients, re
 	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
 	stats.P99Sec = took[(n*99+99)/100-1].Seconds()
 	return c, stats, nil
+}
+
+// wrongAnswer tells a server that answers, but wrongly, from one that cannot be
+// reached yet.
+func wrongAnswer(err error) bool {
+	switch Classify(err) {
+	case KindBytes, KindUnasked, KindStatus, KindMalformed:
+		return true
+	}
+	return false
 }
 
 // connect opens the client's connection and asks it once. It returns how long

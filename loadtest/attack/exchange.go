@@ -116,7 +116,7 @@ func (e *exchange) receive(conn io.Reader, req, buf []byte) ([]byte, error) {
 				if e.http {
 					return e.parse(conn, append([]byte(nil), buf[:n+m]...), want, buf)
 				}
-				return buf, errBytes
+				return buf, wrongBytes(want, buf[:n+m])
 			}
 			n += m
 		}
@@ -131,6 +131,11 @@ func (e *exchange) receive(conn io.Reader, req, buf []byte) ([]byte, error) {
 		return buf, errUnasked
 	}
 	return buf, nil
+}
+
+func wrongBytes(want, got []byte) error {
+	const most = 40
+	return fmt.Errorf("%w: want %.*q, got %.*q", errBytes, most, want, most, got)
 }
 
 // follows tells whether got continues the message head+body at offset at.
@@ -171,7 +176,7 @@ func (e *exchange) parse(conn io.Reader, start, want, buf []byte) ([]byte, error
 		return buf, fmt.Errorf("%w: %d", errStatus, code)
 	}
 	if !bytes.Equal(resp.Body(), want) {
-		return buf, errBytes
+		return buf, wrongBytes(want, resp.Body())
 	}
 	if br.Buffered() > 0 {
 		return buf, errUnasked

@@ -192,6 +192,7 @@ func Describe(root string) result.Host {
 		}
 	}
 	h.CPUModel, h.Virtual = cpuModel(root)
+	_, _ = fmt.Sscan(readText(root, "loadavg"), &h.Load1) // 0 where there is none
 	if pfs, err := procfs.NewFS(root); err == nil {
 		if m, err := pfs.Meminfo(); err == nil && m.MemTotalBytes != nil {
 			h.MemBytes = int64(*m.MemTotalBytes)

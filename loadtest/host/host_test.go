@@ -58,7 +58,7 @@ func TestCapacityOfFixture(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	h := Describe("testdata/proc")
-	if h.Kernel != "6.18.1" || h.Sysctls["net.ipv4.ip_local_port_range"] != "32768 60999" || h.MemBytes != 24000000<<10 {
+	if h.Kernel != "6.18.1" || h.Sysctls["net.ipv4.ip_local_port_range"] != "32768 60999" || h.MemBytes != 24000000<<10 || h.Load1 != 0.5 {
 		t.Errorf("%+v", h)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -65,6 +66,9 @@ var (
 		"echo": {"echo", result.Idle},
 	}
 	metrics = []string{"throughput", "p99", "cpu", "memory"}
+
+	placeholders = []string{"{addr}", "{host}", "{port}", "{protocol}", "{cpus}"}
+	placeholder  = regexp.MustCompile(`\{[a-z_]+\}`)
 )
 
 // Limits of numbers.
@@ -175,6 +179,13 @@ func (d *decoder) commands(dst *map[string]Command) decode {
 					c.Protocols = append(c.Protocols, p)
 				}),
 			})
+			for i, arg := range c.Run {
+				for _, word := range placeholder.FindAllString(arg, -1) {
+					if at := fmt.Sprintf("%s.run[%d]", path, i); !slices.Contains(placeholders, word) {
+						d.fail(d.places[at], at, fmt.Sprintf("%s is nothing that is filled in; allowed: %s", word, strings.Join(placeholders, ", ")))
+					}
+				}
+			}
 			if len(c.Run) == 0 && !d.failed(path) {
 				d.failAt(value, path+".run", "is missing; it is the argument list of the server")
 			}

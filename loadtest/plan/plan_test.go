@@ -68,6 +68,7 @@ func TestMistakes(t *testing.T) {
 		{"a tier above what the host can hold", strings.Replace(good, "1_000", "20_000", 1), []string{`c.yaml:10:15: clients[1]: 20000 is more than this host can hold; allowed: 1 to 19744 (descriptors)`}},
 		{"a command under a built-in name", good + "commands:\n  thread:\n    run: [x]\n", []string{`c.yaml:17:5: commands.thread: is the name of a built-in model; give the server another`}},
 		{"a command without arguments", good + "commands:\n  nginx:\n    doc: x\n", []string{`c.yaml:17:5: commands.nginx.run: is missing; it is the argument list of the server`}},
+		{"a misspelt placeholder", good + "commands:\n  nginx:\n    run: [nginx, \"{adr}\"]\n", []string{`c.yaml:17:18: commands.nginx.run[1]: {adr} is nothing that is filled in; allowed: {addr}, {host}, {port}, {protocol}, {cpus}`}},
 		{"a ratio to what is not measured", good + "ratios:\n  - {model: thread, peer: nginx, metric: throughput}\n", []string{`c.yaml:16:27: ratios[0].peer: "nginx" is not measured; allowed: thread, eventloop`}},
 		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo; allowed: http/plaintext`}},
 	}

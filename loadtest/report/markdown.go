@@ -44,7 +44,7 @@ func (v *view) opening(b *bufio.Writer) {
 		add("%s", loops)
 	}
 	if n := v.run.Repeats; n > 0 && len(v.cells) > 0 {
-		add("Each cell was measured %s, each time on a fresh server%s.", times(n), v.windows())
+		add("Each cell is measured %s, each time on a fresh server%s.", times(n), v.windows())
 	}
 	if h := v.run.Host; h.CPUModel != "" || h.Cores > 0 {
 		add("The load came from %s on the same host (%s), so server and generator share the cores.", or(v.run.Generator, "the generator"), host(h))
@@ -469,9 +469,29 @@ func (v *view) gates(b *bufio.Writer) {
 		fmt.Fprint(b, "They are kept in the record and are in no median.\n\n")
 		t.write(b)
 	}
+	for _, w := range v.warnings() {
+		fmt.Fprintf(b, "Warning: %s.\n\n", plain(w))
+	}
 	if unchecked := v.unchecked(); len(unchecked) > 0 {
 		fmt.Fprintf(b, "Not checked: %s.\n\n", plain(strings.Join(unchecked, "; ")))
 	}
+}
+
+// warnings are what was not right without bearing on the numbers, each once
+// for each model.
+func (v *view) warnings() []string {
+	var out []string
+	for _, c := range v.cells {
+		for _, r := range c.Repeats {
+			for _, w := range r.Warnings {
+				first, _, _ := strings.Cut(w, "\n")
+				if s := c.Model + ": " + first; !slices.Contains(out, s) {
+					out = append(out, s)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // unchecked are the checks that were not made on some repeat, each once.
@@ -506,6 +526,9 @@ func (v *view) host(b *bufio.Writer) {
 		add("memory", stats.Bytes.Format(float64(h.MemBytes)))
 	}
 	add("hypervisor", h.Virtual)
+	if h.Load1 > 0 {
+		add("load average before", fmt.Sprintf("%.2f", h.Load1))
+	}
 	add("system", strings.TrimSpace(strings.Trim(h.OS+"/"+h.Arch, "/")+" "+h.Kernel))
 	for _, k := range slices.Sorted(maps.Keys(h.Limits)) {
 		s := stats.Group(int(h.Limits[k]))
@@ -540,7 +563,7 @@ func (v *view) reproduce(b *bufio.Writer) {
 	r := v.run
 	fmt.Fprint(b, "## How to do it again\n\n")
 	if r.ConfigFile != "" {
-		fmt.Fprintf(b, "    tierbench run %s\n\n", r.ConfigFile)
+		fmt.Fprintf(b, "    make build && bin/tierbench run %s\n\n", r.ConfigFile)
 	}
 	fmt.Fprintf(b, "The order of the cells was drawn with seed %d.", r.Seed)
 	if !r.Started.IsZero() {

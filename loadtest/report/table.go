@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -136,10 +137,13 @@ func cellText(c *stats.Cell) string {
 // mostNotes is how many cells the terminal is told of; the report has all.
 const mostNotes = 10
 
+// noteWidth cuts a reason that goes on and on; a terminal wraps what is less.
+const noteWidth = 200
+
 func (v *view) tableNotes() []string {
-	notes := []string{"* best of the row, or tied with it (within 5 % or overlapping intervals)"}
+	notes := []string{"* best of the row, or tied with it: within 5 %, or intervals that overlap (their ends: " + MarkdownFile + ")"}
 	if v.intervals != "" {
-		notes = append(notes, "± "+v.intervals)
+		notes = append(notes, "± the larger half of the interval: "+v.intervals)
 	}
 	notes = append(notes, "CPU/req is the server's, user and system")
 	more := 0
@@ -156,7 +160,13 @@ func (v *view) tableNotes() []string {
 		} else if why := firstReason(c); why != "" {
 			n += ": " + why
 		}
-		notes = append(notes, clip(fmt.Sprintf("! %s %s %s: %s", c.Model, c.Asked(), stats.Group(c.Clients), n), 100))
+		notes = append(notes, clip(fmt.Sprintf("! %s %s %s: %s", c.Model, c.Asked(), stats.Group(c.Clients), n), noteWidth))
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.run.Absent)) {
+		notes = append(notes, fmt.Sprintf("! %s is left out: %s", name, v.run.Absent[name]))
+	}
+	for _, w := range v.warnings() {
+		notes = append(notes, clip("! "+w, noteWidth))
 	}
 	if more > mostNotes {
 		notes = append(notes, fmt.Sprintf("! and %d more cells with repeats that do not count: see %s", more-mostNotes, MarkdownFile))

@@ -68,6 +68,9 @@ type Repeat struct {
 	Established Established `json:"established"`
 	Connect     Connect     `json:"connect"`
 	Gates       Gates       `json:"gates"`
+	// Warnings say what was not right without bearing on the numbers, such as
+	// how the server broke the contract when it was stopped.
+	Warnings []string `json:"warnings,omitempty"`
 	// Failure is why the repeat ended early, empty when it did not.
 	Failure string `json:"failure,omitempty"`
 }
@@ -264,6 +267,7 @@ type Host struct {
 	Cores    int               `json:"cores"` // this process may run on
 	MemBytes int64             `json:"mem_bytes"`
 	Virtual  string            `json:"virtual,omitempty"` // hypervisor, if the CPU admits to one
+	Load1    float64           `json:"load1"`             // load average of the minute before the run
 	Limits   map[string]int64  `json:"limits"`            // nofile, nproc; -1 is none
 	Sysctls  map[string]string `json:"sysctls"`
 }

@@ -82,7 +82,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	p := &fasthttp.Prefork{
 		Network:   "tcp4",
 		Reuseport: true,
-		Logger:    libraryLog{cfg.Log},
+		Logger:    libraryLog{cfg.Log, ctx},
 		// It counts over a lifetime, however long: no number of crashes ends this server.
 		RecoverThreshold: math.MaxInt,
 		// Everywhere; on Linux the kernel is faster (see setDeathSignal).
@@ -274,9 +274,17 @@ func (b *backoff) next(now time.Time) time.Duration {
 	return min(firstDelay<<min(extra-1, 10), maxDelay)
 }
 
-// libraryLog passes on what the library says: that a worker has ended is of interest, but no error of this process.
-type libraryLog struct{ zerolog.Logger }
+// libraryLog passes on what the library says: that a worker has ended is of interest, but no error of this process, and
+// while the server stops it is no news.
+type libraryLog struct {
+	zerolog.Logger
+	ctx context.Context // done when the server stops
+}
 
 func (l libraryLog) Printf(format string, args ...any) {
+	if l.ctx.Err() != nil {
+		l.Debug().Msgf(format, args...)
+		return
+	}
 	l.Info().Msgf(format, args...)
 }
