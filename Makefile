@@ -26,7 +26,7 @@ test: ## run all tests
 bench: build ## the main job: the three servers at 10, 100 and 1,000 clients; about two minutes
 	bin/tierbench run $(CONFIG)
 
-bench-full: build ## 10 to 10,000 clients in half decades, 5 repeats; about half an hour
+bench-full: build ## 10 to 10,000 clients in half decades, 5 repeats; about 35 minutes
 	bin/tierbench run configs/full.yaml
 
 # wrk, nginx and a C compiler are used where they are there, and named where not.
