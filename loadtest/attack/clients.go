@@ -6,8 +6,8 @@
 // answered, before vegeta does its bookkeeping for the answer. So N clients
 // have N requests in flight at any time, as they must for Little's law to
 // hold; with the usual order, a client would be idle while its worker hands in
-// a result, waits for a tick and builds a request, which at ten clients is a
-// third of the time.
+// a result, waits for a tick and builds a request, each of them behind the other
+// workers that want the same cores.
 package attack
 
 import (
