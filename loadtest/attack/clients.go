@@ -12,6 +12,7 @@ package attack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
@@ -142,7 +143,7 @@ func Connect(ctx context.Context, t load.Target, n int, o Options) (*Clients, re
 					last = err
 					mu.Unlock()
 					if wrongAnswer(err) {
-						give(fmt.Errorf("a server that answers wrongly is not asked again"))
+						give(errors.New("a server that answers wrongly is not asked again"))
 					}
 					if !sleep(ctx, backoff(attempt)) {
 						return

@@ -118,14 +118,21 @@ func launch(t *testing.T, addr string, args ...string) *process {
 // start starts model on a free port and returns when it answers.
 func start(t *testing.T, model, protocol string, args ...string) *process {
 	t.Helper()
+	return startWhen(t, "answer", func(p *process) bool { return p.answers(protocol) },
+		append([]string{"--model", model, "--protocol", protocol}, args...)...)
+}
+
+// startWhen starts a server on a free port, on another if somebody took it meanwhile, and returns when it is ready.
+func startWhen(t *testing.T, what string, ready func(*process) bool, args ...string) *process {
+	t.Helper()
 	for {
-		p := launch(t, freePort(t), append([]string{"--model", model, "--protocol", protocol}, args...)...)
-		waitFor(t, "the server to answer", func() bool { return p.exited() || p.answers(protocol) })
+		p := launch(t, freePort(t), args...)
+		waitFor(t, "the server to "+what, func() bool { return p.exited() || ready(p) })
 		if !p.exited() {
 			return p
 		}
 		if !strings.Contains(p.log.String(), "address already in use") {
-			t.Fatalf("%s ended: %v\n%s", model, p.err, p.log)
+			t.Fatalf("server %v ended: %v\n%s", args, p.err, p.log)
 		}
 	}
 }
