@@ -50,7 +50,7 @@ const (
 	reserve = 64
 
 	// acceptRest is how long a listener that is about to close goes on accepting what is in its queue.
-	acceptRest = 20 * time.Millisecond
+	acceptRest = 200 * time.Millisecond
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
