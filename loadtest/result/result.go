@@ -8,6 +8,7 @@ package result
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -22,11 +23,25 @@ type Key struct {
 	Workload string `json:"workload"`
 	Clients  int    `json:"clients"`
 	Loop     string `json:"loop"` // "closed" or "open"
+	// Rate is what the open loop was asked for, as the config says it: "500/s",
+	// "1/s per client", "70%" of the cell's closed-loop throughput.
+	Rate string `json:"rate,omitempty"`
+	// Setting is what else was asked for that differs from the usual, such as
+	// "active 1%" or "connection per request". Cells are compared with those of
+	// the same setting.
+	Setting string `json:"setting,omitempty"`
 }
 
 // String is the cell's name in logs and progress lines.
 func (k Key) String() string {
-	return fmt.Sprintf("%s %s/%s %s clients=%d", k.Model, k.Protocol, k.Workload, k.Loop, k.Clients)
+	s := fmt.Sprintf("%s %s/%s %s clients=%d", k.Model, k.Protocol, k.Workload, k.Loop, k.Clients)
+	if k.Rate != "" {
+		s += " rate=" + strings.ReplaceAll(k.Rate, " ", "-")
+	}
+	if k.Setting != "" {
+		s += " (" + k.Setting + ")"
+	}
+	return s
 }
 
 // Loops a Key can name.
@@ -45,9 +60,9 @@ const Idle = "idle"
 type Repeat struct {
 	Run string `json:"run"`
 	Key
-	Repeat   int       `json:"repeat"` // from 1
-	RateRPS  float64   `json:"rate_rps,omitempty"`
-	Started  time.Time `json:"started"` // of the measured window
+	Repeat   int       `json:"repeat"`             // from 1
+	RateRPS  float64   `json:"rate_rps,omitempty"` // open loop: the mean that was asked for
+	Started  time.Time `json:"started"`            // of the measured window
 	AskedSec float64   `json:"asked_sec"`
 	// DurationSec is the measured window: from its first instant to its last,
 	// on the generator's monotonic clock.
@@ -61,12 +76,24 @@ type Repeat struct {
 	BytesOut      int64            `json:"bytes_out,omitempty"`
 	// Service is from the actual send of a request to the end of its answer.
 	Service  Latency  `json:"service_sec"`
-	Response *Latency `json:"response_sec,omitempty"` // open loop only
+	Response *Latency `json:"response_sec,omitempty"` // from the scheduled send; open loop only
+	// Unsent requests were due within the window and not sent by its end, as no
+	// client was free (open loop).
+	Unsent int64 `json:"unsent,omitempty"`
+	// Idle are the clients that only held their connections; Answered of them
+	// answered a probe at the end.
+	Idle     int      `json:"idle_clients,omitempty"`
+	Answered int64    `json:"idle_answered,omitempty"`
+	Evenness Evenness `json:"evenness"`
+	Drift    Drift    `json:"drift"`
 
 	Server      Server      `json:"server"`
 	Generator   Generator   `json:"generator"`
 	Established Established `json:"established"`
 	Connect     Connect     `json:"connect"`
+	Network     Network     `json:"network"`
+	CPUs        CPUs        `json:"cpus"`
+	Machine     Machine     `json:"machine"`
 	Gates       Gates       `json:"gates"`
 	// Warnings say what was not right without bearing on the numbers, such as
 	// how the server broke the contract when it was stopped.
@@ -148,6 +175,75 @@ type Generator struct {
 	Name    string  `json:"name"` // "vegeta", or a peer such as "wrk"
 	CPUSec  float64 `json:"cpu_sec"`
 	Workers int     `json:"workers"` // attackers side by side
+	// Processes is how many processes these are in; 0 is one.
+	Processes int `json:"processes,omitempty"`
+	// SendLagP99Sec is how late the generator sent, 99th percentile, counted
+	// from when a request was due and a client was free for it (open loop).
+	SendLagP99Sec float64 `json:"send_lag_p99_sec,omitempty"`
+	// CeilingRPS is what it reached on a server that does nothing, with the same
+	// protocol and clients on the same CPUs; 0 if that was not measured.
+	CeilingRPS float64 `json:"ceiling_rps,omitempty"`
+}
+
+// Evenness says how evenly the clients were served.
+type Evenness struct {
+	// Jain is Jain's fairness index of the answers per client: 1 if all got as
+	// many, 1/n if one got all (R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984). 0 is
+	// not known.
+	Jain float64 `json:"jain,omitempty"`
+	Mean float64 `json:"mean,omitempty"` // answers per client
+}
+
+// Drift is the change of throughput from the start of the window to its end,
+// as a fraction of its mean, by least squares; StdErr is its standard error.
+type Drift struct {
+	Change float64 `json:"change,omitempty"`
+	StdErr float64 `json:"std_err,omitempty"`
+	Slices int     `json:"slices,omitempty"` // of the window that were fitted; 0 is not known
+}
+
+// Network counts what the kernel's TCP saw go wrong in this host's network
+// namespace, whoever it was: while the clients connected, and in the window.
+type Network struct {
+	Connecting Trouble `json:"connecting"`
+	Window     Trouble `json:"window"`
+	// TimeWait are sockets in TIME_WAIT before the first connection.
+	TimeWait int64 `json:"time_wait"`
+}
+
+// Trouble is counters of /proc/net/netstat: connections that a full accept
+// queue did not take, and SYN segments that were sent again.
+type Trouble struct {
+	ListenOverflows int64 `json:"listen_overflows,omitempty"`
+	ListenDrops     int64 `json:"listen_drops,omitempty"`
+	SynRetransmits  int64 `json:"syn_retransmits,omitempty"`
+}
+
+// CPUs are those that the server and the generator were bound to.
+type CPUs struct {
+	Server    string `json:"server,omitempty"` // such as "0-3,8"
+	Generator string `json:"generator,omitempty"`
+	// ServerCount and GeneratorCount are how many these are, Shared how many of
+	// them are in both sets; all are 0 in records that do not say.
+	ServerCount    int `json:"server_count,omitempty"`
+	GeneratorCount int `json:"generator_count,omitempty"`
+	Shared         int `json:"shared,omitempty"`
+}
+
+// Machine is what else went on in the window.
+type Machine struct {
+	// StolenSec is CPU time that the hypervisor gave to others, of all cores.
+	StolenSec float64 `json:"stolen_sec,omitempty"`
+	// Others are processes outside the benchmark that used more than 1 % of a
+	// core, the busiest first.
+	Others []Process `json:"others,omitempty"`
+}
+
+// A Process is one that ran beside the benchmark.
+type Process struct {
+	PID   int     `json:"pid"`
+	Name  string  `json:"name"`
+	Cores float64 `json:"cores"` // mean in the window
 }
 
 // Established counts the clients' connections in state ESTABLISHED.
@@ -164,15 +260,23 @@ type Ends struct {
 
 // Connect says how the connections were opened, before the clock started.
 type Connect struct {
-	Sec     float64 `json:"sec"`     // all of them
-	P99Sec  float64 `json:"p99_sec"` // of a single one
+	Sec     float64 `json:"sec"`               // all of them
+	P50Sec  float64 `json:"p50_sec,omitempty"` // of a single one
+	P99Sec  float64 `json:"p99_sec"`
+	MaxSec  float64 `json:"max_sec,omitempty"`
 	Refused int     `json:"refused"` // attempts that failed, of any kind
+	// Window are the connects within the window, where clients open one for
+	// each request.
+	Window *Latency `json:"window,omitempty"`
 }
 
 // Verdict says whether a repeat counts.
 type Verdict string
 
-// Verdicts. A repeat that is not valid is kept but is in no median.
+// Verdicts. The numbers of an invalid repeat are wrong, or are not of what was
+// asked: it is kept but is in no median. Those of a suspect one are what was
+// measured, but something beside the server had a part in them: it counts, and
+// whatever shows it says so.
 const (
 	Valid   Verdict = "valid"
 	Suspect Verdict = "suspect"
@@ -197,12 +301,14 @@ type Second struct {
 	AtSec       float64 `json:"at_sec"`
 	IntervalSec float64 `json:"interval_sec"`
 
-	Requests   int64   `json:"requests"`
-	Errored    int64   `json:"errored"`
-	P50Sec     float64 `json:"p50_sec"`
-	P99Sec     float64 `json:"p99_sec"`
-	CPUUserSec float64 `json:"cpu_user_sec"`
-	CPUSysSec  float64 `json:"cpu_sys_sec"`
+	Requests int64   `json:"requests"`
+	Errored  int64   `json:"errored"`
+	P50Sec   float64 `json:"p50_sec"`
+	P99Sec   float64 `json:"p99_sec"`
+	// ResponseP99Sec is from the scheduled send; open loop only.
+	ResponseP99Sec float64 `json:"response_p99_sec,omitempty"`
+	CPUUserSec     float64 `json:"cpu_user_sec"`
+	CPUSysSec      float64 `json:"cpu_sys_sec"`
 	Usage
 	// CtxSwitches is -1 where the server has so many threads that reading
 	// them all each second would disturb it.
