@@ -4,10 +4,16 @@
 package loadtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"gonum.org/v1/gonum/stat"
 
 	"github.com/tierbench/tierbench/loadtest/gate"
 	"github.com/tierbench/tierbench/loadtest/load"
@@ -36,32 +42,54 @@ type Server interface {
 
 // Clients are connections to a server.
 type Clients interface {
-	Run(ctx context.Context, warmup, length time.Duration, m load.Marks) (*load.Window, error)
-	// Hold only keeps the connections, and asks each once at the end.
-	Hold(ctx context.Context, length time.Duration, m load.Marks) (*load.Window, error)
+	// Run is called once.
+	Run(context.Context, load.Work, load.Marks) (*load.Window, error)
 	Established() int
-	Attackers() int
+	Workers() int
+	// CPU is the time that their processes have used, in seconds.
+	CPU() (float64, error)
 	Close() error
+}
+
+// Counters are what a machine has counted since it started.
+type Counters struct {
+	Trouble   result.Trouble
+	TimeWait  int64        // now
+	StolenSec float64      // of all cores
+	Processes []ProcessCPU // but for those of the benchmark
+}
+
+// ProcessCPU is the CPU time of a process since it started.
+type ProcessCPU struct {
+	PID  int
+	Name string
+	Sec  float64
 }
 
 // A Campaign measures the steps of a plan, one after the other.
 type Campaign struct {
-	RunID     string
-	Plan      *plan.Plan
-	Generator string
+	RunID    string
+	Plan     *plan.Plan
+	Counters func() (Counters, error)
+	// CPUs are those that a step's server and generator are bound to.
+	CPUs func(plan.Step) (result.CPUs, error)
 	// Start starts the server of a step.
 	Start func(context.Context, plan.Step) (Server, error)
-	// Connect opens clients.
-	Connect func(ctx context.Context, t load.Target, clients int) (Clients, result.Connect, error)
-	// GeneratorCPU is the CPU time the generator has used, in seconds.
-	GeneratorCPU func() (float64, error)
+	// Connect opens a step's clients. What is known of the connecting is returned
+	// in any case.
+	Connect func(context.Context, plan.Step, load.Target) (Clients, *load.Connected, error)
+	// Ceiling is the throughput that the step's generator reaches on a server
+	// that does nothing; 0 if that cannot be told. Nil is: it is not asked.
+	Ceiling func(context.Context, plan.Step) (float64, error)
 	// Save keeps a repeat. It is called for each, whatever its verdict.
-	Save func(*result.Repeat, []result.Second, *load.Window) error
-	// Done tells whether a repeat was measured before, by an earlier part of
-	// the run. Nil is: none was.
-	Done func(result.Key, int) bool
+	Save func(*result.Repeat, []result.Second, *load.Window, Clients) error
+	// Earlier are the repeats that an earlier part of the run measured. They are
+	// not measured again.
+	Earlier []result.Repeat
 	// Watch is told what happens. Nil is: nobody.
 	Watch func(Event)
+
+	throughput map[result.Key][]float64 // of repeats that are not invalid
 }
 
 // Interrupted is the failure of a repeat that was cut off. It is measured
@@ -76,19 +104,45 @@ type Event struct {
 	Left    time.Duration  // estimated, to the end of the campaign
 	Repeat  *result.Repeat // when the step ended, else nil
 	Warning string         // something to know, about a step that goes on
+	Second  *Progress      // what happened in a second of a step that goes on
+}
+
+// Progress is what the generator counted in a second of a window.
+type Progress struct {
+	N        int // from 0
+	Requests int64
+	Errored  int64
+	P99Sec   float64 // service time
 }
 
 // seriesThreads is up to how many threads the context switches are read each
 // second. A reading costs about 10 µs a thread, on the cores under test.
 const seriesThreads = 1000
 
+// othersFrom is from how much of a core on a process is noted that ran beside
+// the benchmark.
+const othersFrom = 0.01
+
 // Run measures until the plan is done or ctx is. It returns the error of ctx
 // then, after the repeat under way was saved as interrupted.
 func (c *Campaign) Run(ctx context.Context) error {
+	type id struct {
+		result.Key
+		repeat int
+	}
+	done := map[id]bool{}
+	c.throughput = map[result.Key][]float64{}
+	for i := range c.Earlier {
+		r := &c.Earlier[i]
+		if r.Failure != Interrupted {
+			done[id{r.Key, r.Repeat}] = true
+			c.learn(r)
+		}
+	}
 	var steps []plan.Step
 	all := c.Plan.Steps()
 	for _, s := range all {
-		if c.Done == nil || !c.Done(s.Key, s.Repeat) {
+		if !done[id{s.Key, s.Repeat}] {
 			steps = append(steps, s)
 		}
 	}
@@ -97,21 +151,14 @@ func (c *Campaign) Run(ctx context.Context) error {
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		ev := Event{Step: step, N: len(all) - len(steps) + i + 1, Total: len(all), Left: c.left(begin, i, len(steps))}
+		ev := Event{Step: step, N: len(all) - len(steps) + i + 1, Total: len(all), Left: left(begin, steps, i)}
 		c.tell(ev)
-		r, series, w := c.measure(ctx, step, func(warning string) {
-			ev := ev
-			ev.Warning = warning
-			c.tell(ev)
-		})
-		if ctx.Err() != nil {
-			r.Failure = Interrupted
-		}
-		r.Gates = gate.Judge(r)
-		if err := c.Save(r, series, w); err != nil {
+		r, err := c.measure(ctx, step, ev)
+		if err != nil {
 			return fmt.Errorf("save repeat: %w", err)
 		}
-		ev.Repeat, ev.Left = r, c.left(begin, i+1, len(steps))
+		c.learn(r)
+		ev.Repeat, ev.Left = r, left(begin, steps, i+1)
 		c.tell(ev)
 	}
 	return context.Cause(ctx)
@@ -123,106 +170,260 @@ func (c *Campaign) tell(ev Event) {
 	}
 }
 
-// left estimates the time to the end from the steps that were done, or before
-// the first from what was asked.
-func (c *Campaign) left(begin time.Time, done, total int) time.Duration {
-	each := c.Plan.Config.Warmup + c.Plan.Config.Duration + 500*time.Millisecond
-	if done > 0 {
-		each = time.Since(begin) / time.Duration(done)
+// left estimates the time to the end from how long the steps took that were
+// done, beside what was expected of them.
+func left(begin time.Time, steps []plan.Step, done int) time.Duration {
+	var before, after time.Duration
+	for i, s := range steps {
+		if i < done {
+			before += s.Estimate()
+		} else {
+			after += s.Estimate()
+		}
 	}
-	return each * time.Duration(total-done)
+	if before > 0 {
+		after = time.Duration(float64(after) * float64(time.Since(begin)) / float64(before))
+	}
+	return after
 }
 
-// measure makes one repeat. All that goes wrong is in the repeat.
-func (c *Campaign) measure(ctx context.Context, step plan.Step, warn func(string)) (*result.Repeat, []result.Second, *load.Window) {
-	cfg := c.Plan.Config
+// learn notes the throughput of a repeat, for the open loop of its cell.
+func (c *Campaign) learn(r *result.Repeat) {
+	if r.Gates.Verdict != result.Invalid && r.Loop == result.Closed {
+		c.throughput[r.Key] = append(c.throughput[r.Key], r.ThroughputRPS)
+	}
+}
+
+// capacity is the median throughput of a cell's closed loop so far.
+func (c *Campaign) capacity(k result.Key) float64 {
+	all := slices.Sorted(slices.Values(c.throughput[k]))
+	n := len(all)
+	if n == 0 {
+		return 0
+	}
+	return (all[(n-1)/2] + all[n/2]) / 2
+}
+
+// measure makes one repeat and saves it. All that goes wrong is in the repeat,
+// but for what goes wrong with saving.
+func (c *Campaign) measure(ctx context.Context, step plan.Step, ev Event) (*result.Repeat, error) {
 	r := &result.Repeat{
 		Run: c.RunID, Key: step.Key, Repeat: step.Repeat, Started: time.Now().UTC(),
-		AskedSec: cfg.Duration.Seconds(), WarmupSec: cfg.Warmup.Seconds(),
-		Generator: result.Generator{Name: c.Generator},
+		PerRequest: step.PerRequest(), Generator: result.Generator{Name: step.Generator},
 	}
-	srv, err := c.Start(ctx, step)
+	m := &measurement{campaign: c, step: step, repeat: r, event: ev}
+	err := m.run(ctx)
 	if err != nil {
 		r.Failure = err.Error()
-		return r, nil, nil
+	}
+	if ctx.Err() != nil {
+		r.Failure = Interrupted
+	}
+	m.stop()
+	r.Gates = gate.Judge(r)
+	return r, c.Save(r, m.observer.series(m.window), m.window, m.clients)
+}
+
+// A measurement is a repeat under way.
+type measurement struct {
+	campaign   *Campaign
+	step       plan.Step
+	repeat     *result.Repeat
+	event      Event
+	server     Server
+	cancelKill func() bool
+	clients    Clients
+	window     *load.Window
+	observer   observer
+}
+
+func (m *measurement) warn(warning string) {
+	m.repeat.Warnings = append(m.repeat.Warnings, warning)
+	ev := m.event
+	ev.Warning = warning
+	m.campaign.tell(ev)
+}
+
+// run starts the server, connects and measures. What it returns is the failure
+// of the repeat.
+func (m *measurement) run(ctx context.Context) (err error) {
+	c, r, step := m.campaign, m.repeat, m.step
+	m.observer = observer{ctx: ctx, counters: c.Counters, repeat: r}
+	if r.CPUs, err = c.CPUs(step); err != nil {
+		return err
+	}
+	if c.Ceiling != nil && step.Key.Loop == result.Closed && step.Key.Workload != result.Idle {
+		if r.Generator.CeilingRPS, err = c.Ceiling(ctx, step); err != nil {
+			m.warn(fmt.Sprintf("the generator's ceiling is not known: %v", err))
+		}
+	}
+	capacity := c.capacity(step.Closed())
+	if step.Key.Loop == result.Open && step.Experiment.Rate.Capacity > 0 && capacity == 0 {
+		return fmt.Errorf("the rate is %v of the closed loop's throughput, of which nothing valid is known", step.Experiment.Rate)
+	}
+	work := step.Work(capacity)
+	r.AskedSec, r.WarmupSec, r.AskedRequests = work.Length.Seconds(), work.Warmup.Seconds(), work.Requests
+	before, err := c.Counters()
+	if err != nil {
+		return fmt.Errorf("read the machine's counters: %w", err)
+	}
+	if m.server, err = c.Start(ctx, step); err != nil {
+		return err
 	}
 	// Whoever interrupts does not wait for a drain, nor for readings of a server
 	// that keeps all cores busy. Its end also ends all that waits for an answer.
-	cancelKill := context.AfterFunc(ctx, func() { _ = srv.Kill() })
-	defer func() {
-		stop := srv.Stop
-		if !cancelKill() {
-			stop = srv.Kill // again, to wait for its end
-		}
-		if err := stop(); err != nil {
-			r.Warnings = append(r.Warnings, err.Error())
-			warn(err.Error())
-		}
-	}()
-	if r.Server.Before, err = srv.Usage(); err != nil {
-		r.Failure = fmt.Sprintf("read the server's usage: %v", err)
-		return r, nil, nil
+	m.cancelKill = context.AfterFunc(ctx, func() { _ = m.server.Kill() })
+	if r.Server.Before, err = m.server.Usage(); err != nil {
+		return fmt.Errorf("read the server's usage: %w", err)
 	}
-	target := load.Target{
-		Addr: srv.Addr(), Protocol: step.Protocol, Workload: step.Key.Workload,
-		PayloadBytes: step.Workload.PayloadBytes,
-	}
-	clients, connect, err := c.Connect(ctx, target, step.Clients)
-	r.Connect = connect
+	target := load.Target{Addr: m.server.Addr(), Protocol: step.Key.Protocol, Requests: step.Workload.Requests}
+	clients, connected, err := c.Connect(ctx, step, target)
+	fillConnect(r, connected)
 	if err != nil {
-		r.Failure = err.Error()
-		return r, nil, nil
+		return err
 	}
-	defer clients.Close()
-	r.Generator.Workers = clients.Attackers()
-
-	o := &observer{ctx: ctx, srv: srv, clients: clients, generatorCPU: c.GeneratorCPU, repeat: r}
-	var w *load.Window
-	if step.Key.Workload == result.Idle {
-		w, err = clients.Hold(ctx, cfg.Duration, o.marks())
-	} else {
-		w, err = clients.Run(ctx, cfg.Warmup, cfg.Duration, o.marks())
-	}
-	if err != nil {
-		r.Failure = err.Error()
+	m.clients = clients
+	r.Generator.Workers = clients.Workers()
+	m.observer.server, m.observer.clients, m.observer.before = m.server, clients, before
+	marks := m.observer.marks()
+	marks.Progress = m.progress
+	m.window, err = clients.Run(ctx, work, marks)
+	if m.window != nil {
+		fill(r, m.window, step)
 	}
 	select {
-	case <-srv.Exited():
+	case <-m.server.Exited():
 		// What the clients saw of it are only consequences.
-		r.Failure = "the server ended while it was measured"
+		return errors.New("the server ended while it was measured")
 	default:
 	}
-	if w == nil {
-		return r, nil, nil
+	return err
+}
+
+func (m *measurement) progress(n int, s *load.Interval) {
+	ev := m.event
+	ev.Second = &Progress{
+		N: n, Requests: s.Service.TotalCount(), Errored: s.Errored,
+		P99Sec: float64(s.Service.ValueAtQuantile(99)) / float64(time.Second),
 	}
-	fill(r, w)
-	return r, o.series(w), w
+	m.campaign.tell(ev)
+}
+
+// stop closes the clients' connections and ends the server.
+func (m *measurement) stop() {
+	if m.server == nil {
+		return
+	}
+	if m.clients != nil {
+		_ = m.clients.Close()
+	}
+	stop := m.server.Stop
+	if !m.cancelKill() {
+		stop = m.server.Kill // again, to wait for its end
+	}
+	if err := stop(); err != nil {
+		m.warn(err.Error())
+	}
+}
+
+func fillConnect(r *result.Repeat, c *load.Connected) {
+	if c == nil {
+		return
+	}
+	r.Connect.Sec, r.Connect.Refused = c.Sec, c.Refused
+	if c.Histogram != nil {
+		l := latency(c.Histogram)
+		r.Connect.P50Sec, r.Connect.P99Sec, r.Connect.MaxSec = l.P50, l.P99, l.Max
+	}
+}
+
+func latency(h *hdrhistogram.Histogram) result.Latency {
+	if h.TotalCount() == 0 {
+		return result.Latency{}
+	}
+	const sec = float64(time.Second)
+	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / sec }
+	return result.Latency{
+		Mean: h.Mean() / sec, P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / sec,
+	}
 }
 
 // fill copies a window into a repeat.
-func fill(r *result.Repeat, w *load.Window) {
+func fill(r *result.Repeat, w *load.Window, step plan.Step) {
+	all := w.Whole()
 	r.Started, r.DurationSec = w.Started.UTC(), w.Length.Seconds()
-	r.Requests, r.Errors, r.BytesIn, r.BytesOut = w.Requests, w.Errors, w.BytesIn, w.BytesOut
-	if r.Workload == result.Idle || w.Length <= 0 {
+	r.Requests, r.Errors, r.BytesIn, r.BytesOut = all.Service.TotalCount(), w.Errors, w.BytesIn, w.BytesOut
+	r.Answered, r.Unsent = w.Answered, w.Unsent
+	if r.Workload == result.Idle {
+		r.Idle = r.Clients
 		return
 	}
-	r.ThroughputRPS = float64(w.Requests) / w.Length.Seconds()
-	if h := w.Service; h.TotalCount() > 0 {
-		const sec = float64(time.Second)
-		at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / sec }
-		r.Service = result.Latency{
-			Mean: h.Mean() / sec, P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / sec,
-		}
+	r.Idle = r.Clients - step.Population().Active
+	if w.Length <= 0 {
+		return
+	}
+	r.ThroughputRPS = float64(r.Requests) / w.Length.Seconds()
+	r.Service = latency(all.Service)
+	if all.Response != nil {
+		response := latency(all.Response)
+		r.Response = &response
+		r.RateRPS = float64(w.Due) / w.Length.Seconds()
+		r.Generator.SendLagP99Sec = latency(all.Lag).P99
+	}
+	if w.Connect != nil {
+		connects := latency(w.Connect)
+		r.Connect.Window = &connects
+	}
+	r.Evenness = evenness(w)
+	r.Drift = drift(w.Slices)
+}
+
+// evenness is Jain's index of the answers per client.
+func evenness(w *load.Window) result.Evenness {
+	if w.Clients == 0 || w.Squares == 0 {
+		return result.Evenness{}
+	}
+	n := float64(w.Clients)
+	return result.Evenness{Jain: w.Sum * w.Sum / (n * w.Squares), Mean: w.Sum / n}
+}
+
+// drift fits a line through the numbers of answers in the slices of a window.
+func drift(slices []int64) result.Drift {
+	n := float64(len(slices))
+	if n < 3 {
+		return result.Drift{Slices: len(slices)}
+	}
+	x, y := make([]float64, len(slices)), make([]float64, len(slices))
+	for i, v := range slices {
+		x[i], y[i] = float64(i)-(n-1)/2, float64(v)
+	}
+	mean := stat.Mean(y, nil)
+	if mean == 0 {
+		return result.Drift{Slices: len(slices)}
+	}
+	intercept, slope := stat.LinearRegression(x, y, nil, false)
+	var residuals, spread float64
+	for i := range x {
+		d := y[i] - intercept - slope*x[i]
+		residuals += d * d
+		spread += x[i] * x[i]
+	}
+	return result.Drift{
+		Change: slope * n / mean, Slices: len(slices),
+		StdErr: math.Sqrt(residuals/(n-2)/spread) * n / mean,
 	}
 }
 
 // An observer reads the server at the marks of a window.
 type observer struct {
-	ctx          context.Context // of the campaign
-	srv          Server
-	clients      Clients
-	generatorCPU func() (float64, error)
-	repeat       *result.Repeat
+	ctx      context.Context // of the campaign
+	server   Server
+	clients  Clients
+	counters func() (Counters, error)
+	repeat   *result.Repeat
+
+	at             time.Time
+	before, opened Counters // when the clients began to connect, and when the window opened
 
 	user, sys, generator float64 // CPU at the opening
 	switches             int64
@@ -246,19 +447,23 @@ func (o *observer) marks() load.Marks {
 // open returns.
 func (o *observer) open() (err error) {
 	e := &o.repeat.Established
-	if e.Server.Start, _, err = o.srv.Connections(); err != nil {
+	if e.Server.Start, _, err = o.server.Connections(); err != nil {
 		return fmt.Errorf("count connections: %w", err)
 	}
 	e.Generator.Start = o.clients.Established()
-	if o.switches, err = o.srv.CtxSwitches(); err != nil {
+	if o.switches, err = o.server.CtxSwitches(); err != nil {
 		return fmt.Errorf("read context switches: %w", err)
 	}
-	if o.generator, err = o.generatorCPU(); err != nil {
+	if o.opened, err = o.counters(); err != nil {
+		return fmt.Errorf("read the machine's counters: %w", err)
+	}
+	if o.generator, err = o.clients.CPU(); err != nil {
 		return fmt.Errorf("read the generator's CPU time: %w", err)
 	}
-	if o.user, o.sys, err = o.srv.CPU(); err != nil {
+	if o.user, o.sys, err = o.server.CPU(); err != nil {
 		return fmt.Errorf("read the server's CPU time: %w", err)
 	}
+	o.at = time.Now()
 	return nil
 }
 
@@ -266,14 +471,14 @@ func (o *observer) open() (err error) {
 func (o *observer) second(at time.Duration) (err error) {
 	begin := time.Now()
 	s := sample{at: at, switches: -1}
-	if s.user, s.sys, err = o.srv.CPU(); err != nil {
+	if s.user, s.sys, err = o.server.CPU(); err != nil {
 		return fmt.Errorf("read the server's CPU time: %w", err)
 	}
-	if s.usage, err = o.srv.Usage(); err != nil {
+	if s.usage, err = o.server.Usage(); err != nil {
 		return fmt.Errorf("read the server's usage: %w", err)
 	}
 	if s.usage.Threads <= seriesThreads {
-		if s.switches, err = o.srv.CtxSwitches(); err != nil {
+		if s.switches, err = o.server.CtxSwitches(); err != nil {
 			return fmt.Errorf("read context switches: %w", err)
 		}
 	}
@@ -290,12 +495,13 @@ func (o *observer) close() error {
 	}
 	begin := time.Now()
 	srv, e := &o.repeat.Server, &o.repeat.Established
-	user, sys, err1 := o.srv.CPU()
-	generator, err2 := o.generatorCPU()
-	switches, err3 := o.srv.CtxSwitches()
-	usage, err4 := o.srv.Usage()
-	established, perProcess, err5 := o.srv.Connections()
-	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+	user, sys, err1 := o.server.CPU()
+	generator, err2 := o.clients.CPU()
+	counters, err6 := o.counters()
+	switches, err3 := o.server.CtxSwitches()
+	usage, err4 := o.server.Usage()
+	established, perProcess, err5 := o.server.Connections()
+	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return fmt.Errorf("read the server at the end of the window: %w", err)
 	}
 	srv.CPUUserSec, srv.CPUSysSec = user-o.user, sys-o.sys
@@ -304,13 +510,47 @@ func (o *observer) close() error {
 	srv.PSSBytes, srv.KernelStackBytes = usage.PSSBytes, usage.KernelStackBytes
 	srv.Threads, srv.Processes, srv.FDs = usage.Threads, usage.Processes, usage.FDs
 	srv.ConnsPerProcess = perProcess
+	o.compare(counters)
 	e.Server.End, e.Generator.End = established, o.clients.Established()
 	o.samples = append(o.samples, sample{user: user, sys: sys, usage: usage, switches: switches, took: time.Since(begin)})
 	return nil
 }
 
+// compare says what went on beside the benchmark.
+func (o *observer) compare(closed Counters) {
+	since := func(a, b result.Trouble) result.Trouble {
+		return result.Trouble{
+			ListenOverflows: b.ListenOverflows - a.ListenOverflows, ListenDrops: b.ListenDrops - a.ListenDrops,
+			SynRetransmits: b.SynRetransmits - a.SynRetransmits,
+		}
+	}
+	o.repeat.Network = result.Network{
+		Connecting: since(o.before.Trouble, o.opened.Trouble), Window: since(o.opened.Trouble, closed.Trouble),
+		TimeWait: o.before.TimeWait,
+	}
+	o.repeat.Machine.StolenSec = closed.StolenSec - o.opened.StolenSec
+	earlier := map[int]ProcessCPU{}
+	for _, p := range o.opened.Processes {
+		earlier[p.PID] = p
+	}
+	length := time.Since(o.at).Seconds()
+	for _, p := range closed.Processes {
+		used := p.Sec
+		if e, ok := earlier[p.PID]; ok && e.Name == p.Name {
+			used -= e.Sec
+		}
+		if cores := used / length; cores > othersFrom {
+			o.repeat.Machine.Others = append(o.repeat.Machine.Others, result.Process{PID: p.PID, Name: p.Name, Cores: cores})
+		}
+	}
+	slices.SortFunc(o.repeat.Machine.Others, func(a, b result.Process) int { return cmp.Compare(b.Cores, a.Cores) })
+}
+
 // series joins the readings with what the generator counted in each second.
 func (o *observer) series(w *load.Window) []result.Second {
+	if w == nil {
+		return nil
+	}
 	var out []result.Second
 	user, sys, switches, from := o.user, o.sys, o.switches, time.Duration(0)
 	for i, s := range o.samples {
@@ -327,11 +567,14 @@ func (o *observer) series(w *load.Window) []result.Second {
 		if s.switches >= 0 && switches >= 0 {
 			line.CtxSwitches = s.switches - switches
 		}
-		if i < len(w.Seconds) {
-			h := w.Seconds[i].Service
-			line.Requests, line.Errored = h.TotalCount(), w.Seconds[i].Errored
-			line.P50Sec = float64(h.ValueAtQuantile(50)) / float64(time.Second)
-			line.P99Sec = float64(h.ValueAtQuantile(99)) / float64(time.Second)
+		if i < len(w.Intervals) {
+			part := w.Intervals[i]
+			line.Requests, line.Errored = part.Service.TotalCount(), part.Errored
+			service := latency(part.Service)
+			line.P50Sec, line.P99Sec = service.P50, service.P99
+			if part.Response != nil {
+				line.ResponseP99Sec = latency(part.Response).P99
+			}
 		}
 		out = append(out, line)
 		user, sys, switches, from = s.user, s.sys, s.switches, to

@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -58,29 +59,41 @@ type fakeClients struct {
 	n           int
 	err         error
 	hook        func()
+	work        []load.Work
 }
 
-func (c *fakeClients) Run(_ context.Context, _, length time.Duration, m load.Marks) (*load.Window, error) {
+func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+	c.work = append(c.work, work)
+	if work.Loop == "" {
+		c.note("hold")
+		return &load.Window{Length: work.Length, Answered: int64(c.n)}, errors.Join(m.Open(), m.Close())
+	}
 	c.note("run")
 	if c.hook != nil {
 		c.hook()
 	}
-	w := &load.Window{Started: time.Unix(1000, 0), Length: length, Errors: map[string]int64{}, Service: load.NewHistogram(), Requests: 100}
+	w := &load.Window{
+		Started: time.Unix(1000, 0), Length: work.Length, Errors: map[string]int64{},
+		Clients: 1, Sum: 100, Squares: 10000, Due: 100, Slices: []int64{10, 10, 10, 10, 10, 10, 10, 10, 10, 10},
+	}
 	for i := range 3 {
-		h := load.NewHistogram()
-		_ = h.RecordValues(int64(20*time.Millisecond), []int64{40, 40, 20}[i])
-		w.Seconds = append(w.Seconds, load.Second{Service: h})
-		w.Service.Merge(h)
+		s := load.NewInterval(work.Loop)
+		for range []int{40, 40, 20}[i] {
+			_ = s.Service.RecordValue(int64(20 * time.Millisecond))
+			if s.Response != nil {
+				_ = s.Response.RecordValue(int64(30 * time.Millisecond))
+				_ = s.Lag.RecordValue(int64(10 * time.Millisecond))
+			}
+		}
+		w.Intervals = append(w.Intervals, s)
+		m.Progress(i, s)
 	}
 	return w, errors.Join(m.Open(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
 }
-func (c *fakeClients) Hold(_ context.Context, length time.Duration, m load.Marks) (*load.Window, error) {
-	c.note("hold")
-	return &load.Window{Length: length, Service: load.NewHistogram(), Requests: int64(c.n)}, errors.Join(m.Open(), m.Close())
-}
-func (c *fakeClients) Established() int { return c.n }
-func (c *fakeClients) Attackers() int   { return 1 }
-func (c *fakeClients) Close() error     { c.note("close"); return nil }
+func (c *fakeClients) Established() int      { return c.n }
+func (c *fakeClients) Workers() int          { return 1 }
+func (c *fakeClients) CPU() (float64, error) { return c.cpu * 3, nil }
+func (c *fakeClients) Close() error          { c.note("close"); return nil }
 
 type fixture struct {
 	Campaign
@@ -90,6 +103,7 @@ type fixture struct {
 	saved   []result.Repeat
 	series  []result.Second
 	events  []Event
+	looks   int // at the counters
 }
 
 const config = `
@@ -115,14 +129,22 @@ func setUp(t *testing.T, config string) *fixture {
 	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{})}
 	f.clients = &fakeClients{fakeServer: f.server, n: 1}
 	f.Campaign = Campaign{
-		RunID: "id", Plan: p, Generator: "vegeta",
-		Start: func(context.Context, plan.Step) (Server, error) { f.server.note("start"); return f.server, nil },
-		Connect: func(context.Context, load.Target, int) (Clients, result.Connect, error) {
-			f.server.note("connect")
-			return f.clients, result.Connect{Sec: 0.5}, nil
+		RunID: "id", Plan: p,
+		Counters: func() (Counters, error) {
+			f.looks++
+			n := int64(f.looks)
+			return Counters{
+				Trouble: result.Trouble{ListenDrops: 5, SynRetransmits: n / 3}, TimeWait: 7, StolenSec: float64(n),
+				Processes: []ProcessCPU{{PID: 1, Name: "idle", Sec: 5}, {PID: 2, Name: "busy", Sec: 1000 * float64(n)}},
+			}, nil
 		},
-		GeneratorCPU: func() (float64, error) { return f.server.cpu * 3, nil },
-		Save: func(r *result.Repeat, s []result.Second, _ *load.Window) error {
+		CPUs:  func(plan.Step) (result.CPUs, error) { return result.CPUs{ServerCount: 400, GeneratorCount: 400}, nil },
+		Start: func(context.Context, plan.Step) (Server, error) { f.server.note("start"); return f.server, nil },
+		Connect: func(context.Context, plan.Step, load.Target) (Clients, *load.Connected, error) {
+			f.server.note("connect")
+			return f.clients, &load.Connected{Sec: 0.5}, nil
+		},
+		Save: func(r *result.Repeat, s []result.Second, _ *load.Window, _ Clients) error {
 			f.saved = append(f.saved, *r)
 			f.series = append(f.series, s...)
 			f.server.note("save")
@@ -149,8 +171,17 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 		t.Fatalf("saved %+v", f.saved)
 	}
 	r := f.saved[0]
-	if r.Gates.Verdict != result.Invalid || len(r.Gates.Reasons) != 1 || !strings.Contains(r.Gates.Reasons[0], "Little") {
+	if r.Gates.Verdict != result.Invalid || !strings.Contains(r.Gates.Reasons[0], "Little") {
 		t.Errorf("gates %+v: 40/s of 20 ms are not one client", r.Gates)
+	}
+	if n := r.Network; n.Connecting.SynRetransmits != 0 || n.Window.SynRetransmits != 1 || n.Window.ListenDrops != 0 || n.TimeWait != 7 {
+		t.Errorf("network %+v", n)
+	}
+	if m := r.Machine; m.StolenSec != 1 || len(m.Others) != 1 || m.Others[0].Name != "busy" {
+		t.Errorf("machine %+v", m)
+	}
+	if r.Evenness != (result.Evenness{Jain: 1, Mean: 100}) || r.Drift.Slices != 10 || !near(r.Drift.Change, 0) {
+		t.Errorf("evenness %+v, drift %+v", r.Evenness, r.Drift)
 	}
 	// CPU is read at the opening, twice for the series and at the close.
 	if !near(r.Server.CPUUserSec, 0.3) || !near(r.Server.CPUSysSec, 0.6) || r.Server.CtxSwitches != 30 || !near(r.Generator.CPUSec, 12) {
@@ -186,7 +217,7 @@ func TestIdleClientsAreHeld(t *testing.T) {
 	if !slices.Contains(f.log, "hold") || slices.Contains(f.log, "run") {
 		t.Errorf("order %q", f.log)
 	}
-	if r := f.saved[0]; r.Gates.Verdict != result.Valid || r.ThroughputRPS != 0 || r.Requests != 1 {
+	if r := f.saved[0]; r.Gates.Verdict == result.Invalid || r.ThroughputRPS != 0 || r.Idle != 1 || r.Answered != 1 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -203,8 +234,8 @@ func TestFailuresAreKeptAndTheCampaignGoesOn(t *testing.T) {
 			f.Start = func(context.Context, plan.Step) (Server, error) { return nil, boom }
 		}, "boom", []string{"save", "save"}},
 		{"the clients do not connect", func(f *fixture) {
-			f.Connect = func(context.Context, load.Target, int) (Clients, result.Connect, error) {
-				return nil, result.Connect{}, boom
+			f.Connect = func(context.Context, plan.Step, load.Target) (Clients, *load.Connected, error) {
+				return nil, &load.Connected{}, boom
 			}
 		}, "boom", []string{"start", "usage", "stop", "save", "start", "usage", "stop", "save"}},
 		{"the window fails", func(f *fixture) { f.clients.err = boom }, "boom", nil},
@@ -267,7 +298,8 @@ func TestAnInterruptKillsTheServerAndSavesTheRepeat(t *testing.T) {
 
 func TestWhatIsDoneIsNotMeasuredAgain(t *testing.T) {
 	f := setUp(t, config)
-	f.Done = func(_ result.Key, repeat int) bool { return repeat == 1 }
+	key := f.Plan.Cells[0].Key
+	f.Earlier = []result.Repeat{{Key: key, Repeat: 1}, {Key: key, Repeat: 2, Failure: Interrupted}}
 	if err := f.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -282,7 +314,7 @@ func TestWhatIsDoneIsNotMeasuredAgain(t *testing.T) {
 func TestASaveThatFailsEndsTheCampaign(t *testing.T) {
 	f := setUp(t, config)
 	full := errors.New("disk full")
-	f.Save = func(*result.Repeat, []result.Second, *load.Window) error { return full }
+	f.Save = func(*result.Repeat, []result.Second, *load.Window, Clients) error { return full }
 	if err := f.Run(t.Context()); !errors.Is(err, full) {
 		t.Errorf("err %v", err)
 	}
@@ -296,5 +328,73 @@ func TestManyThreadsAreNotReadEachSecond(t *testing.T) {
 	}
 	if f.series[0].CtxSwitches != -1 || f.saved[0].Server.CtxSwitches != 10 {
 		t.Errorf("series %d, window %d", f.series[0].CtxSwitches, f.saved[0].Server.CtxSwitches)
+	}
+}
+
+func TestAnOpenLoopFollowsTheClosedOne(t *testing.T) {
+	f := setUp(t, config+"loop: [closed, open]\nrate: 50%\n")
+	f.Ceiling = func(context.Context, plan.Step) (float64, error) { f.server.note("ceiling"); return 1000, nil }
+	// Little's law does not hold for the fake, so that what it measured is known
+	// only from an earlier part of the run.
+	f.Earlier = []result.Repeat{
+		{Key: f.Plan.Cells[0].Key, Repeat: 7, ThroughputRPS: 30, Gates: result.Gates{Verdict: result.Valid}},
+		{Key: f.Plan.Cells[0].Key, Repeat: 8, ThroughputRPS: 90, Gates: result.Gates{Verdict: result.Suspect}},
+		{Key: f.Plan.Cells[0].Key, Repeat: 9, ThroughputRPS: 9000, Gates: result.Gates{Verdict: result.Invalid}},
+	}
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(f.saved) != 4 || f.saved[0].Loop != result.Closed || f.saved[1].Loop != result.Open {
+		t.Fatalf("saved %+v", f.saved)
+	}
+	if got := f.clients.work[1].Pace.Rate; got != 30 {
+		t.Errorf("asked for %g/s, want half the median of 30 and 90", got)
+	}
+	r := f.saved[1]
+	if r.Response == nil || !near(float64(int(r.Response.P99*1000)), 30) || r.RateRPS != 40 || r.Generator.SendLagP99Sec < 0.009 {
+		t.Errorf("%+v", r)
+	}
+	if f.saved[0].Generator.CeilingRPS != 1000 || r.Generator.CeilingRPS != 0 {
+		t.Errorf("ceilings %g and %g", f.saved[0].Generator.CeilingRPS, r.Generator.CeilingRPS)
+	}
+	if f.series[3].ResponseP99Sec == 0 {
+		t.Errorf("series %+v", f.series[3])
+	}
+	var seconds int
+	for _, ev := range f.events {
+		if ev.Second != nil {
+			seconds++
+		}
+	}
+	if seconds != 12 {
+		t.Errorf("told of %d seconds, want 3 for each of 4 repeats", seconds)
+	}
+}
+
+func TestAFractionOfNothingIsAFailure(t *testing.T) {
+	f := setUp(t, config+"loop: [closed, open]\nrate: 50%\n")
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.saved[1]; r.Loop != result.Open || !strings.Contains(r.Failure, "nothing valid is known") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestDrift(t *testing.T) {
+	for _, tt := range []struct {
+		reason         string
+		slices         []int64
+		change, stdErr float64
+	}{
+		{"nothing", nil, 0, 0},
+		{"no answers", []int64{0, 0, 0, 0}, 0, 0},
+		{"the same throughout", []int64{5, 5, 5, 5}, 0, 0},
+		{"from 1 to 3 in a line", []int64{10, 20, 30}, 1.5, 0},
+		{"a zigzag", []int64{10, 20, 10, 20, 10, 20, 10, 20, 10, 20}, 0.202, 0.404},
+	} {
+		if d := drift(tt.slices); d.Slices != len(tt.slices) || math.Abs(d.Change-tt.change) > 1e-3 || math.Abs(d.StdErr-tt.stdErr) > 1e-3 {
+			t.Errorf("%s: %+v, want %g ± %g", tt.reason, d, tt.change, tt.stdErr)
+		}
 	}
 }

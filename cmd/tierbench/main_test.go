@@ -25,10 +25,16 @@ import (
 var serverProgram string
 
 // TestMain builds the real server program once. With its first argument it is
-// a server itself, one that nobody should trust.
+// a server itself: one that nobody should trust, or the null server.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 && os.Args[1] == "wrong-echo" {
-		wrongEcho(os.Args[2])
+	if len(os.Args) > 2 {
+		switch os.Args[1] {
+		case "wrong-echo":
+			wrongEcho(os.Args[2])
+		case "null": // this program is the one that starts it
+			main()
+			os.Exit(0)
+		}
 	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "tierbench-test-")
@@ -164,7 +170,7 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 	}
 	for _, r := range set.Repeats {
 		ends := result.Ends{Start: 7, End: 7}
-		if r.Established.Server != ends || r.Established.Generator != ends || len(r.Errors) != 0 || r.Failure != "" || r.Requests < 1 {
+		if r.Established.Server != ends || r.Established.Generator != ends || len(r.Errors) != 0 || r.Failure != "" || r.Requests+r.Answered < 1 {
 			t.Errorf("%v: established %+v, errors %v, failure %q, %d requests", r.Key, r.Established, r.Errors, r.Failure, r.Requests)
 		}
 		conns := 0
@@ -323,7 +329,7 @@ repeats: 2
 	}
 	seen := map[string]bool{}
 	for _, r := range set.Repeats {
-		seen[repeatID(r.Key, r.Repeat)] = true
+		seen[fmt.Sprint(r.Key, r.Repeat)] = true
 		if r.Failure == loadtest.Interrupted {
 			t.Errorf("%v is still the interrupted one", r.Key)
 		}
@@ -379,7 +385,7 @@ func TestMistakesAreNamedBeforeAnythingStarts(t *testing.T) {
 		want   []string
 	}{
 		{"each mistake with file, line, field and what is allowed", []string{"run", broken},
-			[]string{broken + ":3:11: clients[0]: is 0; allowed: a whole number from 1", broken + ":4:1: client: unknown key; allowed: clients, "}},
+			[]string{broken + ":3:11: clients[0]: is 0; allowed: a whole number from 1", broken + ":4:1: client: unknown key; allowed: active, clients, "}},
 		{"a tier above what the host can hold", []string{"run", huge}, []string{":3:11: clients[0]: 9000000 is more than this host can hold", "tierbench doctor"}},
 		{"a config that is not there", []string{"run", "/no/such.yaml"}, []string{"/no/such.yaml: no such file"}},
 		{"a folder for a config", []string{"run", t.TempDir()}, []string{"is a directory"}},

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,12 +15,10 @@ import (
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/attack"
 	"github.com/tierbench/tierbench/loadtest/host"
-	"github.com/tierbench/tierbench/loadtest/launch"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
-	"github.com/tierbench/tierbench/loadtest/wrk"
 )
 
 // generatorGC lets the generator's heap grow to five times what is live before
@@ -36,6 +34,7 @@ type runCmd struct {
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
 	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
 	Plain   bool   `help:"Plain lines instead of a progress bar, as when the output is no terminal."`
+	Raw     string `help:"Keep every request, as vegeta's results (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
 }
 
 func (c *runCmd) Run(e *env) error {
@@ -53,29 +52,31 @@ func (c *runCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	s, err := c.session(builtin)
+	s, err := c.session(server, builtin)
 	if err != nil {
 		return err
 	}
 	defer s.writer.Close()
-	return s.measure(e, server, c.Plain)
+	s.raw, s.rig.raw = c.Raw, c.Raw != ""
+	return s.measure(e, c.Plain)
 }
 
 // A session is a run that is open: new, or gone on with.
 type session struct {
 	run    result.Run
 	plan   *plan.Plan
+	rig    *rig
 	writer *result.Writer
-	done   map[string]bool
+	raw    string // format of the requests that are kept
+	// earlier are the repeats that are there already.
+	earlier []result.Repeat
 }
 
-func repeatID(k result.Key, repeat int) string { return fmt.Sprintf("%v repeat=%d", k, repeat) }
-
-func (c *runCmd) session(builtin []result.Info) (*session, error) {
+func (c *runCmd) session(server string, builtin []result.Info) (*session, error) {
 	bound := host.ReadCapacity(procRoot).MaxClients()
 	limit := plan.Limit{Clients: bound.Clients, Why: bound.What + ": " + bound.Why + "; see tierbench doctor"}
 	if c.Resume != "" {
-		return resume(c.Resume, builtin, limit)
+		return resume(c.Resume, server, builtin, limit)
 	}
 	cfg, err := plan.Read(c.Config)
 	if err != nil {
@@ -89,12 +90,16 @@ func (c *runCmd) session(builtin []result.Info) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	rig, err := newRig(server, p)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now().UTC()
-	s := &session{plan: p, run: result.Run{
+	s := &session{plan: p, rig: rig, run: result.Run{
 		Schema: result.Schema, ID: now.Format("20060102T150405Z") + "-" + cfg.Name,
 		Name: cfg.Name, Title: cfg.Title, Started: now.Truncate(time.Second),
-		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: cfg.Generator,
-		Seed: cfg.Seed, Repeats: cfg.Repeats, Cells: p.Cells, Models: p.Models,
+		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: strings.Join(p.Generators(), ", "),
+		Seed: cfg.Seed, Repeats: mostRepeats(cfg), Cells: p.Keys(), Models: p.Models,
 		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
 	}}
 	dir := filepath.Join(c.Results, s.run.ID)
@@ -102,6 +107,13 @@ func (c *runCmd) session(builtin []result.Info) (*session, error) {
 		return nil, err
 	}
 	return s, point(filepath.Join(c.Results, "latest"), s.run.ID)
+}
+
+func mostRepeats(cfg *plan.Config) (n int) {
+	for _, e := range cfg.Experiments {
+		n = max(n, e.Repeats)
+	}
+	return n
 }
 
 // point makes the symbolic link name point to target.
@@ -122,7 +134,7 @@ func ignore(err, what error) error {
 
 // resume opens a run again. It is planned from its own record, not from the
 // config file, which may have changed since.
-func resume(dir string, builtin []result.Info, limit plan.Limit) (*session, error) {
+func resume(dir, server string, builtin []result.Info, limit plan.Limit) (*session, error) {
 	set, err := result.Load(dir)
 	if err != nil {
 		return nil, mistake{err}
@@ -136,13 +148,12 @@ func resume(dir string, builtin []result.Info, limit plan.Limit) (*session, erro
 		return nil, err
 	}
 	p.Without(set.Run.Absent)
-	s := &session{run: set.Run, plan: p, done: map[string]bool{}}
-	s.run.Ended, s.run.Interrupted = time.Time{}, false
-	for i := range set.Repeats {
-		if r := &set.Repeats[i]; r.Failure != loadtest.Interrupted {
-			s.done[repeatID(r.Key, r.Repeat)] = true
-		}
+	s := &session{run: set.Run, plan: p, earlier: set.Repeats}
+	if s.rig, err = newRig(server, p); err != nil {
+		return nil, err
 	}
+	s.rig.recall(p, s.earlier)
+	s.run.Ended, s.run.Interrupted = time.Time{}, false
 	if s.writer, err = result.Reopen(dir); err != nil {
 		return nil, err
 	}
@@ -166,12 +177,8 @@ func absences(p *plan.Plan) (map[string]string, error) {
 			absent[m.Name] = m.Command[0] + ": " + why
 		}
 	}
+	maps.Copy(absent, absentGenerators(p))
 	p.Without(absent)
-	if p.Config.Generator == "wrk" {
-		if _, err := exec.LookPath("wrk"); err != nil {
-			return nil, mistake{fmt.Errorf("%s asks for the generator wrk, which is not installed", p.Config.File)}
-		}
-	}
 	if len(p.Cells) == 0 {
 		var all []string
 		for name, why := range absent {
@@ -184,23 +191,13 @@ func absences(p *plan.Plan) (map[string]string, error) {
 }
 
 // measure runs the campaign, and reports whatever it measured.
-func (s *session) measure(e *env, server string, plain bool) error {
+func (s *session) measure(e *env, plain bool) error {
 	view := newProgress(e.errOut, plain)
 	view.begin(s)
 	campaign := &loadtest.Campaign{
-		RunID: s.run.ID, Plan: s.plan, Generator: s.run.Generator,
-		Start: func(ctx context.Context, step plan.Step) (loadtest.Server, error) {
-			srv, err := launch.Start(ctx, launch.Spec{Argv: s.argv(server, step), Protocol: step.Protocol})
-			if err != nil {
-				return nil, err
-			}
-			return process{srv}, nil
-		},
-		Connect:      s.connect,
-		GeneratorCPU: generatorCPU(s.run.Generator),
-		Save:         s.save,
-		Done:         func(k result.Key, repeat int) bool { return s.done[repeatID(k, repeat)] },
-		Watch:        view.event,
+		RunID: s.run.ID, Plan: s.plan, Counters: counters, CPUs: s.rig.bind,
+		Start: s.rig.start, Connect: s.rig.connect, Ceiling: s.rig.ceiling,
+		Save: s.save, Earlier: s.earlier, Watch: view.event,
 	}
 	err := campaign.Run(e.ctx)
 	view.end()
@@ -226,29 +223,19 @@ func (s *session) measure(e *env, server string, plain bool) error {
 	return err
 }
 
-// argv is the command line of a step's server.
-func (s *session) argv(server string, step plan.Step) []string {
-	if c, ok := s.plan.Config.Commands[step.Model]; ok {
-		return c.Run
-	}
-	return []string{server, "--model", step.Model, "--protocol", "{protocol}", "--addr", "{addr}", "--log-level", "warn"}
-}
-
-func (s *session) connect(ctx context.Context, t load.Target, n int) (loadtest.Clients, result.Connect, error) {
-	if s.run.Generator == "wrk" {
-		return wrk.New(t, n), result.Connect{}, nil
-	}
-	c, stats, err := attack.Connect(ctx, t, n, attack.Options{ConnectRate: s.plan.Config.ConnectRate})
-	if err != nil {
-		return nil, stats, err // not a nil *Clients in the interface
-	}
-	return c, stats, nil
-}
-
-func (s *session) save(r *result.Repeat, series []result.Second, w *load.Window) error {
-	if w != nil && w.Service.TotalCount() > 0 {
+func (s *session) save(r *result.Repeat, series []result.Second, w *load.Window, c loadtest.Clients) error {
+	if w != nil && r.Requests > 0 {
 		if err := writeHDR(filepath.Join(s.writer.Dir(), result.HDRDir), r, w); err != nil {
 			return err
+		}
+	}
+	if clients, ok := c.(*attack.Clients); ok && s.raw != "" && w != nil {
+		whole, err := writeRaw(filepath.Join(s.writer.Dir(), result.RawDir), s.raw, r, clients)
+		if err != nil {
+			return err
+		}
+		if !whole {
+			r.Warnings = append(r.Warnings, "not all requests are in the raw file: there were too many to keep")
 		}
 	}
 	return s.writer.Append(r, series)

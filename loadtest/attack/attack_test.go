@@ -14,10 +14,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"testing/iotest"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // serve runs a scripted server: handle gets each connection with its number,
@@ -78,12 +78,12 @@ func well(_ *net.TCPConn, _, _ int, msg []byte) ([]byte, bool) { return msg, fal
 
 func connect(t *testing.T, target load.Target, n int, o Options) *Clients {
 	t.Helper()
-	c, stats, err := Connect(t.Context(), target, n, o)
+	c, stats, err := Connect(t.Context(), target, load.Population{Clients: n}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if stats.Refused != 0 || stats.Sec <= 0 || stats.P99Sec <= 0 {
+	if stats.Refused != 0 || stats.Sec <= 0 || stats.Histogram.TotalCount() != int64(n) {
 		t.Errorf("connect: %+v", stats)
 	}
 	if got := c.Established(); got != n {
@@ -93,7 +93,16 @@ func connect(t *testing.T, target load.Target, n int, o Options) *Clients {
 }
 
 func echoTarget(addr string, payload int) load.Target {
-	return load.Target{Addr: addr, Protocol: "echo", Workload: "echo", PayloadBytes: payload}
+	return load.Target{Addr: addr, Protocol: "echo", Requests: []load.Request{{Workload: "echo", PayloadBytes: payload}}}
+}
+
+func httpTarget(addr, workload string) load.Target {
+	return load.Target{Addr: addr, Protocol: "http", Requests: []load.Request{{Workload: workload}}}
+}
+
+// closedLoop is a closed loop without a warm-up.
+func closedLoop(length time.Duration) load.Work {
+	return load.Work{Loop: result.Closed, Length: length}
 }
 
 func TestEveryAnswerIsCountedOnce(t *testing.T) {
@@ -115,11 +124,11 @@ func TestEveryAnswerIsCountedOnce(t *testing.T) {
 				})(n, c)
 			})
 			c := connect(t, echoTarget(addr, 32), tt.clients, Options{Attackers: tt.attackers})
-			if got, want := c.Attackers(), min(tt.clients, tt.attackers); got != want {
+			if got, want := c.Workers(), min(tt.clients, tt.attackers); got != want {
 				t.Errorf("%d attackers, want %d", got, want)
 			}
 			var opened, closed int64
-			w, err := c.Run(t.Context(), 10*time.Millisecond, 200*time.Millisecond, load.Marks{
+			w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Warmup: 10 * time.Millisecond, Length: 200 * time.Millisecond}, load.Marks{
 				Open:  func() error { opened = answers.Load(); return nil },
 				Close: func() error { closed = answers.Load(); return nil },
 			})
@@ -131,37 +140,17 @@ func TestEveryAnswerIsCountedOnce(t *testing.T) {
 			}
 			// Between the marks the server answers all requests of the window,
 			// but for those on the way at either edge: one for each client.
-			if served := closed - opened; w.Requests > served+int64(tt.clients) || w.Requests < 1 {
-				t.Errorf("%d requests counted in the window, the server answered %d", w.Requests, served)
+			n := w.Whole().Service.TotalCount()
+			if served := closed - opened; n > served+int64(tt.clients) || n < 1 {
+				t.Errorf("%d requests counted in the window, the server answered %d", n, served)
 			}
-			if w.Service.TotalCount() != w.Requests || w.BytesIn != 32*w.Requests || w.BytesOut != 32*w.Requests {
-				t.Errorf("%d requests, histogram %d, bytes in %d out %d", w.Requests, w.Service.TotalCount(), w.BytesIn, w.BytesOut)
+			if w.BytesIn != 32*n || w.BytesOut != 32*n || w.Sum != float64(n) || w.Clients != int64(tt.clients) {
+				t.Errorf("%d requests, bytes in %d out %d, %g by %d clients", n, w.BytesIn, w.BytesOut, w.Sum, w.Clients)
 			}
 			if c.Established() != tt.clients {
 				t.Errorf("%d clients established at the end", c.Established())
 			}
 		})
-	}
-}
-
-// A client's next request is on its way before vegeta has been told of its
-// last answer: the server never waits for the generator's bookkeeping.
-func TestTheNextRequestDoesNotWaitForTheConsumer(t *testing.T) {
-	second := make(chan struct{})
-	var once sync.Once
-	addr := serve(t, echoUntil(8, func(_ *net.TCPConn, _, k int, msg []byte) ([]byte, bool) {
-		if k == 2 { // 0 is the one of Connect, 1 the first of the attack
-			once.Do(func() { close(second) })
-		}
-		return msg, false
-	}))
-	c := connect(t, echoTarget(addr, 8), 1, Options{})
-	sh := c.shards[0]
-	c.hit(&sh.clients[0]) // nobody consumes
-	select {
-	case <-second:
-	case <-time.After(10 * time.Second):
-		t.Fatal("no second request without a consumer")
 	}
 }
 
@@ -217,7 +206,7 @@ func TestFailuresAreCountedAsWhatTheyAre(t *testing.T) {
 		t.Run(tt.reason, func(t *testing.T) {
 			addr := serve(t, tt.handle)
 			c := connect(t, echoTarget(addr, size), 4, Options{AnswerTimeout: 3 * time.Second})
-			w, err := c.Run(t.Context(), 0, 200*time.Millisecond, load.Marks{})
+			w, err := c.Run(t.Context(), closedLoop(200*time.Millisecond), load.Marks{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +223,7 @@ func TestALostConnectionIsReplacedAndTheLossCounted(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 1, Options{})
 	replaced := make(chan struct{})
-	w, err := c.Run(t.Context(), 0, 100*time.Millisecond, load.Marks{Close: func() error {
+	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Marks{Close: func() error {
 		for c.Established() != 1 { // the window is held open until it is back
 			time.Sleep(time.Millisecond)
 		}
@@ -311,8 +300,8 @@ func TestHTTPAnswersAreChecked(t *testing.T) {
 					}
 				}
 			})
-			c := connect(t, load.Target{Addr: addr, Protocol: "http", Workload: "plaintext"}, 1, Options{})
-			w, err := c.Run(t.Context(), 0, 100*time.Millisecond, load.Marks{})
+			c := connect(t, httpTarget(addr, "plaintext"), 1, Options{})
+			w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Marks{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -323,7 +312,7 @@ func TestHTTPAnswersAreChecked(t *testing.T) {
 			if !maps.Equal(w.Errors, want) {
 				t.Errorf("errors %v, want %v", w.Errors, want)
 			}
-			if w.Requests == 0 {
+			if w.Whole().Service.TotalCount() == 0 {
 				t.Error("no request was answered")
 			}
 		})
@@ -341,28 +330,37 @@ func TestHTTPEcho(t *testing.T) {
 	}
 	go srv.Serve(ln)
 	defer srv.Close()
-	c := connect(t, load.Target{Addr: ln.Addr().String(), Protocol: "http", Workload: "echo", PayloadBytes: 3000}, 5, Options{})
-	w, err := c.Run(t.Context(), 0, 100*time.Millisecond, load.Marks{})
-	if err != nil || len(w.Errors) != 0 || w.Requests == 0 {
-		t.Errorf("err %v, errors %v, %d requests", err, w.Errors, w.Requests)
+	c := connect(t, load.Target{Addr: ln.Addr().String(), Protocol: "http", Requests: []load.Request{{Workload: "echo", PayloadBytes: 3000}}}, 5, Options{})
+	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Marks{})
+	if err != nil || len(w.Errors) != 0 || w.Whole().Service.TotalCount() == 0 {
+		t.Errorf("err %v, errors %v, %d requests", err, w.Errors, w.Whole().Service.TotalCount())
 	}
 }
 
 func TestSecondsAddUpToTheWindow(t *testing.T) {
 	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 4, Options{Attackers: 2})
 	var at []time.Duration
-	w, err := c.Run(t.Context(), 0, 1100*time.Millisecond, load.Marks{
-		Second: func(d time.Duration) error { at = append(at, d); return nil },
+	var progress []int64
+	w, err := c.Run(t.Context(), closedLoop(1100*time.Millisecond), load.Marks{
+		Second:   func(d time.Duration) error { at = append(at, d); return nil },
+		Progress: func(_ int, s *load.Interval) { progress = append(progress, s.Service.TotalCount()) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sum int64
-	for _, s := range w.Seconds {
-		sum += s.Service.TotalCount()
+	var told, sliced int64
+	for _, n := range progress {
+		told += n
 	}
-	if len(w.Seconds) < 2 || sum != w.Requests {
-		t.Errorf("%d seconds with %d requests, the window has %d", len(w.Seconds), sum, w.Requests)
+	for _, n := range w.Slices {
+		sliced += n
+	}
+	all := w.Whole().Service.TotalCount()
+	if len(w.Intervals) < 2 || told != all || len(progress) != len(w.Intervals) {
+		t.Errorf("%d seconds with %d requests in all, told of %v", len(w.Intervals), all, progress)
+	}
+	if want := int(w.Length / load.SliceLength); len(w.Slices) != want || sliced > all {
+		t.Errorf("%d slices with %d requests, want %d with at most %d", len(w.Slices), sliced, want, all)
 	}
 	if len(at) != 1 || at[0] != time.Second {
 		t.Errorf("marks at %v, want one at 1s", at)
@@ -380,22 +378,22 @@ func TestAnEndedContextEndsTheRunAndKeepsWhatWasMeasured(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 3, Options{AnswerTimeout: time.Hour})
 	ctx, cancel := context.WithCancel(t.Context())
-	w, err := c.Run(ctx, 0, time.Hour, load.Marks{Open: func() error {
+	w, err := c.Run(ctx, closedLoop(time.Hour), load.Marks{Open: func() error {
 		go func() { time.Sleep(100 * time.Millisecond); cancel() }()
 		return nil
 	}})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("err %v", err)
 	}
-	if w.Requests > 3*20 || w.Length <= 0 || len(w.Errors) != 0 {
-		t.Errorf("%d requests in %v, errors %v", w.Requests, w.Length, w.Errors)
+	if w.Whole().Service.TotalCount() > 3*20 || w.Length <= 0 || len(w.Errors) != 0 {
+		t.Errorf("%d requests in %v, errors %v", w.Whole().Service.TotalCount(), w.Length, w.Errors)
 	}
 }
 
 func TestAnErrorOfAMarkEndsTheRun(t *testing.T) {
 	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 2, Options{})
 	boom := errors.New("boom")
-	if _, err := c.Run(t.Context(), 0, time.Hour, load.Marks{Open: func() error { return boom }}); !errors.Is(err, boom) {
+	if _, err := c.Run(t.Context(), closedLoop(time.Hour), load.Marks{Open: func() error { return boom }}); !errors.Is(err, boom) {
 		t.Errorf("err %v", err)
 	}
 }
@@ -411,15 +409,15 @@ func TestHoldAsksEachClientOnceAtTheEnd(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 10, Options{})
 	var held int64
-	w, err := c.Hold(t.Context(), 50*time.Millisecond, load.Marks{Close: func() error { held = asked.Load(); return nil }})
+	w, err := c.Run(t.Context(), load.Work{Length: 50 * time.Millisecond}, load.Marks{Close: func() error { held = asked.Load(); return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if held != 10 {
 		t.Errorf("%d requests before the end of the window, want the 10 of Connect", held)
 	}
-	if w.Requests != 9 || !maps.Equal(w.Errors, map[string]int64{KindBytes: 1}) || asked.Load() != 20 {
-		t.Errorf("%d right, errors %v, %d asked", w.Requests, w.Errors, asked.Load())
+	if w.Answered != 9 || !maps.Equal(w.Errors, map[string]int64{KindBytes: 1}) || asked.Load() != 20 {
+		t.Errorf("%d right, errors %v, %d asked", w.Answered, w.Errors, asked.Load())
 	}
 }
 
@@ -432,11 +430,11 @@ func TestConnectSaysWhyItFailed(t *testing.T) {
 	ln.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, stats, err := Connect(ctx, echoTarget(addr, 8), 3, Options{})
+	_, stats, err := Connect(ctx, echoTarget(addr, 8), load.Population{Clients: 3}, Options{})
 	if err == nil || Classify(err) != KindRefused || stats.Refused == 0 {
 		t.Errorf("err %v, stats %+v", err, stats)
 	}
-	if _, _, err := Connect(t.Context(), load.Target{Addr: addr, Protocol: "echo", Workload: "cpu"}, 1, Options{}); err == nil {
+	if _, _, err := Connect(t.Context(), load.Target{Addr: addr, Protocol: "echo", Requests: []load.Request{{Workload: "cpu"}}}, load.Population{Clients: 1}, Options{}); err == nil {
 		t.Error("connected for a workload that it cannot ask for")
 	}
 }
@@ -465,100 +463,81 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-func TestFreelistHandsOutEachNumberOnce(t *testing.T) {
-	const n = 8
-	f := newFreelist(n)
-	var held [n]atomic.Bool
-	var wg sync.WaitGroup
-	for range n {
-		wg.Go(func() {
-			for range 20_000 {
-				i := f.pop()
-				if held[i].Swap(true) {
-					t.Errorf("%d was handed out twice", i)
-				}
-				held[i].Store(false)
-				f.push(i)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// FuzzReceive feeds arbitrary bytes as an answer, whole and byte by byte: the
+// FuzzTake feeds arbitrary bytes as an answer, whole and byte by byte: the
 // verdict must be the same, and right only for what a parser calls right.
-func FuzzReceive(f *testing.F) {
+func FuzzTake(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!"))
 	f.Add([]byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nd\r\nHello, World!\r\n0\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"))
 	f.Add([]byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World"))
-	target := load.Target{Addr: "127.0.0.1:1", Protocol: "http", Workload: "plaintext"}
-	f.Fuzz(func(t *testing.T, answer []byte) {
+	f.Add([]byte("HTTP/1.1 200 OK\r\n\r\nHello, World!"))
+	target := httpTarget("127.0.0.1:1", "plaintext")
+	f.Fuzz(func(t *testing.T, data []byte) {
 		verdict := func(learned bool, whole bool) string {
-			ex, err := newExchange(target)
+			ex, err := newExchange(target, target.Requests[0], false)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if learned {
-				head := []byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n")
-				ex.head.Store(&head)
+				ex.head = []byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n")
 			}
-			var r io.Reader = &onceReader{answer}
-			if !whole {
-				r = iotest.OneByteReader(r)
+			var a answer
+			for rest := data; len(rest) > 0; {
+				n := len(rest)
+				if !whole {
+					n = 1
+				}
+				done, err := ex.take(&a, rest[:n])
+				if err != nil {
+					return Classify(err)
+				}
+				if rest = rest[n:]; done {
+					return "right"
+				}
 			}
-			if _, err = ex.receive(r, ex.request(), nil); err != nil {
+			if err := ex.end(&a); err != nil {
 				return Classify(err)
 			}
 			return "right"
 		}
 		fresh := verdict(false, true)
 		if learned := verdict(true, true); (fresh == "right") != (learned == "right") {
-			t.Errorf("%q is %s when parsed, %s when compared", answer, fresh, learned)
+			t.Errorf("%q is %s when parsed, %s when compared", data, fresh, learned)
 		}
 		// Bytewise, what is behind the answer is not seen yet.
 		if bytewise := verdict(true, false); bytewise != "right" && fresh == "right" {
-			t.Errorf("%q is %s whole, %s bytewise", answer, fresh, bytewise)
+			t.Errorf("%q is %s whole, %s bytewise", data, fresh, bytewise)
 		}
 	})
 }
 
-// onceReader gives its bytes and then the end.
-type onceReader struct{ b []byte }
-
-func (r *onceReader) Read(p []byte) (int, error) {
-	if len(r.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.b)
-	r.b = r.b[n:]
-	return n, nil
-}
-
-// BenchmarkHit is what the transport itself costs for a request, with a server
-// in the same process: the rest of a request's cost is vegeta's and net/http's.
-func BenchmarkHit(b *testing.B) {
+// BenchmarkRequest is what the generator costs for a request, with a server in
+// the same process: system calls included, and all that it allocates.
+func BenchmarkRequest(b *testing.B) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer ln.Close()
 	go func() {
-		c, err := ln.Accept()
-		if err == nil {
-			_, _ = io.Copy(c, c)
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{c}, make([]byte, 4096))
+			}()
 		}
 	}()
-	c, _, err := Connect(b.Context(), echoTarget(ln.Addr().String(), 64), 1, Options{})
+	c, _, err := Connect(b.Context(), echoTarget(ln.Addr().String(), 64), load.Population{Clients: 16}, Options{Attackers: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer c.Close()
-	cl := &c.shards[0].clients[0]
 	b.ReportAllocs()
-	for b.Loop() {
-		if c.hit(cl); cl.err != nil {
-			b.Fatal(cl.err)
-		}
+	b.ResetTimer()
+	if _, err := c.Run(b.Context(), load.Work{Loop: result.Closed, Length: time.Hour, Requests: int64(b.N)}, load.Marks{}); err != nil {
+		b.Fatal(err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync/atomic"
+	"strconv"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -24,55 +24,87 @@ var (
 	errMalformed = errors.New("malformed answer")
 )
 
-// An exchange is what a client says and what it must hear. It is shared by all
-// clients of a target; what differs between them is in the client's buffer.
+// An exchange is one kind of request and what must be heard of it. It belongs
+// to a shard. What differs between clients and requests is stamped into it.
 type exchange struct {
-	prefix  []byte // of each request: an HTTP header, or nothing
-	payload int    // bytes behind the prefix that come back, stamped
+	request []byte // the whole of it; its last payload bytes come back, stamped
+	payload int
 	body    []byte // of each answer, where it is not the payload
+	digits  bool   // the body is a decimal number
 	http    bool
 	// head is the header of an answer that was parsed and found right. An
 	// answer that repeats it byte for byte needs no parsing: it is compared.
 	// A server whose header changes (Date) is parsed again when it does.
-	head atomic.Pointer[[]byte]
+	head []byte
+	size int // of the body behind that header
 }
 
-// newExchange prepares the requests of a target.
-func newExchange(t load.Target) (*exchange, error) {
-	switch what := t.Protocol + "/" + t.Workload; what {
+// maxHeader is the most that the header of an answer may have.
+const maxHeader = 64 << 10
+
+// newExchanges prepares the requests of a target. perRequest asks the server to
+// close the connection behind each answer.
+func newExchanges(t load.Target, perRequest bool) ([]*exchange, error) {
+	var all []*exchange
+	for _, r := range t.Requests {
+		e, err := newExchange(t, r, perRequest)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no request to ask")
+	}
+	return all, nil
+}
+
+func newExchange(t load.Target, r load.Request, perRequest bool) (*exchange, error) {
+	e := &exchange{http: t.Protocol == "http"}
+	ask := func(method, path string, payload int) {
+		e.request = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, t.Addr)
+		if perRequest {
+			e.request = append(e.request, "Connection: close\r\n"...)
+		}
+		if method == "POST" {
+			e.request = fmt.Appendf(e.request, "Content-Length: %d\r\n", payload)
+		}
+		e.request = append(e.request, "\r\n"...)
+	}
+	switch what := t.Protocol + "/" + r.Workload; what {
 	case "echo/echo", "echo/" + result.Idle:
-		return &exchange{payload: t.PayloadBytes}, nil
+		e.payload = r.PayloadBytes
 	case "http/plaintext", "http/" + result.Idle:
-		return &exchange{
-			http:   true,
-			prefix: fmt.Appendf(nil, "GET /plaintext HTTP/1.1\r\nHost: %s\r\n\r\n", t.Addr),
-			body:   []byte("Hello, World!"),
-		}, nil
+		ask("GET", "/plaintext", 0)
+		e.body = []byte("Hello, World!")
 	case "http/echo":
-		return &exchange{
-			http:    true,
-			prefix:  fmt.Appendf(nil, "POST /echo HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n", t.Addr, t.PayloadBytes),
-			payload: t.PayloadBytes,
-		}, nil
+		ask("POST", "/echo", r.PayloadBytes)
+		e.payload = r.PayloadBytes
+	case "http/wait":
+		ask("GET", "/wait?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
+		e.body = []byte("waited")
+	case "http/block":
+		ask("GET", "/block?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
+		e.body = []byte("blocked")
+	case "http/cpu":
+		ask("GET", "/cpu?us="+strconv.FormatInt(r.Time.Microseconds(), 10), 0)
+		e.body = []byte("worked")
+	case "http/counter":
+		ask("POST", "/counter", 0)
+		e.digits = true
 	default:
 		return nil, fmt.Errorf("no way to ask for %s", what)
 	}
-}
-
-// request makes a client's request buffer.
-func (e *exchange) request() []byte {
-	buf := make([]byte, len(e.prefix)+e.payload)
-	copy(buf, e.prefix)
 	for i := range e.payload {
-		buf[len(e.prefix)+i] = 'a' + byte(i%26)
+		e.request = append(e.request, 'a'+byte(i%26))
 	}
-	return buf
+	return e, nil
 }
 
-// stamp makes the payload one that no other request of the run has, as far as
-// it has room: an answer that belongs to another request is then found out.
-func (e *exchange) stamp(req []byte, client, n uint32) {
-	payload := req[len(e.prefix):]
+// stamp makes the request one that no other of the run is, as far as its
+// payload has room: an answer that belongs to another is then found out.
+func (e *exchange) stamp(client, n uint32) {
+	payload := e.request[len(e.request)-e.payload:]
 	switch {
 	case len(payload) >= 8:
 		binary.LittleEndian.PutUint32(payload, client)
@@ -82,65 +114,85 @@ func (e *exchange) stamp(req []byte, client, n uint32) {
 	}
 }
 
-// want is the body of the answer to req.
-func (e *exchange) want(req []byte) []byte {
-	if e.body != nil {
-		return e.body
+// want is the body of the answer to the request that is stamped now; with
+// digits it is unknown, and nil.
+func (e *exchange) want() []byte {
+	if e.payload > 0 {
+		return e.request[len(e.request)-e.payload:]
 	}
-	return req[len(e.prefix):]
+	return e.body
 }
 
-// receive reads the answer to req from conn into buf and compares each byte of
-// it. The buffer is grown if it must be, and returned.
-func (e *exchange) receive(conn io.Reader, req, buf []byte) ([]byte, error) {
-	want := e.want(req)
-	var head []byte
-	if e.http {
-		p := e.head.Load()
-		if p == nil {
-			return e.parse(conn, nil, want, buf)
+// An answer is what has come of one so far.
+type answer struct {
+	got  int    // bytes that repeat what was expected
+	head []byte // the header they were compared with
+	kept []byte // all bytes, once they did not; nil before
+	size int    // of the last one that was right
+	// closes is set at the end of an answer behind which the server closes.
+	closes bool
+}
+
+// take takes the next bytes of the answer to the request that is stamped now,
+// and checks each. It reports whether the answer is complete and right. Bytes
+// behind its end are an error.
+func (e *exchange) take(a *answer, data []byte) (done bool, err error) {
+	if a.kept == nil {
+		if a.got == 0 {
+			a.head = e.head
 		}
-		head = *p
-	}
-	total := len(head) + len(want)
-	if cap(buf) < total+1 {
-		buf = make([]byte, total+1)
-	}
-	// One byte more than is expected: bytes that nobody asked for show up.
-	buf = buf[:total+1]
-	n := 0
-	for n < total {
-		m, err := conn.Read(buf[n:])
-		if m > 0 {
-			if !follows(buf[n:n+m], n, head, want) {
-				if e.http {
-					return e.parse(conn, append([]byte(nil), buf[:n+m]...), want, buf)
+		if a.head != nil || !e.http {
+			total := len(a.head) + e.length()
+			if e.follows(data, a.got, a.head) {
+				switch a.got += len(data); {
+				case a.got < total:
+					return false, nil
+				case a.got > total:
+					return false, errUnasked
 				}
-				return buf, wrongBytes(want, buf[:n+m])
+				a.got, a.size = 0, total
+				return true, nil
 			}
-			n += m
-		}
-		if err != nil && n < total {
-			if err == io.EOF && n > 0 {
-				err = io.ErrUnexpectedEOF
+			if !e.http {
+				return false, wrongBytes(e.want(), append(e.want()[:a.got:a.got], data...))
 			}
-			return buf, err
 		}
+		a.kept = e.recall(a)
 	}
-	if n > total {
-		return buf, errUnasked
+	a.kept = append(a.kept, data...)
+	done, err = e.parse(a, false)
+	if done {
+		a.got, a.size, a.kept = 0, len(a.kept), nil
 	}
-	return buf, nil
+	return done, err
 }
 
-func wrongBytes(want, got []byte) error {
-	const most = 40
-	return fmt.Errorf("%w: want %.*q, got %.*q", errBytes, most, want, most, got)
+// end takes the end of the connection where an answer is due. It is right only
+// behind an answer whose length is that end.
+func (e *exchange) end(a *answer) error {
+	if a.kept != nil {
+		if done, err := e.parse(a, true); done || err != nil {
+			a.got, a.size, a.kept, a.closes = 0, len(a.kept), nil, true
+			return err
+		}
+	}
+	if a.got > 0 || len(a.kept) > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	return io.EOF
 }
 
-// follows tells whether got continues the message head+body at offset at.
-// Bytes beyond the end of the message do not count here.
-func follows(got []byte, at int, head, body []byte) bool {
+// length is that of the body behind the header that was learned.
+func (e *exchange) length() int {
+	if e.digits {
+		return e.size
+	}
+	return len(e.want())
+}
+
+// follows tells whether got continues the message at offset at. Bytes beyond
+// its end do not count here.
+func (e *exchange) follows(got []byte, at int, head []byte) bool {
 	if at < len(head) {
 		n := min(len(got), len(head)-at)
 		if !bytes.Equal(got[:n], head[at:at+n]) {
@@ -152,56 +204,117 @@ func follows(got []byte, at int, head, body []byte) bool {
 		return true
 	}
 	at -= len(head)
+	if e.digits {
+		return isNumber(got[:min(len(got), e.size-at)])
+	}
+	body := e.want()
 	n := min(len(got), len(body)-at)
 	return bytes.Equal(got[:n], body[at:at+n])
 }
 
-// parse reads an HTTP answer whose start may have been read already, checks
-// its status and body, and learns its header.
-func (e *exchange) parse(conn io.Reader, start, want, buf []byte) ([]byte, error) {
-	tee := &capture{src: io.MultiReader(bytes.NewReader(start), conn)}
-	br := bufio.NewReader(tee)
+func isNumber(s []byte) bool {
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// recall makes again the bytes that were compared and not kept. Those of a
+// number are lost: it is short, and a server that sends it in pieces with a
+// header that is not the usual one has it taken for wrong.
+func (e *exchange) recall(a *answer) []byte {
+	kept := make([]byte, 0, 512)
+	kept = append(kept, a.head[:min(a.got, len(a.head))]...)
+	if rest := a.got - len(a.head); rest > 0 {
+		kept = append(kept, e.want()[:min(rest, len(e.want()))]...)
+	}
+	return kept
+}
+
+func wrongBytes(want, got []byte) error {
+	const most = 40
+	return fmt.Errorf("%w: want %.*q, got %.*q", errBytes, most, want, most, got)
+}
+
+// parse reads an HTTP answer out of all bytes that have come of it, checks its
+// status and body, and learns its header. atEnd says that no more will come.
+func (e *exchange) parse(a *answer, atEnd bool) (done bool, err error) {
+	if !bytes.Contains(a.kept, []byte("\r\n\r\n")) && !atEnd {
+		if len(a.kept) > maxHeader || !bytes.HasPrefix(a.kept, []byte("HTTP/")[:min(5, len(a.kept))]) {
+			return false, fmt.Errorf("%w: %.40q", errMalformed, a.kept)
+		}
+		return false, nil
+	}
+	want := e.want()
+	src := &reader{rest: a.kept}
+	br := bufio.NewReaderSize(src, max(len(a.kept), 16))
 	resp := fasthttp.AcquireResponse()
 	defer fasthttp.ReleaseResponse(resp)
-	if err := resp.ReadLimitBody(br, len(want)+64<<10); err != nil {
-		if tee.err != nil { // of the connection, not of what came through it
-			if tee.err == io.EOF && len(tee.got) > 0 {
-				return buf, io.ErrUnexpectedEOF
-			}
-			return buf, tee.err
+	if err := resp.ReadLimitBody(br, len(want)+maxHeader); err != nil {
+		if src.beyond {
+			return false, e.early(a.kept, want)
 		}
-		return buf, fmt.Errorf("%w: %w", errMalformed, err)
+		return false, fmt.Errorf("%w: %w", errMalformed, err)
 	}
 	if code := resp.StatusCode(); code != fasthttp.StatusOK {
-		return buf, fmt.Errorf("%w: %d", errStatus, code)
+		return false, fmt.Errorf("%w: %d", errStatus, code)
 	}
-	if !bytes.Equal(resp.Body(), want) {
-		return buf, wrongBytes(want, resp.Body())
+	body := resp.Body()
+	untilEnd := src.beyond // the body's length is the end of the connection
+	if untilEnd && !atEnd && len(body) < len(want) && bytes.HasPrefix(want, body) {
+		return false, nil
 	}
-	if br.Buffered() > 0 {
-		return buf, errUnasked
+	if e.digits && (len(body) == 0 || !isNumber(body)) || !e.digits && !bytes.Equal(body, want) {
+		return false, wrongBytes(want, body)
 	}
+	if untilEnd && !atEnd {
+		return false, nil
+	}
+	if len(src.rest) > 0 || br.Buffered() > 0 {
+		return false, errUnasked
+	}
+	a.closes = resp.ConnectionClose()
 	// Only an answer that ends in its body as it stands can be compared whole.
-	if head, ok := bytes.CutSuffix(tee.got, want); ok && !resp.ConnectionClose() && resp.Header.ContentLength() == len(want) {
-		e.head.Store(&head)
+	if head, ok := bytes.CutSuffix(a.kept, body); ok && !a.closes && resp.Header.ContentLength() == len(body) {
+		e.head, e.size = bytes.Clone(head), len(body)
 	}
-	return buf, nil
+	return true, nil
 }
 
-// capture keeps what was read through it, and how reading failed.
-type capture struct {
-	src io.Reader
-	got []byte
-	err error
+// A reader gives its bytes, and knows whether it was asked for more: then the
+// answer that was read from it is not complete, or has no end of its own.
+type reader struct {
+	rest   []byte
+	beyond bool
 }
 
-func (c *capture) Read(p []byte) (int, error) {
-	n, err := c.src.Read(p)
-	c.got = append(c.got, p[:n]...)
-	if err != nil {
-		c.err = err
+func (r *reader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		r.beyond = true
+		return 0, io.EOF
 	}
-	return n, err
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// early tells what is wrong with an answer already although its body is not
+// complete: a client does not wait for the rest of what it did not ask for.
+func (e *exchange) early(kept, want []byte) error {
+	head, body, _ := bytes.Cut(kept, []byte("\r\n\r\n"))
+	var h fasthttp.ResponseHeader
+	if err := h.Read(bufio.NewReaderSize(bytes.NewReader(kept), len(head)+4)); err != nil {
+		return nil // the whole says so, in time
+	}
+	if code := h.StatusCode(); code != fasthttp.StatusOK && code >= 200 {
+		return fmt.Errorf("%w: %d", errStatus, code)
+	}
+	if n := h.ContentLength(); n >= 0 && !e.digits && (n != len(want) || !bytes.HasPrefix(want, body)) {
+		return wrongBytes(want, body)
+	}
+	return nil
 }
 
 // A clock counts from the start of the attack: the runtime's monotonic clock,

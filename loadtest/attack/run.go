@@ -3,156 +3,169 @@ package attack
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
-	"strconv"
-	"strings"
+	"os"
+	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A shard is one attacker's share of the clients, with all that it needs, so
-// that attackers share nothing on the path of a request.
-type shard struct {
-	of      *Clients
-	clients []client
-	free    *freelist
+// slice is how long a turn of a shard takes: how often vegeta is asked whether
+// to go on.
+const slice = 10 * time.Millisecond
 
-	// opened and closed are the edges of the window, 0 while it has none.
-	opened, closed atomic.Int64
+// countEvery is how often the answers are counted where their number ends the
+// window.
+const countEvery = time.Millisecond
 
-	// For the consumer alone, until the attack is over.
-	seconds []load.Second
-	errors  map[string]int64
-}
-
-func newShard(c *Clients, n, first int, t load.Target) *shard {
-	sh := &shard{of: c, clients: make([]client, n), free: newFreelist(n), errors: map[string]int64{}}
-	base := "http://" + t.Addr + "/" + t.Workload + "#"
-	for i := range sh.clients {
-		cl := &sh.clients[i]
-		cl.number, cl.url, cl.req = uint32(first+i), base+strconv.Itoa(i), c.exchange.request()
+// Run loads the server: unmeasured for the warm-up, then measured. A done
+// context ends it early, with what was measured until then and the context's
+// cause. It can be called once.
+func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+	if !sleep(ctx, untilStart(work.Start)) {
+		return &load.Window{}, context.Cause(ctx)
 	}
-	return sh
+	c.work = work
+	c.running = true
+	begin := c.clock.now()
+	for _, sh := range c.shards {
+		sh.loop = work.Loop
+		sh.intervals = make([]*load.Interval, int(math.Ceil(work.Length.Seconds()))+1)
+		sh.free.ring = make([]int32, len(sh.clients))
+		if work.Loop == result.Open {
+			if err := sh.schedule(begin); err != nil {
+				return &load.Window{}, err
+			}
+		}
+	}
+	var attackers []*vegeta.Attacker
+	var running sync.WaitGroup
+	for _, sh := range c.shards {
+		a := vegeta.NewAttacker(vegeta.Client(&http.Client{Transport: sh}), vegeta.Workers(1), vegeta.MaxWorkers(1))
+		attackers = append(attackers, a)
+		// The zero Rate is as fast as the worker can; the duration 0 is until
+		// Stop: the window is cut out of the attack by the clock.
+		results := a.Attack(sh.Target, vegeta.Rate{}, 0, "")
+		running.Go(func() {
+			for range results { // each is a turn: what it measured is in the shard
+			}
+		})
+	}
+	w := &load.Window{Errors: map[string]int64{}}
+	progress := c.follow(m)
+	err := c.window(ctx, w, m)
+	if ctx.Err() != nil {
+		c.aborted.Store(true)
+	}
+	c.stopping.Store(true)
+	for _, a := range attackers {
+		a.Stop()
+	}
+	running.Wait()
+	if ctx.Err() == nil {
+		c.finish(ctx, w)
+	}
+	progress()
+	c.merge(w)
+	for _, sh := range c.shards {
+		err = errors.Join(err, sh.failed)
+	}
+	return w, err
 }
 
-// Target is a vegeta.Targeter: it takes a client for the hit. The client goes
-// with the hit in the fragment of the URL, which is the one thing that vegeta
-// carries from the target through the request to the result.
+func untilStart(t time.Time) time.Duration {
+	if t.IsZero() {
+		return 0
+	}
+	return time.Until(t)
+}
+
+// Target is a vegeta.Targeter. It names the attacker: what is asked is the
+// shard's own affair.
 func (sh *shard) Target(t *vegeta.Target) error {
-	t.Method = http.MethodGet
-	t.URL = sh.clients[sh.free.pop()].url
+	t.Method, t.URL = http.MethodGet, "http://"+sh.of.target.Addr+"/"
 	return nil
 }
 
-// answered is what RoundTrip returns for every right answer. The answer itself
-// was compared already; net/http and vegeta only read this.
-var answered = &http.Response{
+// turned is what RoundTrip returns for a turn. net/http and vegeta only read it.
+var turned = &http.Response{
 	Status: "200 OK", StatusCode: http.StatusOK,
 	Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	Header: http.Header{}, Body: http.NoBody,
 }
 
-// RoundTrip implements http.RoundTripper for vegeta's http.Client.
-func (sh *shard) RoundTrip(req *http.Request) (*http.Response, error) {
-	i, err := strconv.Atoi(req.URL.Fragment)
-	if err != nil {
-		return nil, err
+// RoundTrip is a turn of the shard's event loop. It implements
+// http.RoundTripper for vegeta's http.Client.
+func (sh *shard) RoundTrip(*http.Request) (*http.Response, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	wakeOnTime()
+	if !sh.begun {
+		sh.begun = true
+		for i := range sh.clients {
+			if cl := &sh.clients[i]; cl.live {
+				sh.next(cl, sh.of.clock.now())
+			}
+		}
 	}
-	cl := &sh.clients[i]
-	sh.of.hit(cl)
-	if cl.err != nil {
-		return nil, cl.err
+	sh.work(sh.of.clock.now()+slice, sh.of.stopping.Load)
+	if sh.failed != nil {
+		return nil, sh.failed
 	}
-	return answered, nil
+	return turned, nil
 }
 
 var _ http.RoundTripper = (*shard)(nil)
 
-// consume takes the results of the attack until it is over. vegeta's channel
-// has no buffer, so what takes long here slows the load: it records, and puts
-// the client back.
-func (sh *shard) consume(results <-chan *vegeta.Result) {
-	for res := range results {
-		i, err := strconv.Atoi(res.URL[strings.LastIndexByte(res.URL, '#')+1:])
-		if err != nil {
-			continue // never: all URLs are ours
-		}
-		cl := &sh.clients[i]
-		sh.record(cl)
-		sh.free.push(i)
+// schedule plans a lane of the open loop: at the first rate until the window
+// opens, and then by the shape.
+func (sh *shard) schedule(begin time.Duration) error {
+	c := sh.of
+	share := c.share(sh.lane)
+	p, err := pacer(c.work.Pace, share, c.work.Length)
+	if err != nil {
+		return err
 	}
+	if s := c.work.Pace.Shape; s != "" && s != load.Constant {
+		sh.shape, p = p, rate(c.work.Pace.Rate*share)
+	}
+	sh.plan = newSchedule(p, begin+c.offset(sh.lane))
+	return nil
 }
 
-func (sh *shard) record(cl *client) {
-	opened := time.Duration(sh.opened.Load())
-	if opened == 0 || cl.ended < opened {
-		return
+// share is the part of the whole load that a lane sends.
+func (c *Clients) share(lane int) float64 {
+	whole := c.work.Pace.Share
+	if whole == 0 {
+		whole = 1
 	}
-	if cl.err != nil && !sh.of.aborted.Load() {
-		sh.errors[Classify(cl.err)]++
-	}
-	if closed := time.Duration(sh.closed.Load()); closed != 0 && cl.ended > closed {
-		return
-	}
-	n := int((cl.ended - opened) / time.Second)
-	for len(sh.seconds) <= n {
-		sh.seconds = append(sh.seconds, load.Second{Service: load.NewHistogram()})
-	}
-	if cl.err != nil {
-		sh.seconds[n].Errored++
-		return
-	}
-	h := sh.seconds[n].Service
-	_ = h.RecordValue(min(int64(cl.took), h.HighestTrackableValue()))
+	return whole * float64(len(c.shards[lane].clients)) / float64(c.population.Clients)
 }
 
-// Run loads the server in a closed loop: for warmup unmeasured, then for
-// length measured. A done context ends it early, with what was measured until
-// then and the context's error. It can be called once.
-func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m load.Marks) (*load.Window, error) {
-	attackers := make([]*vegeta.Attacker, len(c.shards))
-	var consumers sync.WaitGroup
-	for i, sh := range c.shards {
-		n := uint64(len(sh.clients))
-		a := vegeta.NewAttacker(
-			vegeta.Client(&http.Client{Transport: sh}),
-			vegeta.Workers(n), vegeta.MaxWorkers(n),
-		)
-		attackers[i] = a
-		// The zero Rate is as fast as the workers can; the duration 0 is until
-		// Stop: the window is cut out of the attack by the clock.
-		results := a.Attack(sh.Target, vegeta.Rate{}, 0, "")
-		consumers.Go(func() { sh.consume(results) })
+// offset is how much later than the first lane this one begins, so that all
+// together send at even intervals.
+func (c *Clients) offset(lane int) time.Duration {
+	before := c.work.Pace.Before
+	for i := range lane {
+		before += c.share(i)
 	}
-	w := &load.Window{Errors: map[string]int64{}}
-	err := c.window(ctx, w, warmup, length, m)
+	return time.Duration(before / (c.work.Pace.Rate * c.share(lane)) * float64(time.Second))
+}
 
-	patience := c.patience
-	if ctx.Err() != nil {
-		patience = 0
-		c.aborted.Store(true)
-	}
-	c.stop()
-	for _, a := range attackers {
-		a.Stop()
-	}
-	c.setDeadline(time.Now().Add(patience))
-	consumers.Wait()
-	if ctx.Err() == nil {
-		c.drain(w)
-	}
-	c.merge(w)
-	return w, err
+func (c *Clients) inWindow(t time.Duration) bool {
+	opened, closed := c.openedAt.Load(), c.closedAt.Load()
+	return opened != 0 && int64(t) >= opened && (closed == 0 || int64(t) <= closed)
 }
 
 // window opens and closes the measured window, under load.
-func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length time.Duration, m load.Marks) (err error) {
-	if !sleep(ctx, warmup) {
+func (c *Clients) window(ctx context.Context, w *load.Window, m load.Marks) (err error) {
+	if !sleep(ctx, c.work.Warmup) {
 		return context.Cause(ctx)
 	}
 	if err := call(m.Open); err != nil {
@@ -160,19 +173,19 @@ func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length tim
 	}
 	w.Started = time.Now()
 	opened := c.clock.now()
-	c.mark(opened, func(sh *shard) *atomic.Int64 { return &sh.opened })
+	c.openedAt.Store(int64(opened))
 	defer func() {
 		closed := c.clock.now()
-		c.mark(closed, func(sh *shard) *atomic.Int64 { return &sh.closed })
+		c.closedAt.Store(int64(closed))
 		w.Length = closed - opened
 		err = errors.Join(err, call(m.Close))
 	}()
+	length := c.work.Length
 	for at := time.Second; ; at += time.Second {
-		last := at >= length
-		if !sleep(ctx, min(at, length)-(c.clock.now()-opened)) {
+		until := opened + min(at, length)
+		if enough, ok := c.await(ctx, until); !ok {
 			return context.Cause(ctx)
-		}
-		if last {
+		} else if enough || at >= length {
 			return nil
 		}
 		if m.Second != nil {
@@ -183,75 +196,169 @@ func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length tim
 	}
 }
 
-func (c *Clients) mark(at time.Duration, edge func(*shard) *atomic.Int64) {
-	for _, sh := range c.shards {
-		edge(sh).Store(int64(at))
+// await waits for a time on the clock, or until there are answers enough. It
+// returns false if the context ended first.
+func (c *Clients) await(ctx context.Context, until time.Duration) (enough, ok bool) {
+	if c.work.Requests == 0 {
+		return false, sleep(ctx, until-c.clock.now())
+	}
+	for {
+		if c.answers() >= c.work.Requests {
+			return true, true
+		}
+		left := until - c.clock.now()
+		if left <= 0 {
+			return false, true
+		}
+		if !sleep(ctx, min(left, countEvery)) {
+			return false, false
+		}
 	}
 }
 
-// drain waits for the answers that are still due when the attack is over, and
-// counts as errors those that do not come or are wrong: a request that was
-// never answered must not go unseen because the clock stopped.
-func (c *Clients) drain(w *load.Window) {
-	// Waiting for one client may have used up the time of all the others,
-	// whose answers are there.
-	c.setDeadline(time.Now().Add(c.patience))
-	c.each(func(cl *client) {
-		if cl.conn.Load() == nil || !cl.inFlight {
+func (c *Clients) answers() (n int64) {
+	for _, sh := range c.shards {
+		n += sh.count.Load()
+	}
+	return n
+}
+
+// follow tells of each interval once all shards are past it. The function that
+// it returns tells of those that are left, and is called when the shards rest.
+func (c *Clients) follow(m load.Marks) (finish func()) {
+	if m.Progress == nil {
+		return func() {}
+	}
+	n := 0
+	tell := func() {
+		s := load.NewInterval(c.work.Loop)
+		for _, sh := range c.shards {
+			if part := sh.intervals[n]; part != nil {
+				s.Add(part)
+			}
+		}
+		m.Progress(n, s)
+		n++
+	}
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(slice)
+		defer tick.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			opened := c.openedAt.Load()
+			if opened == 0 || c.closedAt.Load() != 0 {
+				continue
+			}
+			past := never
+			for _, sh := range c.shards {
+				past = min(past, time.Duration(sh.passed.Load()))
+			}
+			if past > time.Duration(opened)+time.Duration(n+1)*time.Second {
+				tell()
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-done
+		if c.openedAt.Load() == 0 {
 			return
 		}
-		if err := c.receive(cl); err != nil {
-			w.Errors[Classify(err)]++
-			c.drop(cl)
+		for last := c.lastInterval(); n <= last; {
+			tell()
 		}
+	}
+}
+
+// lastInterval is the number of the last one in which something happened.
+func (c *Clients) lastInterval() int {
+	last := -1
+	for _, sh := range c.shards {
+		for i, s := range sh.intervals {
+			if s != nil {
+				last = max(last, i)
+			}
+		}
+	}
+	return last
+}
+
+// finish waits for the answers that are still due when the attack is over, and
+// counts as errors those that do not come or are wrong: a request that was
+// never answered must not go unseen because the clock stopped. Then it asks
+// those that only held their connections.
+func (c *Clients) finish(ctx context.Context, w *load.Window) {
+	defer context.AfterFunc(ctx, func() { c.aborted.Store(true) })()
+	closed := time.Duration(c.closedAt.Load())
+	answered := make([]int64, len(c.shards))
+	c.all(func(sh *shard) {
+		if sh.plan != nil {
+			n := sh.plan.backlog(closed)
+			sh.due += n
+			sh.unsent = n
+			sh.plan = nil
+		}
+		sh.loop, sh.retries, sh.ramp = "", nil, len(sh.clients)
+		sh.settle()
+		answered[sh.lane] = sh.probe()
 	})
+	for _, n := range answered {
+		w.Answered += n
+	}
+}
+
+// settle waits until nothing is in flight, and gives up those that wait too long.
+func (sh *shard) settle() {
+	until := sh.of.clock.now() + sh.of.options.AnswerTimeout
+	sh.work(until, func() bool { return sh.flying == 0 || sh.of.aborted.Load() })
+	for i := range sh.clients {
+		if cl := &sh.clients[i]; cl.state == asking || cl.state == dialing {
+			sh.fail(cl, os.ErrDeadlineExceeded, sh.of.clock.now())
+		}
+	}
+}
+
+// probe asks each client once that only held its connection. It returns how
+// many have answered.
+func (sh *shard) probe() int64 {
+	sh.probed = 0
+	for i := range sh.clients {
+		if cl := &sh.clients[i]; cl.live && (!cl.active || sh.of.work.Loop == "") {
+			sh.ask(cl, sh.of.clock.now())
+		}
+	}
+	sh.settle()
+	return sh.probed
 }
 
 func (c *Clients) merge(w *load.Window) {
-	w.Service = load.NewHistogram()
+	whole := int(w.Length / load.SliceLength)
 	for _, sh := range c.shards {
-		for kind, n := range sh.errors {
-			w.Errors[kind] += n
+		part := &load.Window{
+			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn,
+			Slices: append(sh.slices, make([]int64, max(0, whole-len(sh.slices)))...)[:whole],
 		}
-		for i, s := range sh.seconds {
-			if len(w.Seconds) <= i {
-				w.Seconds = append(w.Seconds, load.Second{Service: load.NewHistogram()})
+		for _, s := range sh.intervals[:c.lastInterval()+1] {
+			if s == nil {
+				s = load.NewInterval(c.work.Loop)
 			}
-			w.Seconds[i].Service.Merge(s.Service)
-			w.Seconds[i].Errored += s.Errored
-			w.Service.Merge(s.Service)
+			part.Intervals = append(part.Intervals, s)
 		}
-	}
-	w.Requests = w.Service.TotalCount()
-	req := len(c.shards[0].clients[0].req)
-	w.BytesOut = w.Requests * int64(req)
-	answer := len(c.exchange.want(c.shards[0].clients[0].req))
-	if head := c.exchange.head.Load(); head != nil {
-		answer += len(*head)
-	}
-	w.BytesIn = w.Requests * int64(answer)
-}
-
-// Hold keeps the connections open for length with nothing asked of them, and
-// then has each answer once: a connection that a server lost, or a client that
-// it forgot, is an error.
-func (c *Clients) Hold(ctx context.Context, length time.Duration, m load.Marks) (*load.Window, error) {
-	w := &load.Window{Errors: map[string]int64{}, Service: load.NewHistogram()}
-	err := c.window(ctx, w, 0, length, m)
-	if ctx.Err() != nil {
-		return w, err
-	}
-	c.setDeadline(time.Now().Add(c.patience))
-	c.each(func(cl *client) {
-		probe := errors.Join(c.send(cl, c.clock.now()), c.receive(cl))
-		if probe != nil {
-			w.Errors[Classify(probe)]++
-			c.drop(cl)
-			return
+		for i := range sh.clients {
+			if cl := &sh.clients[i]; cl.active {
+				part.Clients++
+				part.Sum += float64(cl.done)
+				part.Squares += float64(cl.done) * float64(cl.done)
+			}
 		}
-		w.Requests++
-	})
-	return w, err
+		w.Add(part)
+	}
 }
 
 func call(f func() error) error {
@@ -259,4 +366,18 @@ func call(f func() error) error {
 		return nil
 	}
 	return f()
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }

@@ -23,66 +23,142 @@ const (
 	// WindowShare is the least part of the asked window that must have been
 	// measured.
 	WindowShare = 0.90
+	// RateShare is the least part of the asked rate that must have been reached.
+	RateShare = 0.99
+	// LagShare is how large the generator's own lag (99th percentile) may be
+	// beside the response time's 99th percentile.
+	LagShare = 0.10
+	// CeilingShare is how close to what it can do at most a generator may be.
+	CeilingShare = 0.85
+	// BusyShare is the part of its CPUs' time from which on a generator is the
+	// limit, if the server's are not as busy.
+	BusyShare = 0.90
+	// JainIndex is the least evenness of the answers per client. It takes
+	// MinAnswers of each on average to tell uneven service from chance.
+	JainIndex  = 0.95
+	MinAnswers = 20
+	// DriftChange is how much the throughput may change over the window, beyond
+	// two standard errors of that change. It takes MinSlices to tell.
+	DriftChange = 0.10
+	MinSlices   = 8
+	// StolenShare is how much of the CPU time the hypervisor may have taken.
+	StolenShare = 0.01
+	// OtherCores is how much of a core another process may have used.
+	OtherCores = 0.10
 )
 
 // A Check looks at one repeat and says what is wrong with it, "" if nothing.
-type Check func(*result.Repeat) string
+type Check struct {
+	Name    string
+	Verdict result.Verdict // of a repeat that fails it
+	Find    func(*result.Repeat) string
+}
 
-// Checks are those that every repeat must pass, in the order of the reasons.
-var Checks = []Check{Finished, Established, NoErrors, Window, LittlesLaw}
+// Checks are all that are made, in the order of the reasons. What fails an
+// invalid one is not the number that was asked for; what fails a suspect one is,
+// but not of the server alone.
+var Checks = []Check{
+	{"finished", result.Invalid, Finished},
+	{"established", result.Invalid, Established},
+	{"errors", result.Invalid, NoErrors},
+	{"window", result.Invalid, Window},
+	{"little's law", result.Invalid, LittlesLaw},
+	{"rate", result.Invalid, RateReached},
+	{"send lag", result.Suspect, SendLag},
+	{"generator-bound", result.Suspect, GeneratorBound},
+	{"listen queue", result.Suspect, ListenQueue},
+	{"retransmits", result.Suspect, SynRetransmits},
+	{"even service", result.Suspect, Even},
+	{"steady", result.Suspect, Steady},
+	{"stolen time", result.Suspect, Stolen},
+	{"other processes", result.Suspect, OtherProcesses},
+}
 
-// Judge runs all checks. The reasons of a verdict other than valid are whole
+// Judge makes all checks. The reasons of a verdict other than valid are whole
 // sentences with the numbers in them.
 func Judge(r *result.Repeat) result.Gates {
 	g := result.Gates{Verdict: result.Valid}
 	for _, check := range Checks {
-		if reason := check(r); reason != "" {
-			g.Verdict = result.Invalid
-			g.Reasons = append(g.Reasons, reason)
+		reason := check.Find(r)
+		if reason == "" {
+			continue
+		}
+		g.Reasons = append(g.Reasons, reason)
+		if g.Verdict != result.Invalid {
+			g.Verdict = check.Verdict
+		}
+		if r.Failure != "" {
+			return g // says all there is to say
 		}
 	}
-	if r.Generator.Name == wrk && r.Failure == "" {
-		g.Notes = append(g.Notes, notWithWrk)
-	}
+	g.Notes = notes(r)
 	return g
 }
 
-// wrk queues a request when an answer has come, but writes it, and starts its
-// clock, when its event loop comes round to it: of 64 clients about half are
-// waiting for an answer at any time. Its service times are comparable with
-// each other, not with its number of clients.
-const (
-	wrk        = "wrk"
-	notWithWrk = "with wrk, neither Little's law is checked (its clients are idle between an answer and the next request) nor are the bytes of the answers"
-)
+// notes name the checks that could not be made.
+func notes(r *result.Repeat) (notes []string) {
+	if foreign(r) {
+		notes = append(notes, fmt.Sprintf("with %s, neither Little's law is checked (its clients are idle between an answer and the next request) nor are the bytes of the answers, even service and steadiness", r.Generator.Name))
+		return notes
+	}
+	if r.Workload == result.Idle {
+		return nil
+	}
+	if r.Evenness.Mean < MinAnswers {
+		notes = append(notes, fmt.Sprintf("even service is not checked: it takes %d answers a client, there were %.3g", MinAnswers, r.Evenness.Mean))
+	}
+	if r.Drift.Slices < MinSlices {
+		notes = append(notes, "steadiness is not checked: the window is too short")
+	}
+	if t := r.Network.Connecting; t != (result.Trouble{}) {
+		notes = append(notes, "while the clients connected: "+trouble(t))
+	}
+	return notes
+}
+
+// foreign tells a generator that is a peer. wrk queues a request when an answer
+// has come, but writes it, and starts its clock, when its event loop comes round
+// to it: of 64 clients about half are waiting for an answer at any time. Its
+// service times are comparable with each other, not with its number of clients.
+func foreign(r *result.Repeat) bool {
+	return r.Generator.Name != "vegeta" && r.Generator.Name != ""
+}
 
 // Finished fails a repeat that ended early.
 func Finished(r *result.Repeat) string { return r.Failure }
 
 // Established fails a repeat in which the connections were not N at both ends
-// of the window, by the kernel's count and by the generator's own.
+// of the window, by the kernel's count and by the generator's own. Where each
+// request has its own connection, only the generator can tell how many clients
+// there are.
 func Established(r *result.Repeat) string {
-	if r.Failure != "" {
-		return "" // says all there is to say
-	}
-	var wrong []string
-	for _, c := range []struct {
+	type count struct {
 		who string
 		n   int
-	}{
-		{"server, at the start", r.Established.Server.Start},
-		{"server, at the end", r.Established.Server.End},
+	}
+	counts := []count{
 		{"generator, at the start", r.Established.Generator.Start},
 		{"generator, at the end", r.Established.Generator.End},
-	} {
+	}
+	if !r.PerRequest {
+		counts = append([]count{
+			{"server, at the start", r.Established.Server.Start},
+			{"server, at the end", r.Established.Server.End},
+		}, counts...)
+	}
+	var wrong []string
+	for _, c := range counts {
 		if c.n != r.Clients {
 			wrong = append(wrong, fmt.Sprintf("%d (%s)", c.n, c.who))
 		}
 	}
-	if wrong == nil {
-		return ""
+	if wrong != nil {
+		return fmt.Sprintf("established connections: asked %d, found %s", r.Clients, strings.Join(wrong, ", "))
 	}
-	return fmt.Sprintf("established connections: asked %d, found %s", r.Clients, strings.Join(wrong, ", "))
+	if int64(r.Idle) != r.Answered {
+		return fmt.Sprintf("of %d idle clients %d answered at the end", r.Idle, r.Answered)
+	}
+	return ""
 }
 
 // NoErrors fails a repeat with any request that was not answered rightly.
@@ -102,7 +178,10 @@ func NoErrors(r *result.Repeat) string {
 
 // Window fails a repeat that measured less than it was asked to.
 func Window(r *result.Repeat) string {
-	if r.Failure != "" || r.AskedSec <= 0 || r.DurationSec >= WindowShare*r.AskedSec {
+	if r.AskedSec <= 0 || r.DurationSec >= WindowShare*r.AskedSec {
+		return ""
+	}
+	if r.AskedRequests > 0 && r.Requests >= r.AskedRequests {
 		return ""
 	}
 	return fmt.Sprintf("measured %.3g s of the %.3g s asked", r.DurationSec, r.AskedSec)
@@ -111,24 +190,162 @@ func Window(r *result.Repeat) string {
 // LittlesLaw fails a closed-loop repeat whose throughput and mean service time
 // do not fit its number of clients.
 func LittlesLaw(r *result.Repeat) string {
-	if r.Failure != "" || r.Loop != result.Closed || r.Workload == result.Idle {
+	if r.Workload == result.Idle {
 		return ""
 	}
 	if r.Requests == 0 {
 		return "no request was answered"
 	}
-	if r.Generator.Name == wrk {
+	if r.Loop != result.Closed || foreign(r) {
 		return ""
 	}
-	residual := Residual(r)
+	residual := Residual(r.ThroughputRPS, r.Service.Mean, float64(r.Clients-r.Idle))
 	if math.Abs(residual) <= LittleResidual {
 		return ""
 	}
 	return fmt.Sprintf("Little's law: throughput × mean service time is %.4g clients, not %d (%+.1f %%)",
-		r.ThroughputRPS*r.Service.Mean, r.Clients, 100*residual)
+		r.ThroughputRPS*r.Service.Mean, r.Clients-r.Idle, 100*residual)
 }
 
-// Residual is throughput × mean service time ÷ clients − 1.
-func Residual(r *result.Repeat) float64 {
-	return r.ThroughputRPS*r.Service.Mean/float64(r.Clients) - 1
+// Residual is throughput × mean time ÷ clients − 1, for requests a second and
+// seconds.
+func Residual(throughput, mean, clients float64) float64 { return throughput*mean/clients - 1 }
+
+// RateReached fails an open-loop repeat in which the load was not what was
+// asked for, because the server or the generator could not keep up.
+func RateReached(r *result.Repeat) string {
+	if r.Loop != result.Open || r.DurationSec <= 0 || r.Response == nil {
+		return ""
+	}
+	// Of those that were due, some are rightly still in flight at the end.
+	flying := math.Min(float64(r.Clients), r.RateRPS*r.Response.Mean) + 1
+	due := r.RateRPS * r.DurationSec
+	if float64(r.Requests)+flying >= RateShare*due {
+		return ""
+	}
+	return fmt.Sprintf("%.4g requests/s were answered of the %.4g asked (%.1f %%); %d were due and not sent, as no client was free",
+		r.ThroughputRPS, r.RateRPS, 100*r.ThroughputRPS/r.RateRPS, r.Unsent)
+}
+
+// SendLag fails an open-loop repeat in whose response times the generator had a
+// large part.
+func SendLag(r *result.Repeat) string {
+	if r.Response == nil || r.Generator.SendLagP99Sec <= LagShare*r.Response.P99 {
+		return ""
+	}
+	return fmt.Sprintf("send lag: the generator itself sent up to %s late (p99), beside a response time of %s (p99)",
+		duration(r.Generator.SendLagP99Sec), duration(r.Response.P99))
+}
+
+// GeneratorBound fails a repeat that measured the generator rather than the
+// server.
+func GeneratorBound(r *result.Repeat) string {
+	if c := r.Generator.CeilingRPS; c > 0 && r.Loop == result.Closed && r.ThroughputRPS > CeilingShare*c {
+		return fmt.Sprintf("generator-bound: %.4g requests/s is %.0f %% of what the generator can do here (%.4g)", r.ThroughputRPS, 100*r.ThroughputRPS/c, c)
+	}
+	busy := func(sec float64, cpus int) float64 {
+		if cpus == 0 || r.DurationSec <= 0 {
+			return 0
+		}
+		return sec / (r.DurationSec * float64(cpus))
+	}
+	generator := busy(r.Generator.CPUSec, r.CPUs.GeneratorCount)
+	server := busy(r.Server.CPUUserSec+r.Server.CPUSysSec, r.CPUs.ServerCount)
+	if generator <= BusyShare || server > BusyShare {
+		return ""
+	}
+	return fmt.Sprintf("generator-bound: the generator's CPUs were %.0f %% busy with it, the server's %.0f %% with the server", 100*generator, 100*server)
+}
+
+// ListenQueue fails a repeat in whose window a full accept queue turned
+// connections away.
+func ListenQueue(r *result.Repeat) string {
+	t := r.Network.Window
+	t.SynRetransmits = 0
+	if t == (result.Trouble{}) {
+		return ""
+	}
+	return "in the window: " + trouble(t)
+}
+
+// SynRetransmits fails a repeat in whose window connections were asked for more
+// than once: each such client has waited a second or more.
+func SynRetransmits(r *result.Repeat) string {
+	if n := r.Network.Window.SynRetransmits; n > 0 {
+		return "in the window: " + trouble(result.Trouble{SynRetransmits: n})
+	}
+	return ""
+}
+
+func trouble(t result.Trouble) string {
+	var parts []string
+	for _, c := range []struct {
+		n    int64
+		what string
+	}{
+		{t.ListenOverflows, "accept queue overflows"}, {t.ListenDrops, "connections dropped by a listener"}, {t.SynRetransmits, "SYN retransmits"},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+		}
+	}
+	return strings.Join(parts, ", ") + " on this host"
+}
+
+// Even fails a repeat in which some clients got much more than others.
+func Even(r *result.Repeat) string {
+	if r.Evenness.Jain == 0 || r.Evenness.Mean < MinAnswers || r.Evenness.Jain >= JainIndex {
+		return ""
+	}
+	return fmt.Sprintf("uneven service: Jain's index of the answers per client is %.3f", r.Evenness.Jain)
+}
+
+// Steady fails a repeat whose throughput rose or fell throughout the window.
+func Steady(r *result.Repeat) string {
+	d := r.Drift
+	if d.Slices < MinSlices || math.Abs(d.Change)-2*d.StdErr <= DriftChange || r.Loop == result.Open && strings.Contains(r.Rate, ",") {
+		return "" // the rate of a shape is meant to change
+	}
+	return fmt.Sprintf("not steady: throughput changed by %+.0f %% ± %.0f %% over the window", 100*d.Change, 200*d.StdErr)
+}
+
+// Stolen fails a repeat in which the hypervisor gave CPU time to others.
+func Stolen(r *result.Repeat) string {
+	cpus := float64(r.CPUs.ServerCount + r.CPUs.GeneratorCount - r.CPUs.Shared)
+	if cpus <= 0 || r.Workload == result.Idle || r.DurationSec <= 0 {
+		return ""
+	}
+	share := r.Machine.StolenSec / (r.DurationSec * cpus)
+	if share <= StolenShare {
+		return ""
+	}
+	return fmt.Sprintf("the hypervisor took %.1f %% of the CPU time", 100*share)
+}
+
+// OtherProcesses fails a repeat beside which something else ran. What an idle
+// connection takes of memory does not depend on it.
+func OtherProcesses(r *result.Repeat) string {
+	if r.Workload == result.Idle {
+		return ""
+	}
+	var names []string
+	for _, p := range r.Machine.Others {
+		if p.Cores > OtherCores {
+			names = append(names, fmt.Sprintf("%s (pid %d) %.2f", p.Name, p.PID, p.Cores))
+		}
+	}
+	if names == nil {
+		return ""
+	}
+	return "other processes used the CPUs, in cores: " + strings.Join(names, ", ")
+}
+
+func duration(sec float64) string {
+	switch {
+	case sec < 1e-3:
+		return fmt.Sprintf("%.0f µs", sec*1e6)
+	case sec < 1:
+		return fmt.Sprintf("%.3g ms", sec*1e3)
+	}
+	return fmt.Sprintf("%.3g s", sec)
 }

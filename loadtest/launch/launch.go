@@ -26,9 +26,9 @@ import (
 // {protocol} and {cpus} are filled in.
 type Spec struct {
 	Argv     []string
-	Protocol string // "http" or "echo": how readiness is asked for
-	Host     string // to listen on; 127.0.0.1 when empty
-	CPUs     int    // for {cpus}; all when 0
+	Protocol string      // "http" or "echo": how readiness is asked for
+	Host     string      // to listen on; 127.0.0.1 when empty
+	CPUs     host.CPUSet // to run on, and their number for {cpus}; those of this process when empty
 	// ReadyTimeout bounds the wait for the first answer; 15 s when 0.
 	ReadyTimeout time.Duration
 }
@@ -65,9 +65,6 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 	if spec.Host == "" {
 		spec.Host = "127.0.0.1"
 	}
-	if spec.CPUs == 0 {
-		spec.CPUs = runtime.NumCPU()
-	}
 	if spec.ReadyTimeout == 0 {
 		spec.ReadyTimeout = readyTimeout
 	}
@@ -92,7 +89,13 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 		// The kernel's parent-death signal goes off when the thread that
 		// started the child ends, so this thread stays until the child does.
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		if len(spec.CPUs) == 0 {
+			defer runtime.UnlockOSThread()
+		} else if err := host.Bind(spec.CPUs); err != nil {
+			// A thread whose binding was changed is not unlocked: it ends here.
+			started <- err
+			return
+		}
 		err := s.cmd.Start()
 		started <- err
 		if err == nil {
@@ -112,10 +115,14 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 
 // Fill replaces the placeholders of an argument list.
 func Fill(argv []string, spec Spec, port int) []string {
+	cpus := len(spec.CPUs)
+	if cpus == 0 {
+		cpus = runtime.NumCPU()
+	}
 	r := strings.NewReplacer(
 		"{addr}", net.JoinHostPort(spec.Host, strconv.Itoa(port)),
 		"{host}", spec.Host, "{port}", strconv.Itoa(port),
-		"{protocol}", spec.Protocol, "{cpus}", strconv.Itoa(spec.CPUs),
+		"{protocol}", spec.Protocol, "{cpus}", strconv.Itoa(cpus),
 	)
 	out := make([]string, len(argv))
 	for i, a := range argv {

@@ -260,7 +260,7 @@ func TestAServerDoesNotOutliveItsHarness(t *testing.T) {
 }
 
 func TestFill(t *testing.T) {
-	got := Fill([]string{"s", "--addr={addr}", "{host}", "{port}", "{protocol}x{cpus}"}, Spec{Host: "127.0.0.1", Protocol: "echo", CPUs: 2}, 81)
+	got := Fill([]string{"s", "--addr={addr}", "{host}", "{port}", "{protocol}x{cpus}"}, Spec{Host: "127.0.0.1", Protocol: "echo", CPUs: host.CPUSet{0, 3}}, 81)
 	if want := []string{"s", "--addr=127.0.0.1:81", "127.0.0.1", "81", "echox2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}

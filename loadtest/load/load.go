@@ -1,19 +1,82 @@
 // Package load is what a campaign and a generator say to each other: what to
-// ask of which server, when to look at it, and what was measured.
+// ask of which server, by how many clients and when, when to look at it, and
+// what was measured. All of it can be sent from one process to another.
 package load
 
 import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // A Target is what to ask of which server.
 type Target struct {
-	Addr         string // host:port
-	Protocol     string
-	Workload     string
-	PayloadBytes int // of an echo
+	Addr     string // host:port
+	Protocol string // "http" or "echo"
+	// Requests are asked for by their weights, in a fixed rotation that is the
+	// same for every run. Most targets have one.
+	Requests []Request
+}
+
+// A Request is one kind of request.
+type Request struct {
+	Workload     string        // "plaintext", "echo", "wait", …
+	PayloadBytes int           // of an echo
+	Time         time.Duration // of a wait, a block or a burst of CPU work
+	Weight       int           // share of the requests; 0 is 1
+}
+
+// A Population is who asks. The clients of one generator may be a part of all
+// clients: those with the numbers First to First+Clients-1.
+type Population struct {
+	Clients int // connections, with at most one request in flight each
+	First   int
+	// Active clients ask, the others hold their connections and are probed at
+	// the end; all of them if 0.
+	Active int
+	// PerRequest clients open a connection for each request, and close it.
+	PerRequest bool
+	// ConnectRate bounds the connections opened a second; 5,000 if 0.
+	ConnectRate float64
+}
+
+// Work is what a population does.
+type Work struct {
+	Loop   string        // result.Closed, result.Open, or "" to only hold the connections and probe them
+	Pace   Pace          // of the open loop
+	Warmup time.Duration // unmeasured
+	Length time.Duration // of the measured window
+	// Requests ends the window when so many have been answered, if that comes
+	// before Length.
+	Requests int64
+	// Start is when the warm-up begins; at once if zero. Several generators
+	// begin at one instant by it.
+	Start time.Time
+}
+
+// Shapes of an open loop's rate.
+const (
+	Constant = "constant" // Rate throughout
+	Steps    = "steps"    // Rate to To in N equal steps
+	Linear   = "linear"   // from Rate to To
+	Sine     = "sine"     // around Rate, by Amplitude, once a Period
+)
+
+// A Pace is the schedule of an open loop, from the start of the warm-up, at the
+// first rate, through the window. Of N generators with n lanes each, every lane
+// sends its share: lane i of L sends at a rate of 1/L, i/L of an interval late.
+type Pace struct {
+	Shape     string // Constant if empty
+	Rate      float64
+	To        float64
+	N         int
+	Amplitude float64
+	Period    time.Duration
+	// Share of the whole that this generator sends, and the share that those
+	// before it do: 1 and 0 for a single one.
+	Share, Before float64
 }
 
 // Marks are called at the edges of the measured window, while the load goes
@@ -24,26 +87,124 @@ type Marks struct {
 	Open   func() error
 	Second func(at time.Duration) error // each full second but the last
 	Close  func() error
+	// Progress is told each interval of the window once it is complete, n from
+	// 0, from another goroutine than the others. It must not keep the interval.
+	Progress func(n int, s *Interval)
+}
+
+// Connected says how the connections were opened.
+type Connected struct {
+	Sec       float64
+	Refused   int                     // attempts that failed, of any kind
+	Last      string                  // the last failure
+	Histogram *hdrhistogram.Histogram // of a single connect, nanoseconds
 }
 
 // A Window is what was measured between two instants.
 type Window struct {
-	Started time.Time
-	Length  time.Duration
-	Seconds []Second
+	Started   time.Time
+	Length    time.Duration
+	Intervals []*Interval // of one second, but the last
 	// Errors counts, by kind, the requests of the window and of the time
 	// behind it until all clients had stopped.
-	Errors   map[string]int64
-	Requests int64 // answered rightly within the window
-	BytesIn  int64
-	BytesOut int64
-	Service  *hdrhistogram.Histogram // nanoseconds
+	Errors map[string]int64
+	// Due is how many requests the schedule had for the window, Unsent how many
+	// of all that were due by its end had not been sent, as no client was free
+	// (open loop).
+	Due, Unsent int64
+	Answered    int64 // probes, of connections that were held
+	BytesIn     int64
+	BytesOut    int64
+	// Slices counts the answers in equal parts of the window, SliceLength each;
+	// what is left at the end is in none.
+	Slices []int64
+	// Clients is the number of active clients that could answer evenly, Sum and
+	// Squares the sums of their answers and of the squares of these.
+	Clients      int64
+	Sum, Squares float64
+	// Connect is how long each connect within the window took, where clients
+	// open one for each request.
+	Connect *hdrhistogram.Histogram
 }
 
-// A Second is one interval of a window; the last one may be shorter.
-type Second struct {
-	Service *hdrhistogram.Histogram
+// SliceLength is the length of a part of the window in Window.Slices.
+const SliceLength = 50 * time.Millisecond
+
+// An Interval is one second of a window, or a whole one.
+type Interval struct {
+	Service  *hdrhistogram.Histogram // from the actual send, nanoseconds
+	Response *hdrhistogram.Histogram // from the scheduled send; open loop only, else nil
+	// Lag is how late the generator sent, counted from when the request was due
+	// and a client was free for it; open loop only, else nil.
+	Lag     *hdrhistogram.Histogram
 	Errored int64
+}
+
+// NewInterval is an empty interval of a loop.
+func NewInterval(loop string) *Interval {
+	s := &Interval{Service: NewHistogram()}
+	if loop == result.Open {
+		s.Response, s.Lag = NewHistogram(), NewHistogram()
+	}
+	return s
+}
+
+// Add merges another interval into this one.
+func (s *Interval) Add(o *Interval) {
+	s.Service.Merge(o.Service)
+	if o.Response != nil {
+		if s.Response == nil {
+			s.Response, s.Lag = NewHistogram(), NewHistogram()
+		}
+		s.Response.Merge(o.Response)
+		s.Lag.Merge(o.Lag)
+	}
+	s.Errored += o.Errored
+}
+
+// Whole is all intervals of the window in one.
+func (w *Window) Whole() *Interval {
+	all := &Interval{Service: NewHistogram()}
+	for _, s := range w.Intervals {
+		all.Add(s)
+	}
+	return all
+}
+
+// Add merges what another generator measured in the same window.
+func (w *Window) Add(o *Window) {
+	for i, s := range o.Intervals {
+		if i == len(w.Intervals) {
+			w.Intervals = append(w.Intervals, &Interval{Service: NewHistogram()})
+		}
+		w.Intervals[i].Add(s)
+	}
+	if w.Errors == nil {
+		w.Errors = map[string]int64{}
+	}
+	for kind, n := range o.Errors {
+		w.Errors[kind] += n
+	}
+	for i, n := range o.Slices {
+		if i == len(w.Slices) {
+			w.Slices = append(w.Slices, 0)
+		}
+		w.Slices[i] += n
+	}
+	w.Due += o.Due
+	w.Unsent += o.Unsent
+	w.Answered += o.Answered
+	w.BytesIn += o.BytesIn
+	w.BytesOut += o.BytesOut
+	w.Clients += o.Clients
+	w.Sum += o.Sum
+	w.Squares += o.Squares
+	if o.Connect != nil {
+		if w.Connect == nil {
+			w.Connect = NewHistogram()
+		}
+		w.Connect.Merge(o.Connect)
+	}
 }
 
 // NewHistogram is an empty histogram of nanoseconds, up to ten minutes with

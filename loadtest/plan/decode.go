@@ -231,6 +231,16 @@ func (d *decoder) oneOf(dst *string, allowed []string) decode {
 	}
 }
 
+func (d *decoder) truth(dst *bool) decode {
+	return func(n ast.Node, path string) {
+		if b, ok := n.(*ast.BoolNode); ok {
+			*dst = b.Value
+			return
+		}
+		d.failAt(n, path, fmt.Sprintf("is %s; allowed: true, false", what(n)))
+	}
+}
+
 // int decodes a whole number. Underscores may group its digits.
 func (d *decoder) int(n ast.Node, path string, low, high int) int {
 	if in, ok := n.(*ast.IntegerNode); ok {

@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -13,16 +15,59 @@ import (
 type Plan struct {
 	Config *Config
 	Models []result.Info // in the order of the config
-	Cells  []result.Key  // in the order of the config
-	// Workload of each cell.
-	workloads map[result.Key]Workload
+	Cells  []Cell        // in the order of the config
+}
+
+// A Cell is one measured combination, with all that its key only names.
+type Cell struct {
+	Key        result.Key
+	Model      result.Info
+	Workload   Workload
+	Generator  string
+	Experiment *Experiment
+}
+
+// PerRequest tells whether the cell's clients open a connection for each
+// request, because the config says so or the model closes it.
+func (c *Cell) PerRequest() bool { return c.Experiment.PerRequest || c.Model.ClosesEach }
+
+// Population is the cell's clients.
+func (c *Cell) Population() load.Population {
+	return load.Population{
+		Clients: c.Key.Clients, Active: c.Experiment.Active.Of(c.Key.Clients),
+		PerRequest: c.PerRequest(), ConnectRate: c.Experiment.ConnectRate,
+	}
+}
+
+// Work is what they do. Capacity is the cell's closed-loop throughput, for a
+// rate that is a fraction of it.
+func (c *Cell) Work(capacity float64) load.Work {
+	e := c.Experiment
+	w := load.Work{Loop: c.Key.Loop, Warmup: e.Warmup, Length: e.Duration, Requests: e.Requests}
+	switch {
+	case c.Key.Workload == result.Idle:
+		w.Loop, w.Warmup = "", 0
+	case w.Loop == result.Open:
+		of := func(r Rate) float64 { return r.Of(c.Key.Clients, capacity) }
+		w.Pace = load.Pace{
+			Shape: e.Shape.Kind, Rate: of(e.Rate), To: of(e.Shape.To), N: e.Shape.Steps,
+			Amplitude: of(e.Shape.Amplitude), Period: e.Shape.Period,
+		}
+	}
+	return w
+}
+
+// Closed is the key of the same cell in the closed loop.
+func (c *Cell) Closed() result.Key {
+	k := c.Key
+	k.Loop, k.Rate = result.Closed, ""
+	return k
 }
 
 // A Step is one repeat of one cell.
 type Step struct {
-	result.Key
-	Workload Workload
-	Repeat   int // from 1
+	*Cell
+	Repeat int // from 1
 }
 
 // Limit is the most clients that this host can hold, and why.
@@ -35,70 +80,208 @@ type Limit struct {
 // this host can hold, and lists its cells. Mistakes are Errors, as from Parse.
 func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	d := &decoder{file: cfg.File, places: cfg.places}
-	p := &Plan{Config: cfg, workloads: map[result.Key]Workload{}}
-	names := make([]string, 0, len(builtin)+len(cfg.Commands))
-	for _, m := range builtin {
-		names = append(names, m.Name)
-		if _, both := cfg.Commands[m.Name]; both {
-			at := "commands." + m.Name
+	p := &Plan{Config: cfg}
+	known := slices.Clone(builtin)
+	for name, c := range cfg.Commands {
+		if slices.ContainsFunc(builtin, func(m result.Info) bool { return m.Name == name }) {
+			at := "commands." + name
 			d.fail(d.places[at], at, "is the name of a built-in model; give the server another")
+			continue
 		}
+		known = append(known, result.Info{Name: name, Doc: c.Doc, Command: c.Run, ClosesEach: c.ClosesEach})
 	}
-	for name := range cfg.Commands {
-		names = append(names, name)
+	var all, used []string
+	for _, m := range known {
+		all = append(all, m.Name)
 	}
-	slices.Sort(names)
-	for i, name := range cfg.Models {
-		if n := slices.IndexFunc(builtin, func(m result.Info) bool { return m.Name == name }); n >= 0 {
-			p.Models = append(p.Models, builtin[n])
-		} else if c, ok := cfg.Commands[name]; ok {
-			p.Models = append(p.Models, result.Info{Name: name, Doc: c.Doc, Command: c.Run})
-		} else {
-			at := fmt.Sprintf("models[%d]", i)
-			d.fail(d.places[at], at, fmt.Sprintf("%q is neither built in nor among commands; allowed: %s", name, strings.Join(names, ", ")))
+	slices.Sort(all)
+	for _, e := range cfg.Experiments {
+		at := func(key string, i int) string {
+			key = fmt.Sprintf("%s[%d]", key, i)
+			if own := join(e.path, key); d.places[own] != (place{}) {
+				return own
+			}
+			return key
 		}
-	}
-	for i, n := range cfg.Clients {
-		if int64(n) > limit.Clients {
-			at := fmt.Sprintf("clients[%d]", i)
-			d.fail(d.places[at], at, fmt.Sprintf("%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why))
+		say := func(at, problem string) {
+			if !d.failed(at) {
+				d.fail(d.places[at], at, problem)
+			}
 		}
-	}
-	for i, w := range cfg.Workloads {
-		if cfg.Generator == "wrk" && (w.Protocol != "http" || w.Workload != "plaintext") {
-			at := fmt.Sprintf("workloads[%d]", i)
-			d.fail(d.places[at], at, fmt.Sprintf("wrk cannot do %s; allowed: http/plaintext", w))
+		for i, name := range e.Models {
+			n := slices.IndexFunc(known, func(m result.Info) bool { return m.Name == name })
+			switch {
+			case n < 0:
+				say(at("models", i), fmt.Sprintf("%q is neither built in nor among commands; allowed: %s", name, strings.Join(all, ", ")))
+			case !slices.Contains(used, name):
+				used = append(used, name)
+				p.Models = append(p.Models, known[n])
+			}
+		}
+		for i, n := range e.Clients {
+			if int64(n) > limit.Clients {
+				say(at("clients", i), fmt.Sprintf("%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why))
+			}
+			if e.Active.N > n {
+				key := join(e.path, "active")
+				if d.places[key] == (place{}) {
+					key = "active"
+				}
+				say(key, fmt.Sprintf("%d is more than there are clients; allowed: 1 to %d", e.Active.N, n))
+			}
+		}
+		for i, w := range e.Workloads {
+			for _, g := range e.Generators {
+				if ok, allowed := canDo(g, w); !ok {
+					say(at("workloads", i), fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))
+				}
+			}
 		}
 	}
 	for i, r := range cfg.Ratios {
 		for _, side := range []struct{ key, name string }{{"model", r.Model}, {"peer", r.Peer}} {
-			if !slices.Contains(cfg.Models, side.name) {
+			if !slices.Contains(used, side.name) {
 				at := fmt.Sprintf("ratios[%d].%s", i, side.key)
-				d.fail(d.places[at], at, fmt.Sprintf("%q is not measured; allowed: %s", side.name, strings.Join(cfg.Models, ", ")))
+				d.fail(d.places[at], at, fmt.Sprintf("%q is not measured; allowed: %s", side.name, strings.Join(used, ", ")))
 			}
 		}
 	}
 	if err := d.err(); err != nil {
 		return nil, err
 	}
-	for _, w := range cfg.Workloads {
-		for _, n := range cfg.Clients {
-			for _, m := range cfg.Models {
-				if c, ok := cfg.Commands[m]; ok && len(c.Protocols) > 0 && !slices.Contains(c.Protocols, w.Protocol) {
-					continue
-				}
-				k := result.Key{Model: m, Protocol: w.Protocol, Workload: w.Workload, Clients: n, Loop: cfg.Loop}
-				p.Cells = append(p.Cells, k)
-				p.workloads[k] = w
-			}
-		}
+	p.list(d)
+	if err := d.err(); err != nil {
+		return nil, err
 	}
 	return p, nil
 }
 
-// Without leaves out the cells of models that cannot be started here.
+// canDo tells whether a generator can ask for a workload, or for which it can.
+func canDo(generator string, w Workload) (ok bool, allowed string) {
+	switch generator {
+	case Wrk, WrkAll:
+		return w.String() == "http/plaintext", "http/plaintext"
+	case Stock:
+		one := len(w.Requests) == 1 && w.Protocol == "http"
+		return one && (w.Requests[0].Workload == "plaintext" || w.Requests[0].Workload == "echo"), "http/plaintext, http/echo"
+	}
+	return true, ""
+}
+
+// list makes the cells. Two of the same key are a mistake.
+func (p *Plan) list(d *decoder) {
+	seen := map[result.Key]*Experiment{}
+	several := p.severalGenerators()
+	for _, e := range p.Config.Experiments {
+		for _, w := range e.Workloads {
+			for _, n := range e.Clients {
+				for _, g := range e.Generators {
+					for _, m := range p.Models {
+						if !slices.Contains(e.Models, m.Name) {
+							continue
+						}
+						if c := p.Config.Commands[m.Name]; len(c.Protocols) > 0 && !slices.Contains(c.Protocols, w.Protocol) {
+							continue
+						}
+						for _, k := range e.keys(m.Name, w, n, e.setting(g, several)) {
+							if other := seen[k]; other != nil {
+								at := join(e.path, "setting")
+								d.fail(d.places[e.path], at, fmt.Sprintf("%v is a cell of %s too; a setting tells them apart", k, other.path))
+								return
+							}
+							seen[k] = e
+							p.Cells = append(p.Cells, Cell{Key: k, Model: m, Workload: w, Generator: g, Experiment: e})
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func (p *Plan) severalGenerators() bool {
+	first := p.Config.Experiments[0].Generators[0]
+	return slices.ContainsFunc(p.Config.Experiments, func(e *Experiment) bool {
+		return slices.ContainsFunc(e.Generators, func(g string) bool { return g != first })
+	})
+}
+
+// keys are the cells of one model, workload and number of clients: one for each
+// loop, the closed one first, as the open one may want to know its throughput.
+func (e *Experiment) keys(model string, w Workload, clients int, setting string) (keys []result.Key) {
+	k := result.Key{Model: model, Protocol: w.Protocol, Workload: w.Name(), Clients: clients, Loop: result.Closed, Setting: setting}
+	if slices.Contains(e.Loops, result.Closed) || k.Workload == result.Idle {
+		keys = append(keys, k)
+	}
+	if slices.Contains(e.Loops, result.Open) && k.Workload != result.Idle {
+		k.Loop, k.Rate = result.Open, e.Rate.String()
+		if s := e.Shape.String(); s != "" {
+			k.Rate += ", " + s
+		}
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// setting names what an experiment does that is not the usual.
+func (e *Experiment) setting(generator string, several bool) string {
+	var parts []string
+	if several {
+		parts = append(parts, "generator "+generator)
+	}
+	if e.Setting != "" {
+		parts = append(parts, e.Setting)
+	} else if len(e.ServerArgs) > 0 {
+		parts = append(parts, strings.TrimLeft(strings.Join(e.ServerArgs, " "), "-"))
+	}
+	if (e.Active != Share{}) {
+		parts = append(parts, "active "+e.Active.String())
+	}
+	if e.PerRequest {
+		parts = append(parts, "connection per request")
+	}
+	if e.CPUs.Server != "" {
+		parts = append(parts, "server cpus "+e.CPUs.Server)
+	}
+	if e.CPUs.Generator != "" {
+		parts = append(parts, "generator cpus "+e.CPUs.Generator)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Keys are those of the cells.
+func (p *Plan) Keys() []result.Key {
+	keys := make([]result.Key, len(p.Cells))
+	for i := range p.Cells {
+		keys[i] = p.Cells[i].Key
+	}
+	return keys
+}
+
+// Generators are all that the plan needs, in the order of the config.
+func (p *Plan) Generators() (all []string) {
+	for i := range p.Cells {
+		if g := p.Cells[i].Generator; !slices.Contains(all, g) {
+			all = append(all, g)
+		}
+	}
+	return all
+}
+
+// Without leaves out the cells of models and generators that are not here.
 func (p *Plan) Without(absent map[string]string) {
-	p.Cells = slices.DeleteFunc(p.Cells, func(k result.Key) bool { _, gone := absent[k.Model]; return gone })
+	p.Cells = slices.DeleteFunc(p.Cells, func(c Cell) bool {
+		_, model := absent[c.Key.Model]
+		_, generator := absent[c.Generator]
+		return model || generator
+	})
+}
+
+// Estimate is how long a step takes, roughly.
+func (s Step) Estimate() time.Duration {
+	e := s.Experiment
+	ramp := time.Duration(float64(s.Key.Clients) / e.ConnectRate * float64(time.Second))
+	return e.Warmup + e.Duration + ramp + 700*time.Millisecond
 }
 
 // Steps is the order of measuring. Every cell comes once before any comes a
@@ -106,28 +289,47 @@ func (p *Plan) Without(absent map[string]string) {
 // round the models of one workload and tier follow each other, since it is they
 // that are compared and a minute later the machine may be another; which tier
 // comes when, and in what order its models, is shuffled anew for each round. The
-// same seed gives the same order.
+// two loops of a model follow each other, the closed one first. The same seed
+// gives the same order.
 func (p *Plan) Steps() []Step {
 	type tier struct {
-		Workload
-		clients int
+		experiment *Experiment
+		workload   string
+		clients    int
+	}
+	type unit struct { // the loops of one
+		model, setting string
 	}
 	var tiers []tier
-	cells := map[tier][]result.Key{}
-	for _, k := range p.Cells {
-		t := tier{p.workloads[k], k.Clients}
+	units := map[tier][]unit{}
+	cells := map[tier]map[unit][]*Cell{}
+	most := 0
+	for i := range p.Cells {
+		c := &p.Cells[i]
+		t := tier{c.Experiment, c.Workload.String(), c.Key.Clients}
 		if cells[t] == nil {
 			tiers = append(tiers, t)
+			cells[t] = map[unit][]*Cell{}
 		}
-		cells[t] = append(cells[t], k)
+		u := unit{c.Key.Model, c.Key.Setting}
+		if cells[t][u] == nil {
+			units[t] = append(units[t], u)
+		}
+		cells[t][u] = append(cells[t][u], c)
+		most = max(most, c.Experiment.Repeats)
 	}
 	var steps []Step
-	for repeat := 1; repeat <= p.Config.Repeats; repeat++ {
+	for repeat := 1; repeat <= most; repeat++ {
 		rng := rand.New(rand.NewPCG(p.Config.Seed, uint64(repeat)))
 		for _, i := range rng.Perm(len(tiers)) {
-			of := cells[tiers[i]]
-			for _, j := range rng.Perm(len(of)) {
-				steps = append(steps, Step{Key: of[j], Workload: tiers[i].Workload, Repeat: repeat})
+			t := tiers[i]
+			for _, j := range rng.Perm(len(units[t])) {
+				if repeat > t.experiment.Repeats {
+					continue
+				}
+				for _, c := range cells[t][units[t][j]] {
+					steps = append(steps, Step{Cell: c, Repeat: repeat})
+				}
 			}
 		}
 	}

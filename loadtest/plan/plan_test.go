@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:1:1: workloads: is missing; it needs at least one entry`,
 		}},
 		{"an unknown key is named with those that are known", good + "client: 5\n", []string{
-			`c.yaml:15:1: client: unknown key; allowed: clients, commands, connect_rate, duration, generator, loop, models, ratios, repeats, seed, title, warmup, workloads`,
+			`c.yaml:15:1: client: unknown key; allowed: active, clients, commands, connect_rate, connection, cpus, duration, experiments, generator, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, title, warmup, workloads`,
 		}},
 		{"a key that is there twice", good + "seed: 8\n", []string{`c.yaml:15:1: not YAML: mapping key "seed" already defined at [14:1]`}},
 		{"zero clients", strings.Replace(good, "[10,", "[0,", 1), []string{`c.yaml:10:11: clients[0]: is 0; allowed: a whole number from 1 to 10000000`}},
@@ -56,8 +57,31 @@ func TestMistakes(t *testing.T) {
 		{"a duration without a unit", strings.Replace(good, "1.5s", "2", 1), []string{`c.yaml:12:11: duration: is 2; allowed: a duration from 100ms to 1h0m0s, such as 500ms or 2s`}},
 		{"a negative duration", strings.Replace(good, "1.5s", "-2s", 1), []string{`c.yaml:12:11: duration: is "-2s"; allowed: a duration from 100ms to 1h0m0s, such as 500ms or 2s`}},
 		{"no repeats", strings.Replace(good, "repeats: 2", "repeats: 0", 1), []string{`c.yaml:13:10: repeats: is 0; allowed: a whole number from 1 to 1000`}},
-		{"a loop that is not there", good + "loop: open\n", []string{`c.yaml:15:7: loop: "open" is not allowed; allowed: closed`}},
-		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is no workload over http; allowed: plaintext, echo, idle`}},
+		{"a loop that is not there", good + "loop: half\n", []string{`c.yaml:15:7: loop: "half" is not allowed; allowed: closed, open`}},
+		{"an open loop without a rate", good + "loop: open\n", []string{`c.yaml:2:1: rate: is missing; an open loop needs one, such as 500/s, 2/s per client or 70%`}},
+		{"a rate without an open loop", good + "rate: 5/s\n", []string{`c.yaml:15:7: rate: is only for loop: open, or [closed, open]`}},
+		{"a rate without a unit", good + "loop: open\nrate: 5\n", []string{`c.yaml:16:7: rate: is 5; allowed: a rate above 0 and up to 10000000, such as 500/s, 2/s per client, or 70% of what the closed loop reached`}},
+		{"a rate of nothing", good + "loop: open\nrate: 0/s\n", []string{`c.yaml:16:7: rate: is "0/s"; allowed: a rate above 0 and up to 10000000, such as 500/s, 2/s per client, or 70% of what the closed loop reached`}},
+		{"a fraction of what is not measured", good + "loop: open\nrate: 70%\n", []string{`c.yaml:16:7: rate: is a fraction of the closed loop's throughput, so loop must be [closed, open]`}},
+		{"an unknown shape", good + "loop: open\nrate: 5/s\nshape: {kind: saw}\n", []string{`c.yaml:17:15: shape.kind: "saw" is not allowed; allowed: constant, steps, linear, sine`}},
+		{"a ramp to nowhere", good + "loop: open\nrate: 5/s\nshape: {kind: linear}\n", []string{`c.yaml:17:8: shape.to: is missing; the shape linear needs it`}},
+		{"a sine below nothing", good + "loop: open\nrate: 5/s\nshape: {kind: sine, amplitude: 5/s, period: 1s}\n", []string{`c.yaml:17:8: shape: the amplitude 5/s must be less than the rate, 5/s`}},
+		{"a ramp between kinds of rate", good + "loop: open\nrate: 5/s\nshape: {kind: linear, to: 7/s per client}\n", []string{`c.yaml:17:8: shape: 7/s per client and the rate, 5/s, must be of one kind`}},
+		{"more active clients than there are", good + "active: 11\n", []string{`c.yaml:15:9: active: 11 is more than there are clients; allowed: 1 to 10`}},
+		{"active clients of no kind", good + "active: 110%\n", []string{`c.yaml:15:9: active: is "110%"; allowed: a number of clients, or a part of them above 0% and up to 100%`}},
+		{"idle clients that have no connection", good + "active: 1%\nconnection: per-request\n", []string{`c.yaml:15:9: active: idle clients hold their connection, which per-request clients do not have`}},
+		{"CPUs by name", good + "cpus: {server: first}\n", []string{`c.yaml:15:16: cpus.server: is "first"; allowed: numbers of CPUs, such as "0-3,8"`}},
+		{"CPUs in words", good + "cpus: split\n", []string{`c.yaml:15:7: cpus: is "split"; allowed: shared, or the sets {server: "0", generator: "1"}`}},
+		{"a wait without its time", strings.Replace(good, "workload: plaintext", "workload: wait", 1), []string{`c.yaml:5:5: workloads[0].time: is missing; http/wait takes a time, such as 50ms`}},
+		{"a time where none is taken", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    time: 5ms", 1), []string{`c.yaml:7:11: workloads[0].time: http/plaintext takes no time; only wait, block, cpu do`}},
+		{"a wait of half a millisecond", strings.Replace(good, "workload: plaintext", "workload: wait\n    time: 500us", 1), []string{`c.yaml:7:11: workloads[0].time: 500µs is no whole number of 1ms`}},
+		{"a mix of one", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}]", 1), []string{`c.yaml:6:10: workloads[0].mix: needs at least two entries`}},
+		{"a mix beside a workload", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    mix: [{workload: plaintext}]", 1), []string{`c.yaml:7:10: workloads[0].mix: is instead of workload, payload_bytes, time and weight, not beside them`}},
+		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports call the experiment by it`}},
+		{"an experiment's own mistakes", good + "experiments:\n  - name: a\n    models: [threads]\n", []string{`c.yaml:17:14: experiments[0].models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
+		{"two experiments with the same cells", good + "experiments: [{name: a}, {name: b}]\n", []string{`c.yaml:15:26: experiments[1].setting: thread http/plaintext closed clients=10 is a cell of experiments[0] too; a setting tells them apart`}},
+		{"wrk in an open loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: [vegeta, wrk]\nloop: open\nrate: 5/s\n", []string{`c.yaml:12:21: generator[1]: wrk cannot do an open loop; allowed: vegeta`}},
+		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is no workload over http; allowed: plaintext, echo, wait, block, cpu, counter, idle`}},
 		{"a payload where none is sent", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    payload_bytes: 5", 1), []string{`c.yaml:7:20: workloads[0].payload_bytes: http/plaintext sends no payload; only echo does`}},
 		{"a workload without its protocol", strings.Replace(good, "  - protocol: http\n    workload", "  - workload", 1), []string{`c.yaml:5:5: workloads[0].protocol: is missing; allowed: http, echo`}},
 		{"several mistakes are all reported, in the order of the file", strings.NewReplacer("[10,", "[0,", "seed: 7", "seed: x").Replace(good), []string{
@@ -70,7 +94,7 @@ func TestMistakes(t *testing.T) {
 		{"a command without arguments", good + "commands:\n  nginx:\n    doc: x\n", []string{`c.yaml:17:5: commands.nginx.run: is missing; it is the argument list of the server`}},
 		{"a misspelt placeholder", good + "commands:\n  nginx:\n    run: [nginx, \"{adr}\"]\n", []string{`c.yaml:17:18: commands.nginx.run[1]: {adr} is nothing that is filled in; allowed: {addr}, {host}, {port}, {protocol}, {cpus}`}},
 		{"a ratio to what is not measured", good + "ratios:\n  - {model: thread, peer: nginx, metric: throughput}\n", []string{`c.yaml:16:27: ratios[0].peer: "nginx" is not measured; allowed: thread, eventloop`}},
-		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo; allowed: http/plaintext`}},
+		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: http/plaintext`}}, // and the payload is part of the name
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -106,22 +130,29 @@ func mustPlan(t *testing.T, text string) *Plan {
 
 func TestCellsFollowTheConfig(t *testing.T) {
 	p := mustPlan(t, good)
-	if p.Config.Name != "c" || p.Config.Warmup != 0 || p.Config.Seed != 7 {
+	if p.Config.Name != "c" || p.Config.Experiments[0].Warmup != 0 || p.Config.Seed != 7 {
 		t.Errorf("config is %+v", p.Config)
 	}
 	var got []string
-	for _, k := range p.Cells {
+	for _, k := range p.Keys() {
 		got = append(got, k.String())
 	}
 	want := []string{
 		"thread http/plaintext closed clients=10", "eventloop http/plaintext closed clients=10",
 		"thread http/plaintext closed clients=1000", "eventloop http/plaintext closed clients=1000",
-		"thread echo/echo closed clients=10", "eventloop echo/echo closed clients=10",
-		"thread echo/echo closed clients=1000", "eventloop echo/echo closed clients=1000",
+		"thread echo/echo-100B closed clients=10", "eventloop echo/echo-100B closed clients=10",
+		"thread echo/echo-100B closed clients=1000", "eventloop echo/echo-100B closed clients=1000",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
+}
+
+func order(steps []Step) (keys []string) {
+	for _, s := range steps {
+		keys = append(keys, fmt.Sprint(s.Key, s.Repeat))
+	}
+	return keys
 }
 
 func TestStepsAreInterleavedAndReproducible(t *testing.T) {
@@ -146,8 +177,8 @@ func TestStepsAreInterleavedAndReproducible(t *testing.T) {
 				t.Errorf("round %d has repeat %d of %v", r+1, s.Repeat, s.Key)
 			}
 			seen[s.Key] = true
-			order = append(order, s.String())
-			if s.Workload.Protocol != s.Protocol || s.Workload.Workload != s.Key.Workload {
+			order = append(order, s.Key.String())
+			if s.Workload.Protocol != s.Key.Protocol || s.Workload.Name() != s.Key.Workload {
 				t.Errorf("step %v has the workload %v", s.Key, s.Workload)
 			}
 		}
@@ -156,23 +187,67 @@ func TestStepsAreInterleavedAndReproducible(t *testing.T) {
 	if len(orders) != 2 {
 		t.Error("both rounds have the same order")
 	}
-	if !slices.Equal(steps, mustPlan(t, good).Steps()) {
+	if !slices.Equal(order(steps), order(mustPlan(t, good).Steps())) {
 		t.Error("the same seed gave another order")
 	}
-	if slices.Equal(steps, mustPlan(t, strings.Replace(good, "seed: 7", "seed: 8", 1)).Steps()) {
+	if slices.Equal(order(steps), order(mustPlan(t, strings.Replace(good, "seed: 7", "seed: 8", 1)).Steps())) {
 		t.Error("another seed gave the same order")
+	}
+}
+
+func TestOpenLoopsAndSettings(t *testing.T) {
+	p := mustPlan(t, `
+models: [thread]
+workloads:
+  - protocol: http
+    mix: [{workload: echo, weight: 99}, {workload: block, time: 100ms}]
+clients: [10, 200]
+loop: [open, closed]
+rate: 70%
+experiments:
+  - name: ramp
+    rate: 2/s per client
+    shape: {kind: linear, to: 4/s per client}
+    active: 10%
+    clients: [100]
+    loop: open
+  - name: pinned
+    cpus: {server: 0, generator: "1-3"}
+    server_args: [--offload]
+    clients: [10]
+`)
+	want := []string{
+		"thread http/echo+1%block-100ms open clients=100 rate=2/s-per-client,-linear-to-4/s-per-client (active 10%)",
+		"thread http/echo+1%block-100ms closed clients=10 (offload, server cpus 0, generator cpus 1-3)",
+		"thread http/echo+1%block-100ms open clients=10 rate=70% (offload, server cpus 0, generator cpus 1-3)",
+	}
+	var got []string
+	for _, k := range p.Keys() {
+		got = append(got, k.String())
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	if w := p.Cells[0].Work(0); w.Pace.Rate != 200 || w.Pace.To != 400 || p.Cells[0].Population().Active != 10 {
+		t.Errorf("work %+v by %+v", w, p.Cells[0].Population())
+	}
+	if w := p.Cells[2].Work(1000); w.Pace.Rate != 700 || p.Cells[2].Closed() != p.Cells[1].Key {
+		t.Errorf("work %+v, closed %v", w, p.Cells[2].Closed())
+	}
+	if s := p.Steps(); len(s) != 9 || p.Cells[2].Experiment.Clients[0] != 10 {
+		t.Errorf("%d steps", len(s))
 	}
 }
 
 func TestACommandIsMeasuredOnlyOverItsProtocols(t *testing.T) {
 	p := mustPlan(t, strings.Replace(good, "[thread,", "[nginx,", 1)+"commands:\n  nginx:\n    run: [nginx]\n    protocols: [http]\n")
-	for _, k := range p.Cells {
+	for _, k := range p.Keys() {
 		if k.Model == "nginx" && k.Protocol != "http" {
 			t.Errorf("nginx is asked for %v", k)
 		}
 	}
 	p.Without(map[string]string{"nginx": "not installed"})
-	if slices.ContainsFunc(p.Cells, func(k result.Key) bool { return k.Model == "nginx" }) || len(p.Cells) == 0 {
+	if slices.ContainsFunc(p.Keys(), func(k result.Key) bool { return k.Model == "nginx" }) || len(p.Cells) == 0 {
 		t.Errorf("cells without nginx: %v", p.Cells)
 	}
 }
@@ -186,7 +261,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p, err := Make(cfg, builtin, limit); err == nil && len(p.Steps()) != len(p.Cells)*cfg.Repeats {
+		if p, err := Make(cfg, builtin, limit); err == nil && len(cfg.Experiments) == 1 && len(p.Steps()) != len(p.Cells)*cfg.Experiments[0].Repeats {
 			t.Errorf("%d steps for %d cells", len(p.Steps()), len(p.Cells))
 		}
 	})

@@ -19,6 +19,7 @@ const (
 	SeriesFile = "series.jsonl"
 	BenchFile  = "bench.txt"
 	HDRDir     = "hdr"
+	RawDir     = "raw"
 	ChartsDir  = "charts"
 )
 

@@ -60,10 +60,14 @@ const Idle = "idle"
 type Repeat struct {
 	Run string `json:"run"`
 	Key
-	Repeat   int       `json:"repeat"`             // from 1
-	RateRPS  float64   `json:"rate_rps,omitempty"` // open loop: the mean that was asked for
-	Started  time.Time `json:"started"`            // of the measured window
-	AskedSec float64   `json:"asked_sec"`
+	Repeat int `json:"repeat"` // from 1
+	// PerRequest says that the clients opened a connection for each request.
+	PerRequest bool      `json:"per_request,omitempty"`
+	RateRPS    float64   `json:"rate_rps,omitempty"` // open loop: the mean that was asked for
+	Started    time.Time `json:"started"`            // of the measured window
+	AskedSec   float64   `json:"asked_sec"`
+	// AskedRequests ends the window, if it comes before its time; 0 is no bound.
+	AskedRequests int64 `json:"asked_requests,omitempty"`
 	// DurationSec is the measured window: from its first instant to its last,
 	// on the generator's monotonic clock.
 	DurationSec float64 `json:"duration_sec"`
@@ -350,15 +354,22 @@ type Info struct {
 	Doc  string `json:"doc"`
 	// Command is the argument list of a server that is not built in.
 	Command []string `json:"command,omitempty"`
+	// ClosesEach says that it closes each connection behind one answer, so that
+	// its clients connect anew for each request.
+	ClosesEach bool `json:"closes_each,omitempty"`
 }
 
 // Ratio asks how a model does beside a peer measured in the same run.
 type Ratio struct {
 	Model    string `json:"model"`
 	Peer     string `json:"peer"`
-	Metric   string `json:"metric"` // "throughput", "p99", "cpu" or "memory"
+	Metric   string `json:"metric"` // "throughput", "p99", "cpu", "memory" or "generator-cpu"
 	Protocol string `json:"protocol,omitempty"`
 	Workload string `json:"workload,omitempty"`
+	// Setting and PeerSetting compare cells of different settings, also of one
+	// model; cells of equal settings are compared if both are empty.
+	Setting     string `json:"setting,omitempty"`
+	PeerSetting string `json:"peer_setting,omitempty"`
 	// AtLeast and AtMost are the wanted bounds; 0 means none.
 	AtLeast float64 `json:"at_least,omitempty"`
 	AtMost  float64 `json:"at_most,omitempty"`

@@ -26,6 +26,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // script has wrk print its numbers unrounded, and its whole histogram.
@@ -48,16 +49,27 @@ const connectTimeout = 10 * time.Second
 // Clients are those of wrk. They exist while Run does.
 type Clients struct {
 	target      load.Target
-	n           int
+	n, threads  int
 	established atomic.Int64
+	tree        host.Tree
 }
 
-// New prepares n clients.
-func New(t load.Target, n int) *Clients { return &Clients{target: t, n: n} }
+// New prepares n clients, shared out to at most as many threads.
+func New(t load.Target, n, threads int) *Clients {
+	return &Clients{target: t, n: n, threads: max(1, min(n, threads))}
+}
 
-// Attackers is the number of wrk's threads: one, as many as cores are left to
-// a generator beside a server on two.
-func (c *Clients) Attackers() int { return 1 }
+// Workers is the number of wrk's threads.
+func (c *Clients) Workers() int { return c.threads }
+
+// CPU is the time that wrk has used, in seconds, to 1/100 s.
+func (c *Clients) CPU() (float64, error) {
+	if c.tree.PGID == 0 {
+		return 0, nil
+	}
+	cpu, err := c.tree.CPU()
+	return cpu.User + cpu.Sys, err
+}
 
 // Established counts the connections by the kernel, as wrk does not say.
 func (c *Clients) Established() int { return int(c.established.Load()) }
@@ -65,13 +77,12 @@ func (c *Clients) Established() int { return int(c.established.Load()) }
 // Close does nothing: wrk closes its connections when it ends.
 func (c *Clients) Close() error { return nil }
 
-// Hold is not something that wrk can do.
-func (c *Clients) Hold(context.Context, time.Duration, load.Marks) (*load.Window, error) {
-	return nil, errors.New("wrk cannot hold idle connections")
-}
-
-// Run runs wrk for at least warmup, and then for length measured.
-func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m load.Marks) (*load.Window, error) {
+// Run runs wrk for at least the warm-up, and then for the window. It can only
+// do the closed loop.
+func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+	if work.Loop != result.Closed {
+		return nil, errors.New("wrk can only do the closed loop")
+	}
 	dir, err := os.MkdirTemp("", "tierbench-wrk-")
 	if err != nil {
 		return nil, err
@@ -83,17 +94,18 @@ func (c *Clients) Run(ctx context.Context, warmup, length time.Duration, m load.
 	}
 	// A second more than is needed covers the connecting and wrk's whole
 	// seconds.
-	seconds := int(math.Ceil((warmup + length + time.Second).Seconds()))
-	cmd := exec.CommandContext(ctx, "wrk", "-t1", "-c"+strconv.Itoa(c.n), "-d"+strconv.Itoa(seconds)+"s",
-		"--timeout", "10s", "--latency", "-s", lua, "http://"+c.target.Addr+"/"+c.target.Workload)
+	seconds := int(math.Ceil((work.Warmup + work.Length + time.Second).Seconds()))
+	cmd := exec.CommandContext(ctx, "wrk", "-t"+strconv.Itoa(c.threads), "-c"+strconv.Itoa(c.n), "-d"+strconv.Itoa(seconds)+"s",
+		"--timeout", "10s", "--latency", "-s", lua, "http://"+c.target.Addr+"/"+c.target.Requests[0].Workload)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start wrk: %w", err)
 	}
-	w := &load.Window{Errors: map[string]int64{}, Service: load.NewHistogram()}
-	err = c.window(ctx, w, warmup, length, m)
+	c.tree.PGID = cmd.Process.Pid
+	w := &load.Window{Errors: map[string]int64{}}
+	err = c.window(ctx, w, work.Warmup, work.Length, m)
 	if err != nil {
 		_ = cmd.Process.Kill() // ended already at worst
 	}
@@ -194,11 +206,27 @@ func parse(out []byte, w *load.Window) error {
 	if o.DurationUS <= 0 {
 		return fmt.Errorf("wrk measured %d µs", o.DurationUS)
 	}
+	// What wrk counted is of its whole run: the window gets its share of it. Its
+	// histogram may hold more values than there were requests, as it adds some
+	// for waits that were longer than usual.
+	share := float64(w.Length.Microseconds()) / float64(o.DurationUS)
+	all := load.NewInterval(result.Closed)
+	var total, seen, given int64
 	for _, v := range o.Values {
-		if err := w.Service.RecordValues(v[0]*int64(time.Microsecond), v[1]); err != nil {
+		total += v[1]
+	}
+	for _, v := range o.Values {
+		seen += v[1]
+		n := int64(math.Round(float64(seen)/float64(total)*float64(o.Requests)*share)) - given
+		given += n
+		if n < 0 {
+			return fmt.Errorf("read wrk's result: %d requests in %v", v[1], v)
+		}
+		if err := all.Service.RecordValues(v[0]*int64(time.Microsecond), n); err != nil {
 			return fmt.Errorf("read wrk's result: %w", err)
 		}
 	}
+	w.Intervals = []*load.Interval{all}
 	for kind, n := range map[string]int64{
 		"connect": o.Connect, "read": o.Read, "write": o.Write, "status": o.Status, "timeout": o.Timeout,
 	} {
@@ -206,8 +234,6 @@ func parse(out []byte, w *load.Window) error {
 			w.Errors[kind] = n
 		}
 	}
-	share := float64(w.Length.Microseconds()) / float64(o.DurationUS)
-	w.Requests = int64(math.Round(float64(o.Requests) * share))
 	w.BytesIn = int64(math.Round(float64(o.Bytes) * share))
 	return nil
 }

@@ -1,0 +1,28 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// writeRaw writes every request of a repeat in one of vegeta's formats. Whole
+// is false if there were more than were kept.
+func writeRaw(dir, format string, r *result.Repeat, c *attack.Clients) (whole bool, err error) {
+	samples, whole := c.Samples()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return whole, err
+	}
+	name := strings.TrimSuffix(result.HDRFile(r.Key, r.Repeat), ".hlog") + "." + format
+	f, err := os.Create(filepath.Join(dir, name))
+	if err != nil {
+		return whole, err
+	}
+	w := bufio.NewWriterSize(f, 1<<20)
+	return whole, errors.Join(c.WriteRaw(w, format, r.Key.String(), samples), w.Flush(), f.Close())
+}

@@ -1,0 +1,533 @@
+package attack
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// A client is one connection with at most one request in flight.
+type client struct {
+	fd     int // -1 while there is none
+	state  state
+	active bool   // it asks; else it only holds its connection
+	live   bool   // it has been served, and nothing has failed since
+	queued bool   // it is in the shard's queue of free clients
+	first  bool   // the request in flight is the one that proves a new connection served
+	number uint32 // among all clients, from 0
+	asked  uint32 // requests of this client
+	done   uint32 // of them answered within the window
+	kind   int    // exchange of the request in flight
+	wrote  int    // bytes of it that were taken
+	answer answer
+
+	due   time.Duration // when the request in flight was due; open loop
+	sent  time.Duration // when it was sent, or the connect for it began
+	lag   time.Duration // how late that was for a reason of the generator's; open loop
+	freed time.Duration // when the one before was answered
+	dials int           // attempts to connect that failed in a row
+}
+
+type state uint8
+
+const (
+	closed  state = iota // no connection
+	dialing              // a connect is under way
+	idle                 // connected, nothing in flight
+	asking               // a request is in flight
+)
+
+// A retry is a client that is to dial, not before its time.
+type retry struct {
+	at     time.Duration
+	client int
+}
+
+// A shard is one attacker's share of the clients and an event loop that serves
+// them, with all that it needs, so that attackers share nothing on the path of
+// a request. Its methods are for one goroutine at a time.
+type shard struct {
+	of        *Clients
+	poll      *poller
+	clients   []client
+	exchanges []*exchange
+	rotation  []int // exchanges in the order in which they are asked
+	turn      int   // in the rotation
+	buf       []byte
+
+	ramp    int     // clients that have dialed for the first time
+	lane    int     // of the generator's lanes
+	pending int     // first connects under way, their first answers included
+	retries []retry // in the order of their times
+	flying  int     // requests in flight, but for first ones
+	free    queue   // active clients that may ask; open loop
+	loop    string  // "" while nobody asks
+	begun   bool    // to ask
+	plan    *schedule
+	shape   vegeta.Pacer // takes over when the window opens; nil if the plan goes on
+	failed  error        // of the poller: nothing works any more
+	passed  atomic.Int64 // the time on the clock up to which all is recorded
+	count   atomic.Int64 // answers within the window
+
+	// Of connecting.
+	connects *hdrhistogram.Histogram
+	refused  int
+	last     error // why the last attempt failed
+
+	// Of the window.
+	intervals []*load.Interval // as many as it may have, nil where nothing was recorded
+	slices    []int64
+	errors    map[string]int64
+	due       int64
+	unsent    int64
+	probed    int64 // answers that were none of the window's
+	samples   []Sample
+	in, out   int64                   // bytes
+	churn     *hdrhistogram.Histogram // connects within the window
+}
+
+func newShard(c *Clients, lane, n, first int) (*shard, error) {
+	sh := &shard{
+		of: c, lane: lane, clients: make([]client, n), buf: make([]byte, 64<<10),
+		connects: load.NewHistogram(), errors: map[string]int64{},
+	}
+	var err error
+	if sh.exchanges, err = newExchanges(c.target, c.population.PerRequest); err != nil {
+		return nil, err
+	}
+	sh.rotation = rotation(c.target.Requests)
+	if sh.poll, err = newPoller(); err != nil {
+		return nil, err
+	}
+	for i := range sh.clients {
+		sh.clients[i] = client{
+			fd: -1, number: uint32(c.population.First + first + i),
+			active: spread(first+i, c.population.Active, c.population.Clients),
+		}
+	}
+	// Lanes do not ask in step with each other.
+	sh.turn = first % len(sh.rotation)
+	return sh, nil
+}
+
+// spread tells whether number i of n is one of the k that are spread evenly
+// over them.
+func spread(i, k, n int) bool { return (i+1)*k/n > i*k/n }
+
+// rotation spreads the requests by their weights, as evenly as whole numbers
+// can: of 99 and 1 the one comes in the middle of the others.
+func rotation(requests []load.Request) []int {
+	total := 0
+	weight := func(i int) int { return max(requests[i].Weight, 1) }
+	for i := range requests {
+		total += weight(i)
+	}
+	owed := make([]int, len(requests))
+	out := make([]int, total)
+	for k := range out {
+		best := 0
+		for i := range owed {
+			if owed[i] += weight(i); owed[i] > owed[best] {
+				best = i
+			}
+		}
+		owed[best] -= total
+		out[k] = best
+	}
+	return out
+}
+
+// work runs the event loop until the time has come, or stop says so.
+func (sh *shard) work(until time.Duration, stop func() bool) {
+	for now := sh.of.clock.now(); now < until && sh.failed == nil && !stop(); {
+		n, err := sh.poll.wait(min(sh.wake(until)-now, slice))
+		if err != nil {
+			sh.failed = err
+			return
+		}
+		now = sh.of.clock.now()
+		for i := range n {
+			id, in, out := sh.poll.event(i)
+			cl := &sh.clients[id]
+			if out {
+				sh.writable(cl, now)
+			}
+			if in {
+				now = sh.readable(cl, now)
+			}
+			if i&15 == 15 {
+				// A long round must not make those late that are due meanwhile.
+				now = sh.dispatch(now)
+			}
+		}
+		now = sh.dispatch(now)
+		sh.dial(now)
+		sh.passed.Store(int64(now))
+	}
+}
+
+// wake is when there is something to do even if nothing is heard.
+func (sh *shard) wake(until time.Duration) time.Duration {
+	if sh.pending < sh.of.maxPending {
+		if sh.ramp < len(sh.clients) {
+			until = min(until, sh.rampAt())
+		}
+		if len(sh.retries) > 0 {
+			until = min(until, sh.retries[0].at)
+		}
+	}
+	if sh.plan != nil && !sh.free.empty() {
+		until = min(until, sh.plan.next)
+	}
+	return until
+}
+
+// rampAt is when the next client dials for the first time.
+func (sh *shard) rampAt() time.Duration {
+	n := float64(sh.ramp*len(sh.of.shards) + sh.lane)
+	return sh.of.connecting + time.Duration(n/sh.of.population.ConnectRate*float64(time.Second))
+}
+
+// dispatch sends what is due, if clients are free for it.
+func (sh *shard) dispatch(now time.Duration) time.Duration {
+	if sh.plan == nil {
+		return now
+	}
+	if opened := sh.of.openedAt.Load(); opened != 0 && sh.shape != nil {
+		sh.plan, sh.shape = newSchedule(sh.shape, time.Duration(opened)+sh.of.offset(sh.lane)), nil
+	}
+	for sh.plan.next <= now && !sh.free.empty() {
+		cl := &sh.clients[sh.free.pop()]
+		cl.queued = false
+		if !cl.live {
+			continue // its connection was lost; it comes back when it has one
+		}
+		cl.due = sh.plan.next
+		if sh.of.inWindow(cl.due) {
+			sh.due++
+		}
+		sh.plan.take()
+		cl.lag = now - max(cl.due, cl.freed)
+		sh.ask(cl, now)
+		now = sh.of.clock.now()
+	}
+	return now
+}
+
+// ask sends the client's next request: first the connect for it, if each
+// request has its own.
+func (sh *shard) ask(cl *client, now time.Duration) {
+	cl.sent = now
+	sh.flying++
+	if cl.fd < 0 {
+		sh.connect(cl)
+		return
+	}
+	sh.send(cl, now)
+}
+
+func (sh *shard) send(cl *client, now time.Duration) {
+	cl.asked++
+	cl.kind = sh.rotation[sh.turn]
+	if sh.turn++; sh.turn == len(sh.rotation) {
+		sh.turn = 0
+	}
+	cl.state, cl.wrote = asking, 0
+	sh.write(cl, now)
+}
+
+func (sh *shard) write(cl *client, now time.Duration) {
+	e := sh.exchanges[cl.kind]
+	e.stamp(cl.number, cl.asked)
+	n, err := write(cl.fd, e.request[cl.wrote:])
+	if err != nil && !wouldBlock(err) {
+		// The reason is better told by what can be read, if there is any.
+		sh.readable(cl, now)
+		if cl.state == asking {
+			sh.fail(cl, err, now)
+		}
+		return
+	}
+	before := cl.wrote
+	cl.wrote += n
+	switch partly := cl.wrote < len(e.request); {
+	case partly:
+		err = sh.poll.change(cl.fd, readable|writable, sh.index(cl))
+	case before > 0:
+		err = sh.poll.change(cl.fd, readable, sh.index(cl))
+	}
+	if err != nil && !wouldBlock(err) {
+		sh.fail(cl, err, now)
+	}
+}
+
+func (sh *shard) index(cl *client) int {
+	return int(cl.number) - int(sh.clients[0].number)
+}
+
+func (sh *shard) writable(cl *client, now time.Duration) {
+	switch cl.state {
+	case dialing:
+		sh.connected(cl, now)
+	case asking:
+		sh.write(cl, now)
+	}
+}
+
+// readable reads once, and goes on with the client when its answer is whole.
+// It returns the time, if it has read the clock anew.
+func (sh *shard) readable(cl *client, now time.Duration) time.Duration {
+	if cl.state == dialing {
+		sh.connected(cl, now)
+		return now
+	}
+	if cl.fd < 0 {
+		return now // an event of a socket that has been closed since
+	}
+	n, err := read(cl.fd, sh.buf)
+	if err != nil {
+		if !wouldBlock(err) {
+			sh.fail(cl, err, now)
+		}
+		return now
+	}
+	e := sh.exchanges[cl.kind]
+	e.stamp(cl.number, cl.asked)
+	if n == 0 {
+		err := e.end(&cl.answer)
+		if err != nil || cl.state != asking {
+			sh.fail(cl, err, now)
+			return now
+		}
+		return sh.answered(cl)
+	}
+	if cl.state != asking {
+		sh.fail(cl, errUnasked, now)
+		return now
+	}
+	done, err := e.take(&cl.answer, sh.buf[:n])
+	switch {
+	case err != nil:
+		sh.fail(cl, err, now)
+	case done:
+		return sh.answered(cl)
+	}
+	return now
+}
+
+// answered goes on with a client whose answer is right.
+func (sh *shard) answered(cl *client) time.Duration {
+	now := sh.of.clock.now()
+	cl.state = idle
+	if cl.first {
+		cl.first, cl.live, cl.dials = false, true, 0
+		sh.pending--
+		sh.of.alive.Add(1)
+	} else {
+		sh.flying--
+		sh.probed++
+		sh.record(cl, now, nil)
+	}
+	cl.freed = now
+	if sh.of.population.PerRequest || cl.answer.closes {
+		cl.answer.closes = false
+		sh.hangUp(cl)
+	}
+	sh.next(cl, now)
+	return now
+}
+
+// next lets a client that has nothing in flight ask again, or wait for its turn.
+func (sh *shard) next(cl *client, now time.Duration) {
+	switch {
+	case !cl.active || sh.loop == "":
+	case sh.loop == result.Closed:
+		sh.ask(cl, now)
+	case !cl.queued:
+		cl.queued = true
+		sh.free.push(sh.index(cl))
+	}
+}
+
+// fail counts what has gone wrong with a client, drops its connection and has
+// it dial again, so that the load stays the same while errors are counted.
+func (sh *shard) fail(cl *client, err error, now time.Duration) {
+	if cl.live {
+		cl.live = false
+		sh.of.alive.Add(-1)
+	}
+	switch {
+	case cl.first:
+		sh.pending--
+	case cl.state == asking || cl.state == dialing:
+		sh.flying--
+	}
+	if cl.first && !sh.of.running {
+		sh.refused++
+		sh.last = err
+		if wrongAnswer(err) {
+			sh.of.giveUp(fmt.Errorf("a server that answers wrongly is not asked again: %w", err))
+		}
+	} else {
+		sh.record(cl, now, err)
+	}
+	if cl.fd >= 0 {
+		closeSocket(cl.fd)
+	}
+	cl.fd, cl.state, cl.first, cl.answer = -1, closed, false, answer{}
+	if !sh.of.stopping.Load() {
+		sh.retries = insert(sh.retries, retry{now + backoff(cl.dials), sh.index(cl)})
+		cl.dials++
+	}
+}
+
+// hangUp closes the connection of a client whose next request has its own.
+func (sh *shard) hangUp(cl *client) {
+	closeSocket(cl.fd)
+	cl.fd, cl.state = -1, closed
+}
+
+// dial connects those whose time has come.
+func (sh *shard) dial(now time.Duration) {
+	for sh.pending < sh.of.maxPending {
+		var cl *client
+		switch {
+		case len(sh.retries) > 0 && sh.retries[0].at <= now:
+			cl = &sh.clients[sh.retries[0].client]
+			sh.retries = sh.retries[1:]
+		case sh.ramp < len(sh.clients) && sh.rampAt() <= now:
+			cl = &sh.clients[sh.ramp]
+			sh.ramp++
+		default:
+			return
+		}
+		cl.first, cl.sent = true, now
+		sh.pending++
+		sh.connect(cl)
+	}
+}
+
+// connect begins to connect, for the request that is due or for the first one.
+func (sh *shard) connect(cl *client) {
+	now := cl.sent
+	fd, err := dial(sh.of.addr, sh.of.source(cl))
+	cl.state = dialing
+	if err == nil {
+		cl.fd = fd
+		err = sh.poll.add(fd, writable, sh.index(cl))
+	}
+	if err != nil {
+		sh.fail(cl, err, now)
+	}
+}
+
+// connected goes on with a client whose connect has ended.
+func (sh *shard) connected(cl *client, now time.Duration) {
+	if err := dialed(cl.fd); err != nil {
+		sh.fail(cl, err, now)
+		return
+	}
+	if err := sh.poll.change(cl.fd, readable, sh.index(cl)); err != nil {
+		sh.fail(cl, err, now)
+		return
+	}
+	took := now - cl.sent
+	if cl.first {
+		if !sh.of.running {
+			_ = sh.connects.RecordValue(trackable(took))
+		}
+		sh.send(cl, now)
+		return
+	}
+	if sh.of.inWindow(now) {
+		if sh.churn == nil {
+			sh.churn = load.NewHistogram()
+		}
+		_ = sh.churn.RecordValue(trackable(took))
+	}
+	sh.send(cl, now) // the time to connect belongs to the answer
+}
+
+// record counts the end of a request, if it is one of the window.
+func (sh *shard) record(cl *client, now time.Duration, err error) {
+	opened := sh.of.openedAt.Load()
+	if opened == 0 || int64(now) < opened {
+		return
+	}
+	if err != nil && !sh.of.aborted.Load() {
+		sh.errors[Classify(err)]++
+	}
+	at := now - time.Duration(opened)
+	if end := sh.of.closedAt.Load(); end != 0 && int64(now) > end {
+		return
+	}
+	sh.keep(cl, now, err)
+	n := min(int(at/time.Second), len(sh.intervals)-1)
+	s := sh.intervals[n]
+	if s == nil {
+		s = load.NewInterval(sh.of.work.Loop)
+		sh.intervals[n] = s
+	}
+	if err != nil {
+		s.Errored++
+		return
+	}
+	_ = s.Service.RecordValue(trackable(now - cl.sent))
+	if s.Response != nil {
+		_ = s.Response.RecordValue(trackable(now - cl.due))
+		_ = s.Lag.RecordValue(trackable(cl.lag))
+	}
+	cl.done++
+	sh.count.Add(1)
+	sh.out += int64(len(sh.exchanges[cl.kind].request))
+	sh.in += int64(cl.answer.size)
+	k := int(at / load.SliceLength)
+	for len(sh.slices) <= k {
+		sh.slices = append(sh.slices, 0)
+	}
+	sh.slices[k]++
+}
+
+func trackable(d time.Duration) int64 {
+	const most = int64(10 * time.Minute)
+	return max(0, min(int64(d), most))
+}
+
+// insert keeps the retries in the order of their times.
+func insert(all []retry, r retry) []retry {
+	i := len(all)
+	for i > 0 && all[i-1].at > r.at {
+		i--
+	}
+	all = append(all, retry{})
+	copy(all[i+1:], all[i:])
+	all[i] = r
+	return all
+}
+
+// A queue holds numbers below its size, each at most once, first in first out:
+// the clients of an open loop take turns.
+type queue struct {
+	ring       []int32
+	head, used int
+}
+
+func (q *queue) empty() bool { return q.used == 0 }
+
+func (q *queue) push(i int) {
+	q.ring[(q.head+q.used)%len(q.ring)] = int32(i)
+	q.used++
+}
+
+func (q *queue) pop() int {
+	i := q.ring[q.head]
+	q.head = (q.head + 1) % len(q.ring)
+	q.used--
+	return int(i)
+}
