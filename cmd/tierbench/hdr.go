@@ -17,7 +17,7 @@ import (
 func writeHDR(dir string, r *result.Repeat, w *load.Window) error {
 	var buf bytes.Buffer
 	log := hdrhistogram.NewHistogramLogWriter(&buf)
-	name := fmt.Sprintf("%s-%s-%s-%d-%s-%d.hlog", r.Model, r.Protocol, r.Workload, r.Clients, r.Loop, r.Repeat)
+	name := result.HDRFile(r.Key, r.Repeat)
 	fail := func(err error) error { return fmt.Errorf("write %s: %w", name, err) }
 	if err := log.OutputComment(fmt.Sprintf("[tierbench %s: %v, repeat %d, service time in nanoseconds]", r.Run, r.Key, r.Repeat)); err != nil {
 		return fail(err)
