@@ -100,6 +100,9 @@ type answerTable struct {
 	Rows  []answerRow
 }
 
+// Columns is how many the table has.
+func (t answerTable) Columns() int { return 1 + len(t.Heads) }
+
 type answerRow struct {
 	First     bool
 	Asked, At string

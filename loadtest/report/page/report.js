@@ -114,7 +114,7 @@
           const X = px(u, x);
           c.lineWidth = 1.6 * ratio(); c.strokeStyle = color(s.model);
           if (s.y[i] == null) { // a crossed ring on the axis, above those that stand there
-            const n = rings.get(x) || 0, Y = u.bbox.top + u.bbox.height - n * 12 * ratio(), d = r * 0.6;
+            const n = rings.get(x) || 0, Y = u.bbox.top + u.bbox.height - (6 + n * 12) * ratio(), d = r * 0.6;
             rings.set(x, n + 1);
             c.fillStyle = css("--ground");
             c.beginPath(); c.arc(X, Y, r * 1.15, 0, 7); c.fill(); c.stroke();
