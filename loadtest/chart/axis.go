@@ -15,6 +15,8 @@ type axis struct {
 	log      bool
 	ticks    []float64
 	unit     stats.Unit
+	title    string               // below it; the unit says enough of values
+	names    func(float64) string // of ticks; nil is: as the unit does
 }
 
 func (a axis) scale() plot.Normalizer {
@@ -27,6 +29,9 @@ func (a axis) scale() plot.Normalizer {
 // name is how a value is written on the axis: on a linear one all in the unit
 // of the largest.
 func (a axis) name(v float64) string {
+	if a.names != nil {
+		return a.names(v)
+	}
 	if a.log || len(a.ticks) == 0 {
 		return a.unit.Tick(v, v)
 	}
@@ -93,12 +98,26 @@ func clientAxis(clients []float64) axis {
 	}
 	// A single number stands alone in a decade.
 	span := max(math.Log(most/least), math.Log(10)*(1-before-after)) / (1 - before - after)
-	a := axis{log: true, unit: stats.Count, ticks: clients}
+	a := axis{log: true, unit: stats.Count, ticks: clients, title: "clients"}
 	if least == most {
 		a.min, a.max = least/math.Exp(span/2), most*math.Exp(span/2)
 		return a
 	}
 	a.min, a.max = least/math.Exp(before*span), most*math.Exp(after*span)
+	return a
+}
+
+// rateAxis is the scale for the rates that were asked.
+func rateAxis(rates []float64) axis {
+	least, most := rates[0], rates[len(rates)-1]
+	a := axis{unit: stats.PerSecond, title: "requests a second, asked"}
+	if most/least >= logFrom {
+		a.log, a.min, a.max = true, least/1.2, most*1.2
+		a.ticks = decades(a)
+	} else {
+		a.max = most * 1.08
+		a.ticks = steps(a, 10)
+	}
 	return a
 }
 

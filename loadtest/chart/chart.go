@@ -1,8 +1,9 @@
-// Package chart draws a run's medians against the number of clients, as SVG.
+// Package chart draws a run, as SVG, as PNG, and as data for charts in a page.
 //
-// A chart holds one panel for each workload it was asked of, side by side on
-// one scale. A model has one colour, marker and dash in every chart. A cell
-// without a valid repeat is a crossed ring on the axis, and breaks the line.
+// A chart holds panels side by side, two in a row. A model has one colour,
+// marker and dash in every chart. What is drawn is medians, with their
+// intervals as bands. A suspect cell has a hollow marker; one of which no repeat
+// counts is a crossed ring on the axis, and breaks the line.
 package chart
 
 import (
@@ -10,106 +11,244 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A Chart is one file of a run's charts.
+// A Source is what charts are drawn from.
+type Source struct {
+	Run     *result.Run
+	Cells   []*stats.Cell
+	Seconds []result.Second
+	// Latencies are the histograms of a cell's repeats that count, in
+	// nanoseconds: of response times where the loop is open, else of service
+	// times. Nil is: there are none.
+	Latencies func(*stats.Cell) []*hdrhistogram.Histogram
+}
+
+// A Chart is one of a run's charts.
 type Chart struct {
-	File  string // its name
+	Name  string // of its file, without the ending
 	Title string
 	note  string // below the title: what the axis is, and which way is better
-	rows  []stats.Metric
+	drawn string // what lines and bands are; empty is medians and their intervals
+	// build adds the rows of panels, those of what the source has.
+	build func(*Figure, *Source)
 }
 
 // All are the charts of a run, in the order a reader meets them.
 var All = []Chart{
-	{"throughput.svg", "Throughput against clients", "requests answered a second · higher is better", []stats.Metric{stats.Throughput}},
-	{"latency.svg", "Latency against clients", "median and 99th percentile, from the send of a request to the end of its answer · lower is better", []stats.Metric{stats.P50, stats.P99}},
-	{"cpu.svg", "Server CPU time per request against clients", "user and system time of all the server's processes · lower is better", []stats.Metric{stats.CPU}},
-	{"memory.svg", "Server memory against clients", "growth of PSS for each client; then PSS and kernel stacks in all, without sockets · lower is better", []stats.Metric{stats.Memory, stats.MemoryTotal}},
+	{Name: "throughput", Title: "Throughput, and what a request costs",
+		note:  "requests answered a second, higher is better; then the server's CPU time per request, user and system, lower is better",
+		build: against(stats.Throughput, stats.CPU)},
+	{Name: "latency", Title: "Latency against clients",
+		note:  "median and 99th percentile, from the send of a request to the end of its answer · lower is better",
+		build: against(stats.P50, stats.P99)},
+	{Name: "open-latency", Title: "Latency at a rate that was asked",
+		note:  "99th percentile, from when a request was due (response time) and from when it was sent (service time) · lower is better",
+		build: open([]stats.Metric{stats.P99, stats.ServiceP99})},
+	{Name: "open-rate", Title: "Rate achieved, and what it costs",
+		note:  "throughput as a part of the rate asked, and the server's CPU time per request; then how late the generator was",
+		build: open([]stats.Metric{stats.Achieved, stats.CPU}, []stats.Metric{stats.SendLag})},
+	{Name: "spectrum", Title: "Latency spectrum",
+		note:  "time within which a part of the requests was answered; the axis widens towards the slowest · lower is better",
+		drawn: "lines are the requests of all repeats together, bands the range of the repeats", build: spectrum},
+	{Name: "memory", Title: "Server memory against clients",
+		note:  "growth of PSS for each client; then PSS and kernel stacks in all, without sockets · lower is better",
+		build: against(stats.Memory, stats.MemoryTotal)},
+	{Name: "processes", Title: "Connections per worker process",
+		note:  "on the busiest process, as a multiple of an even share among those that hold any; bands reach down to the least busy one · 1 is even",
+		drawn: "medians of the repeats", build: processes},
+	{Name: "over-time", Title: "Throughput over time",
+		note:  "requests answered in each second of the measured window · higher is better",
+		build: overTime(throughputIn, stats.PerSecond)},
+	{Name: "cpu-over-time", Title: "Server CPU over time",
+		note:  "cores kept busy by all the server's processes, user and system, in each second of the measured window",
+		build: overTime(coresIn, stats.Count)},
 }
 
 // A Figure is a chart of one run, ready to be drawn.
 type Figure struct {
 	title, note string
 	caption     []string
-	bands       []band // rows of panels, from the top
+	rows        []panels
 	styles      map[string]style
-	crossed     bool // some cell has no valid repeat
 }
 
-// A band is a row of panels, which share a scale.
-type band struct {
+// panels are a row of them, with room for so many columns.
+type panels struct {
 	panels  []panel
-	columns int // room for as many, where a metric's last row has fewer
-	y       axis
+	columns int
 }
 
-// A panel is one workload.
+// A panel is one pair of axes.
 type panel struct {
 	title  string
+	x, y   axis
+	tiers  bool // x is clients, in the claim's bands
+	marks  bool // each point is a cell
 	series []series
-	x      axis
-	ticks  []float64 // numbers of clients that were asked
 }
 
 // A series is one model's line.
 type series struct {
-	model  string
-	points []point
+	model   string
+	suspect bool // where the line is of one cell
+	cell    *stats.Cell
+	points  []point
 }
 
-// A point is one cell. Without a valid repeat its summary is empty.
+// A point without a value that counts has an empty summary.
 type point struct {
-	clients float64
+	x float64
 	stats.Summary
+	cell *stats.Cell
 }
 
-func (p point) valid() bool { return p.N > 0 }
+func (p point) valid() bool   { return p.N > 0 }
+func (p point) suspect() bool { return p.valid() && p.cell.Verdict() == result.Suspect }
 
-// perBand is how many panels stand side by side at the width of a README.
-const perBand = 2
+// perRow is how many panels stand side by side at the width of a README.
+const perRow = 2
 
 // Figure is the chart of the given run; false if nothing in the run has a
 // number for it.
-func (c Chart) Figure(run *result.Run, cells []*stats.Cell) (*Figure, bool) {
-	models := stats.Models(run, cells)
-	f := &Figure{title: c.Title, note: c.note, styles: styles(models)}
-	dropped := false
-	for _, m := range c.rows {
-		var panels []panel
-		for _, g := range groups(weighed(cells, m)) {
-			if p, ok := newPanel(g, m, models); ok {
-				panels = append(panels, p)
-			}
-		}
-		if !slices.ContainsFunc(panels, panel.measured) {
-			continue
-		}
-		y := valueAxis(m.Unit, panels)
-		if y.log {
-			dropped = trim(panels) || dropped
-		}
-		for i := range panels {
-			if len(c.rows) > 1 {
-				panels[i].title = m.Title + " · " + panels[i].title
-			}
-			f.crossed = f.crossed || panels[i].crossed()
-		}
-		for part := range slices.Chunk(panels, perBand) {
-			f.bands = append(f.bands, band{part, min(perBand, len(panels)), y})
-		}
-	}
-	f.caption = caption(run, cells)
-	if dropped {
-		f.caption = append(f.caption, "Values of 0 and below have no place on this scale and are left out.")
-	}
-	return f, len(f.bands) > 0
+func (c Chart) Figure(src *Source) (*Figure, bool) {
+	f := &Figure{title: c.Title, note: c.note, styles: styles(stats.Models(src.Run, src.Cells))}
+	f.caption = caption(src.Run, src.Cells, c.drawn)
+	c.build(f, src)
+	return f, len(f.rows) > 0
 }
 
 // Alt describes the figure to a reader who does not see it.
 func (c Chart) Alt() string { return c.Title + ": " + c.note }
+
+// add puts panels on the figure, if any of them has a value.
+func (f *Figure) add(ps []panel) {
+	if slices.ContainsFunc(ps, panel.measured) {
+		for part := range slices.Chunk(ps, perRow) {
+			f.rows = append(f.rows, panels{part, min(perRow, len(ps))})
+		}
+	}
+}
+
+// scale gives panels one scale of values.
+func (f *Figure) scale(u stats.Unit, ps []panel) {
+	y := valueAxis(u, ps)
+	if y.log && trim(ps) {
+		const left = "Values of 0 and below have no place on a logarithmic scale and are left out."
+		if !slices.Contains(f.caption, left) {
+			f.caption = append(f.caption, left)
+		}
+	}
+	for i := range ps {
+		ps[i].y = y
+	}
+}
+
+// against draws metrics against clients: a panel for each workload of a closed
+// loop, and a row of them for each metric.
+func against(metrics ...stats.Metric) func(*Figure, *Source) {
+	return func(f *Figure, src *Source) {
+		for _, m := range metrics {
+			var ps []panel
+			for _, g := range groups(weighed(closed(src.Cells), m)) {
+				if p, ok := newPanel(src, g, m, false); ok {
+					p.title = m.Title + " · " + p.title
+					ps = append(ps, p)
+				}
+			}
+			f.scale(m.Unit, ps)
+			f.add(ps)
+		}
+	}
+}
+
+// open draws metrics of an open loop, a row for each thing asked. Where it was
+// asked at several rates, a row is one number of clients, against the rate.
+func open(rows ...[]stats.Metric) func(*Figure, *Source) {
+	return func(f *Figure, src *Source) {
+		var cells []*stats.Cell
+		for _, c := range src.Cells {
+			if c.Loop == result.Open && c.Workload != result.Idle {
+				cells = append(cells, c)
+			}
+		}
+		for _, g := range groups(cells) {
+			byRate := slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Rate != g[0].Rate })
+			part := [][]*stats.Cell{g}
+			if byRate {
+				part = split(g, func(c *stats.Cell) string { return stats.Group(c.Clients) })
+			}
+			for _, cells := range part {
+				load := "at " + cells[0].Rate
+				if byRate {
+					load = stats.Group(cells[0].Clients) + " clients"
+				}
+				for _, metrics := range rows {
+					f.pairs(src, cells, metrics, load, byRate)
+				}
+			}
+		}
+	}
+}
+
+// pairs puts panels of several metrics side by side. Those of one unit share a
+// scale.
+func (f *Figure) pairs(src *Source, cells []*stats.Cell, metrics []stats.Metric, load string, byRate bool) {
+	var row []panel
+	for _, unit := range []stats.Unit{stats.Count, stats.Seconds} {
+		var ps []panel
+		for _, m := range metrics {
+			if m.Unit != unit {
+				continue
+			}
+			if p, ok := newPanel(src, cells, m, byRate); ok && p.measured() {
+				p.title = m.Title
+				if m.Name == stats.P99.Name {
+					p.title = "p99 response time"
+				}
+				p.title += " · " + cells[0].Asked() + " · " + load
+				ps = append(ps, p)
+			}
+		}
+		f.scale(unit, ps)
+		row = append(row, ps...)
+	}
+	f.add(row)
+}
+
+// processes draws how unevenly connections lie on a server's processes.
+func processes(f *Figure, src *Source) {
+	var ps []panel
+	for _, g := range groups(src.Cells) {
+		p, ok := newPanel(src, g, stats.Busiest, false)
+		if !ok {
+			continue
+		}
+		for i := range p.series {
+			s := &p.series[i]
+			s.points = slices.DeleteFunc(s.points, func(q point) bool { return !q.valid() })
+			for j := range s.points {
+				q := &s.points[j]
+				q.Lo, q.Hi, q.Kind = q.cell.Summary(stats.LeastBusy).Median, q.Median, stats.Range
+			}
+		}
+		p.series = slices.DeleteFunc(p.series, func(s series) bool { return len(s.points) == 0 })
+		if len(p.series) > 0 {
+			ps = append(ps, p)
+		}
+	}
+	f.scale(stats.Count, ps)
+	f.add(ps)
+}
+
+// closed leaves out open loops, which are not compared with closed ones.
+func closed(cells []*stats.Cell) []*stats.Cell {
+	return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return c.Loop == result.Open && c.Workload != result.Idle })
+}
 
 // weighed are the cells whose value of m means most. Idle connections are there
 // to weigh a client, which load blurs by what it allocates for itself; all
@@ -132,62 +271,80 @@ func weighed(cells []*stats.Cell, m stats.Metric) []*stats.Cell {
 	return load
 }
 
-// groups gathers the cells that are compared: those of one workload.
-func groups(cells []*stats.Cell) [][]*stats.Cell {
-	var order []string
-	of := map[string][]*stats.Cell{}
-	for _, c := range cells {
-		k := c.Asked()
-		if of[k] == nil {
-			order = append(order, k)
-		}
-		of[k] = append(of[k], c)
-	}
+// groups gathers the cells that are compared: those that were asked the same.
+func groups(cells []*stats.Cell) [][]*stats.Cell { return split(cells, (*stats.Cell).Asked) }
+
+// split gathers what has one key, in the order the keys come.
+func split(cells []*stats.Cell, key func(*stats.Cell) string) [][]*stats.Cell {
 	var out [][]*stats.Cell
-	for _, k := range order {
-		out = append(out, of[k])
+	at := map[string]int{}
+	for _, c := range cells {
+		k := key(c)
+		i, ok := at[k]
+		if !ok {
+			i = len(out)
+			at[k] = i
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], c)
 	}
 	return out
 }
 
-// newPanel is false where nothing was measured.
-func newPanel(cells []*stats.Cell, m stats.Metric, models []string) (panel, bool) {
-	p := panel{title: cells[0].Asked()}
-	for _, name := range models {
+// newPanel draws a metric of the cells against their clients, or against the
+// rate they were asked; false where nothing was measured.
+func newPanel(src *Source, cells []*stats.Cell, m stats.Metric, byRate bool) (panel, bool) {
+	p := panel{title: cells[0].Asked(), marks: true, tiers: !byRate}
+	var at []float64
+	for _, name := range stats.Models(src.Run, src.Cells) {
 		s := series{model: name}
 		for _, c := range cells {
-			if c.Model != name || len(c.Repeats) == 0 || c.Clients < 1 {
+			x := float64(c.Clients)
+			if byRate {
+				x = c.RateRPS
+			}
+			if c.Model != name || len(c.Repeats) == 0 || x <= 0 {
 				continue
 			}
-			if sum := c.Summary(m); sum.N > 0 || len(c.Valid) == 0 {
-				s.points = append(s.points, point{float64(c.Clients), sum})
-				p.ticks = append(p.ticks, float64(c.Clients))
+			if sum := c.Summary(m); sum.N > 0 || len(c.Counted) == 0 {
+				s.points = append(s.points, point{x, sum, c})
+				at = append(at, x)
 			}
 		}
 		if len(s.points) == 0 {
 			continue
 		}
-		slices.SortStableFunc(s.points, func(a, b point) int { return int(a.clients - b.clients) })
+		slices.SortStableFunc(s.points, func(a, b point) int { return int(a.x - b.x) })
 		p.series = append(p.series, s)
 	}
 	if len(p.series) == 0 {
 		return panel{}, false
 	}
-	slices.Sort(p.ticks)
-	p.ticks = slices.Compact(p.ticks)
-	p.x = clientAxis(p.ticks)
+	slices.Sort(at)
+	at = slices.Compact(at)
+	if byRate {
+		p.x = rateAxis(at)
+	} else {
+		p.x = clientAxis(at)
+	}
 	return p, true
 }
 
 // measured says that some point of the panel has a number.
-func (p panel) measured() bool {
-	return slices.ContainsFunc(p.series, func(s series) bool { return slices.ContainsFunc(s.points, point.valid) })
+func (p panel) measured() bool { return p.has(point.valid) }
+
+func (p panel) crossed() bool { return p.has(func(q point) bool { return !q.valid() }) }
+
+func (p panel) suspect() bool {
+	return slices.ContainsFunc(p.series, func(s series) bool { return s.suspect }) || p.marks && p.has(point.suspect)
 }
 
-func (p panel) crossed() bool {
-	return slices.ContainsFunc(p.series, func(s series) bool {
-		return slices.ContainsFunc(s.points, func(q point) bool { return !q.valid() })
-	})
+func (p panel) has(f func(point) bool) bool {
+	return slices.ContainsFunc(p.series, func(s series) bool { return slices.ContainsFunc(s.points, f) })
+}
+
+func (f *Figure) has(g func(panel) bool) bool {
+	return slices.ContainsFunc(f.rows, func(r panels) bool { return slices.ContainsFunc(r.panels, g) })
 }
 
 // trim takes the points that a logarithmic axis has no place for out of the
@@ -207,7 +364,7 @@ func trim(panels []panel) bool {
 }
 
 // caption says what a reader must know to judge the numbers.
-func caption(run *result.Run, cells []*stats.Cell) []string {
+func caption(run *result.Run, cells []*stats.Cell, drawn string) []string {
 	h := run.Host
 	var host []string
 	add := func(s string) {
@@ -221,12 +378,13 @@ func caption(run *result.Run, cells []*stats.Cell) []string {
 	}
 	add(strings.TrimSpace(systemName(h.OS) + " " + h.Kernel))
 	add(h.Virtual)
-	// No field of the record pins either side to cores of its own.
-	add("server and generator share the cores")
+	add(stats.CPUs(cells))
 
 	var how []string
-	if iv := stats.Intervals(cells); iv != "" {
-		how = append(how, "points are medians, bars the "+iv)
+	if drawn != "" {
+		how = append(how, drawn)
+	} else if iv := stats.Intervals(cells); iv != "" {
+		how = append(how, "medians, bands the "+iv)
 	} else {
 		how = append(how, "one repeat, so no interval")
 	}
@@ -276,5 +434,5 @@ func plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf("%s %ss", stats.Group(n), what)
 }

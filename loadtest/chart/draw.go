@@ -12,6 +12,7 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -55,76 +56,11 @@ func at(t draw.TextStyle, x draw.XAlignment, y draw.YAlignment) draw.TextStyle {
 	return t
 }
 
-// Draw writes the figure as SVG. Equal figures give equal bytes.
-func (f *Figure) Draw(w io.Writer) error {
-	caption := textStyle(smallSize, quiet, false)
-	var lines []string
-	for _, c := range f.caption {
-		lines = append(lines, wrap(caption, c, width-2*margin)...)
-	}
-	noteStyle := textStyle(labelSize, quiet, false)
-	notes := wrap(noteStyle, f.note, width-2*margin)
-
-	const above, below = 20, 18 // a panel: its title, its ticks
-	tall := vg.Length(plotHeight)
-	for _, b := range f.bands {
-		for _, p := range b.panels {
-			tall = max(tall, vg.Length(len(p.series))*labelGap+20)
-		}
-	}
-	top := vg.Length(margin) + titleSize*1.3 + vg.Length(len(notes))*12
-	foot := vg.Length(len(lines))*10.5 + margin
-	if f.crossed {
-		foot += 12
-	}
-	const xTitle = 12
-	height := top + vg.Length(len(f.bands))*(above+tall+below+6) + xTitle + foot
-
-	svg := vgsvg.New(width, height)
-	c := draw.New(svg)
-	c.SetColor(white)
-	c.Fill(c.Rectangle.Path())
-
-	y := height - margin
-	c.FillText(at(textStyle(titleSize, ink, true), draw.XLeft, draw.YTop), vg.Point{X: margin, Y: y}, f.title)
-	y -= titleSize * 1.3
-	for _, n := range notes {
-		c.FillText(at(noteStyle, draw.XLeft, draw.YTop), vg.Point{X: margin, Y: y}, n)
-		y -= 12
-	}
-
-	ticks, names := f.gutters()
-	const between = 8
-	for i, b := range f.bands {
-		each := (width-2*margin-ticks-between*vg.Length(b.columns-1))/vg.Length(b.columns) - names
-		y -= above
-		for j, p := range b.panels {
-			x := margin + ticks + vg.Length(j)*(each+names+between)
-			area := draw.Canvas{Canvas: svg, Rectangle: vg.Rectangle{
-				Min: vg.Point{X: x, Y: y - tall}, Max: vg.Point{X: x + each, Y: y},
-			}}
-			c.FillText(textStyle(labelSize, ink, true), vg.Point{X: x, Y: y + 6}, p.title)
-			f.panel(area, b, p, j == 0)
-			if i+1 == len(f.bands) || j >= len(f.bands[i+1].panels) || f.bands[i+1].columns != b.columns {
-				c.FillText(at(textStyle(tickSize, quiet, false), draw.XCenter, draw.YTop),
-					vg.Point{X: x + each/2, Y: area.Min.Y - 16}, "clients")
-			}
-		}
-		y -= tall + below + 6
-	}
-
-	y -= xTitle
-	if f.crossed {
-		cross(&c, vg.Point{X: margin + 4, Y: y - 4}, quiet)
-		c.FillText(at(caption, draw.XLeft, draw.YTop), vg.Point{X: margin + 12, Y: y},
-			"no valid repeat: the cell was measured, and did not pass its gates; the report says why")
-		y -= 12
-	}
-	for _, l := range lines {
-		c.FillText(at(caption, draw.XLeft, draw.YTop), vg.Point{X: margin, Y: y}, l)
-		y -= 10.5
-	}
-
+// SVG writes the figure. Equal figures give equal bytes.
+func (f *Figure) SVG(w io.Writer) error {
+	l := f.layout()
+	svg := vgsvg.New(width, l.height)
+	f.draw(svg, l)
 	var b bytes.Buffer
 	if _, err := svg.WriteTo(&b); err != nil {
 		return err
@@ -136,17 +72,125 @@ func (f *Figure) Draw(w io.Writer) error {
 	return err
 }
 
-// gutters are the widths kept for the values' names to the left of each row
-// and for the models' names to the right of each panel.
+// pngDPI makes a PNG of 1,778 pixels' width, which fills a slide.
+const pngDPI = 200
+
+// PNG writes the figure as pixels.
+func (f *Figure) PNG(w io.Writer) error {
+	l := f.layout()
+	img := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, l.height), vgimg.UseDPI(pngDPI))}
+	f.draw(img, l)
+	_, err := img.WriteTo(w)
+	return err
+}
+
+// A layout is the sizes of a figure.
+type layout struct {
+	caption, notes []string // in lines
+	tall           vg.Length
+	top, height    vg.Length
+}
+
+const (
+	above  = 20 // a panel: its title
+	below  = 32 // its ticks and their title
+	lead   = 10.5
+	noteBy = 12
+)
+
+func (f *Figure) layout() layout {
+	l := layout{
+		notes: wrap(textStyle(labelSize, quiet, false), f.note, width-2*margin),
+		tall:  plotHeight,
+	}
+	for _, c := range f.caption {
+		l.caption = append(l.caption, wrap(textStyle(smallSize, quiet, false), c, width-2*margin)...)
+	}
+	for _, r := range f.rows {
+		for _, p := range r.panels {
+			l.tall = max(l.tall, vg.Length(len(p.series))*labelGap+20)
+		}
+	}
+	l.top = margin + titleSize*1.3 + vg.Length(len(l.notes))*noteBy
+	l.height = l.top + vg.Length(len(f.rows))*(above+l.tall+below) + vg.Length(len(f.keys()))*noteBy + vg.Length(len(l.caption))*lead + margin
+	return l
+}
+
+// A key explains a sign.
+type key struct {
+	draw func(*draw.Canvas, vg.Point)
+	text string
+}
+
+// keys are those of the signs that the figure has.
+func (f *Figure) keys() []key {
+	var out []key
+	if f.has(panel.suspect) {
+		out = append(out, key{func(c *draw.Canvas, p vg.Point) { hollow(c, style{color: quiet, shape: draw.CircleGlyph{}}, p) },
+			"suspect: it counts, but something beside the server had a part in it; the report says what"})
+	}
+	if f.has(panel.crossed) {
+		out = append(out, key{func(c *draw.Canvas, p vg.Point) { cross(c, p, quiet) },
+			"no repeat counts: the cell was measured, and did not pass its gates; the report says why"})
+	}
+	return out
+}
+
+func (f *Figure) draw(to vg.CanvasSizer, l layout) {
+	c := draw.New(to)
+	c.SetColor(white)
+	c.Fill(c.Rectangle.Path())
+
+	y := l.height - margin
+	c.FillText(at(textStyle(titleSize, ink, true), draw.XLeft, draw.YTop), vg.Point{X: margin, Y: y}, f.title)
+	y -= titleSize * 1.3
+	for _, n := range l.notes {
+		c.FillText(at(textStyle(labelSize, quiet, false), draw.XLeft, draw.YTop), vg.Point{X: margin, Y: y}, n)
+		y -= noteBy
+	}
+
+	ticks, names := f.gutters()
+	const between = 10
+	for _, r := range f.rows {
+		each := (width-2*margin-between*vg.Length(r.columns-1))/vg.Length(r.columns) - ticks - names
+		y -= above
+		for j, p := range r.panels {
+			x := margin + ticks + vg.Length(j)*(each+ticks+names+between)
+			area := draw.Canvas{Canvas: to, Rectangle: vg.Rectangle{
+				Min: vg.Point{X: x, Y: y - l.tall}, Max: vg.Point{X: x + each, Y: y},
+			}}
+			title := textStyle(labelSize, ink, true)
+			c.FillText(title, vg.Point{X: x, Y: y + 6}, shorten(title, p.title, each+names))
+			f.panel(area, p)
+			c.FillText(at(textStyle(tickSize, quiet, false), draw.XCenter, draw.YTop),
+				vg.Point{X: x + each/2, Y: area.Min.Y - 16}, p.x.title)
+		}
+		y -= l.tall + below
+	}
+
+	caption := at(textStyle(smallSize, quiet, false), draw.XLeft, draw.YTop)
+	for _, k := range f.keys() {
+		k.draw(&c, vg.Point{X: margin + 4, Y: y - 4})
+		c.FillText(caption, vg.Point{X: margin + 12, Y: y}, k.text)
+		y -= noteBy
+	}
+	for _, line := range l.caption {
+		c.FillText(caption, vg.Point{X: margin, Y: y}, line)
+		y -= lead
+	}
+}
+
+// gutters are the widths kept for the values' names to the left of each panel
+// and for the models' names to the right.
 func (f *Figure) gutters() (ticks, names vg.Length) {
 	t, l := textStyle(tickSize, quiet, false), textStyle(labelSize, ink, false)
-	for _, b := range f.bands {
-		for _, v := range b.y.ticks {
-			ticks = max(ticks, t.Width(b.y.name(v)))
-		}
-		for _, p := range b.panels {
+	for _, r := range f.rows {
+		for _, p := range r.panels {
+			for _, v := range p.y.ticks {
+				ticks = max(ticks, t.Width(p.y.name(v)))
+			}
 			for _, s := range p.series {
-				names = max(names, min(l.Width(s.model), longestName))
+				names = max(names, min(l.Width(s.label()), longestName))
 			}
 		}
 	}
@@ -155,16 +199,16 @@ func (f *Figure) gutters() (ticks, names vg.Length) {
 
 // panel draws one workload on area. gonum's own axes are left empty: rows of
 // panels must line up, which axes that size themselves would prevent.
-func (f *Figure) panel(area draw.Canvas, b band, p panel, first bool) {
+func (f *Figure) panel(area draw.Canvas, p panel) {
 	pl := plot.New()
 	pl.BackgroundColor = nil
 	pl.X.Min, pl.X.Max, pl.X.Scale = p.x.min, p.x.max, p.x.scale()
-	pl.Y.Min, pl.Y.Max, pl.Y.Scale = b.y.min, b.y.max, b.y.scale()
+	pl.Y.Min, pl.Y.Max, pl.Y.Scale = p.y.min, p.y.max, p.y.scale()
 	pl.HideAxes()
 	pl.X.Padding, pl.Y.Padding = 0, 0
 	pl.Add(
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawBands(c, pl, p) }),
-		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawAxes(c, pl, p, b.y, first) }),
+		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawAxes(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawSeries(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawNames(c, pl, p) }),
 	)
@@ -177,28 +221,45 @@ func (f plotFunc) Plot(c draw.Canvas, p *plot.Plot) { f(c, p) }
 
 var _ plot.Plotter = plotFunc(nil)
 
+// A tierBand is the part of one of the claim's bands that is on an axis.
+type tierBand struct {
+	from, to    float64
+	name, short string // empty where nothing was asked in it
+	shade       bool
+}
+
+func tierBands(x axis) []tierBand {
+	var out []tierBand
+	edges := append(slices.Clone(bandEdges), math.Inf(1))
+	for i, short := range []string{"1s", "10s", "100s", "1k+"} {
+		b := tierBand{from: max(edges[i], x.min), to: min(edges[i+1], x.max), shade: i%2 == 1}
+		if b.from >= b.to {
+			continue
+		}
+		if slices.ContainsFunc(x.ticks, func(v float64) bool { return edges[i] <= v && v < edges[i+1] }) {
+			b.name, b.short = stats.Band(int(edges[i])), short
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
 // drawBands shades every other one of the claim's bands, and names those in
 // which something was asked.
 func drawBands(c draw.Canvas, pl *plot.Plot, p panel) {
+	if !p.tiers {
+		return
+	}
 	x, _ := pl.Transforms(&c)
-	edges := append(slices.Clone(bandEdges), math.Inf(1))
-	short := []string{"1s", "10s", "100s", "1k+"}
 	name := at(textStyle(smallSize, quiet, false), draw.XCenter, draw.YTop)
-	for i := range short {
-		lo, hi := max(edges[i], p.x.min), min(edges[i+1], p.x.max)
-		if lo >= hi {
-			continue
-		}
-		r := vg.Rectangle{Min: vg.Point{X: x(lo), Y: c.Min.Y}, Max: vg.Point{X: x(hi), Y: c.Max.Y}}
-		if i%2 == 1 {
+	for _, b := range tierBands(p.x) {
+		r := vg.Rectangle{Min: vg.Point{X: x(b.from), Y: c.Min.Y}, Max: vg.Point{X: x(b.to), Y: c.Max.Y}}
+		if b.shade {
 			c.SetColor(shade)
 			c.Fill(r.Path())
 		}
-		if !slices.ContainsFunc(p.ticks, func(v float64) bool { return edges[i] <= v && v < edges[i+1] }) {
-			continue
-		}
-		for _, text := range []string{stats.Band(int(edges[i])), short[i]} {
-			if name.Width(text)+4 <= r.Size().X {
+		for _, text := range []string{b.name, b.short} {
+			if text != "" && name.Width(text)+4 <= r.Size().X {
 				c.FillText(name, vg.Point{X: (r.Min.X + r.Max.X) / 2, Y: c.Max.Y - 3}, text)
 				break
 			}
@@ -206,58 +267,30 @@ func drawBands(c draw.Canvas, pl *plot.Plot, p panel) {
 	}
 }
 
-func drawAxes(c draw.Canvas, pl *plot.Plot, p panel, ya axis, first bool) {
+func drawAxes(c draw.Canvas, pl *plot.Plot, p panel) {
 	x, y := pl.Transforms(&c)
 	grid := draw.LineStyle{Color: faint, Width: 0.5}
 	tick := textStyle(tickSize, quiet, false)
-	for _, v := range ya.ticks {
-		if y(v) > c.Max.Y-nameStrip {
+	for _, v := range p.y.ticks {
+		if p.tiers && y(v) > c.Max.Y-nameStrip {
 			continue
 		}
 		c.StrokeLine2(grid, c.Min.X, y(v), c.Max.X, y(v))
-		if first {
-			c.FillText(at(tick, draw.XRight, draw.YCenter), vg.Point{X: c.Min.X - 4, Y: y(v) + tickSize*raise}, ya.name(v))
-		}
+		c.FillText(at(tick, draw.XRight, draw.YCenter), vg.Point{X: c.Min.X - 4, Y: y(v) + tickSize*raise}, p.y.name(v))
 	}
 	base := draw.LineStyle{Color: quiet, Width: 0.7}
 	c.StrokeLine2(base, c.Min.X, c.Min.Y, c.Max.X, c.Min.Y)
-	for _, v := range p.ticks {
+	for _, v := range p.x.ticks {
 		c.StrokeLine2(base, x(v), c.Min.Y, x(v), c.Min.Y-3)
 	}
-	for _, v := range namedTicks(p.ticks, func(a, b float64) bool {
+	for _, v := range namedTicks(p.x.ticks, func(a, b float64) bool {
 		return x(b)-x(a) > (tick.Width(p.x.name(a))+tick.Width(p.x.name(b)))/2+6
 	}) {
 		c.FillText(at(tick, draw.XCenter, draw.YTop), vg.Point{X: x(v), Y: c.Min.Y - 5}, p.x.name(v))
 	}
 }
 
-// dodge is how far to the side the bar of the ith series stands at a number of
-// clients: nothing, unless it is seen and would hide another's. Lines and markers never
-// move: beside a steep line a model would seem better or worse than it is.
-func (p panel) dodge(i int, q point, x, y func(float64) vg.Length) vg.Length {
-	const most, gap = 4.5, 2
-	if y(q.Hi)-y(q.Lo) < 2*markerRadius {
-		return 0
-	}
-	n, hides := len(p.series), false
-	for j, s := range p.series {
-		for _, o := range s.points {
-			if j != i && o.clients == q.clients && o.valid() && y(o.Lo)-gap < y(q.Hi) && y(q.Lo) < y(o.Hi)+gap {
-				hides = true
-			}
-		}
-	}
-	if !hides {
-		return 0
-	}
-	room := vg.Length(40)
-	for k := 1; k < len(p.ticks); k++ {
-		room = min(room, x(p.ticks[k])-x(p.ticks[k-1]))
-	}
-	step := min(most, 0.6*room/vg.Length(n))
-	return step * (vg.Length(i) - vg.Length(n-1)/2)
-}
-
+// drawSeries draws the bands below all lines, and the markers above.
 func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	x, y := pl.Transforms(&c)
 	inside := func(v float64) vg.Length {
@@ -266,49 +299,102 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 		}
 		return min(max(y(v), c.Min.Y), c.Max.Y)
 	}
+	alpha := uint8(0x22)
+	if len(p.series) > 4 {
+		alpha = 0x16
+	}
+	for _, s := range p.series {
+		col := f.styles[s.model].color
+		for _, part := range s.unbroken() {
+			if len(part) == 1 {
+				if q := part[0]; q.Kind != stats.None {
+					drawBar(c, draw.LineStyle{Color: col, Width: 0.9}, x(q.x), inside(q.Lo), inside(q.Hi))
+				}
+				continue
+			}
+			var edge vg.Path
+			for i, q := range part {
+				if pt := (vg.Point{X: x(q.x), Y: inside(q.Hi)}); i == 0 {
+					edge.Move(pt)
+				} else {
+					edge.Line(pt)
+				}
+			}
+			for _, q := range slices.Backward(part) {
+				edge.Line(vg.Point{X: x(q.x), Y: inside(q.Lo)})
+			}
+			edge.Close()
+			c.SetColor(color.NRGBA{col.R, col.G, col.B, alpha})
+			c.Fill(edge)
+		}
+	}
 	for _, s := range p.series {
 		st := f.styles[s.model]
-		var line []vg.Point
-		stroke := func() {
+		for _, part := range s.unbroken() {
+			var line []vg.Point
+			for _, q := range part {
+				line = append(line, vg.Point{X: x(q.x), Y: inside(q.Median)})
+			}
 			if len(line) > 1 {
 				c.StrokeLines(draw.LineStyle{Color: st.color, Width: 1.5, Dashes: st.dashes}, line)
 			}
-			line = nil
-		}
-		for _, q := range s.points {
-			if q.valid() {
-				line = append(line, vg.Point{X: x(q.clients), Y: y(q.Median)})
-			} else {
-				stroke()
-			}
-		}
-		stroke()
-	}
-	for i, s := range p.series {
-		pen := draw.LineStyle{Color: f.styles[s.model].color, Width: 0.9}
-		for _, q := range s.points {
-			if q.valid() && q.Kind != stats.None {
-				drawBar(c, pen, x(q.clients)+p.dodge(i, q, x, inside), inside(q.Lo), inside(q.Hi))
-			}
 		}
 	}
-	rings := map[float64]int{} // how many stand at a number of clients
+	if !p.marks {
+		return
+	}
+	rings := map[float64]int{} // how many stand at one place
 	for _, s := range p.series {
 		st := f.styles[s.model]
 		for _, q := range s.points {
-			if !q.valid() {
-				drawRing(c, st.color, x(q.clients), rings[q.clients])
-				rings[q.clients]++
-				continue
+			pt := vg.Point{X: x(q.x), Y: inside(q.Median)}
+			switch {
+			case !q.valid():
+				drawRing(c, st.color, pt.X, rings[q.x])
+				rings[q.x]++
+			case q.suspect():
+				hollow(&c, st, pt)
+			default:
+				c.DrawGlyphNoClip(draw.GlyphStyle{Color: white, Radius: markerRadius + 0.9, Shape: st.shape}, pt)
+				c.DrawGlyphNoClip(draw.GlyphStyle{Color: st.color, Radius: markerRadius, Shape: st.shape}, pt)
 			}
-			pt := vg.Point{X: x(q.clients), Y: y(q.Median)}
-			c.DrawGlyphNoClip(draw.GlyphStyle{Color: white, Radius: markerRadius + 0.9, Shape: st.shape}, pt)
-			c.DrawGlyphNoClip(draw.GlyphStyle{Color: st.color, Radius: markerRadius, Shape: st.shape}, pt)
 		}
 	}
 }
 
-// drawRing marks a cell without a valid repeat on the axis, above those that
+// unbroken are the parts of a line between the cells that do not count.
+func (s series) unbroken() [][]point {
+	var out [][]point
+	open := false
+	for _, q := range s.points {
+		if !q.valid() {
+			open = false
+			continue
+		}
+		if !open {
+			out = append(out, nil)
+		}
+		open = true
+		out[len(out)-1] = append(out[len(out)-1], q)
+	}
+	return out
+}
+
+// label is the model's name, and says so if the line is suspect.
+func (s series) label() string {
+	if s.suspect {
+		return s.model + " (suspect)"
+	}
+	return s.model
+}
+
+// hollow draws the marker of a suspect cell.
+func hollow(c *draw.Canvas, st style, pt vg.Point) {
+	c.DrawGlyphNoClip(draw.GlyphStyle{Color: st.color, Radius: markerRadius + 1.1, Shape: st.shape}, pt)
+	c.DrawGlyphNoClip(draw.GlyphStyle{Color: white, Radius: markerRadius - 0.5, Shape: st.shape}, pt)
+}
+
+// drawRing marks a cell of which no repeat counts on the axis, above those that
 // stand there already. The lowest says what it is.
 func drawRing(c draw.Canvas, col color.Color, x vg.Length, below int) {
 	cross(&c, vg.Point{X: x, Y: c.Min.Y + vg.Length(below)*9.5}, col)
@@ -332,7 +418,7 @@ func drawBar(c draw.Canvas, pen draw.LineStyle, x, lo, hi vg.Length) {
 	c.StrokeLine2(pen, x-half, hi, x+half, hi)
 }
 
-// cross draws the sign of a cell without a valid repeat: hollow, and crossed.
+// cross draws the sign of a cell of which no repeat counts: hollow, and crossed.
 func cross(c *draw.Canvas, at vg.Point, col color.Color) {
 	const r = 3.8
 	ring := vg.Path{}
@@ -356,10 +442,10 @@ func (f *Figure) drawNames(c draw.Canvas, pl *plot.Plot, p panel) {
 	ends := make([]vg.Point, len(p.series))
 	want := make([]float64, len(p.series))
 	for i, s := range p.series {
-		ends[i] = vg.Point{X: x(s.points[len(s.points)-1].clients), Y: c.Min.Y} // a ring's
+		ends[i] = vg.Point{X: x(s.points[len(s.points)-1].x), Y: c.Min.Y} // a ring's
 		for _, q := range s.points {
 			if q.valid() {
-				ends[i] = vg.Point{X: x(q.clients), Y: y(q.Median)}
+				ends[i] = vg.Point{X: x(q.x), Y: y(q.Median)}
 			}
 		}
 		want[i] = float64(ends[i].Y)
@@ -371,11 +457,11 @@ func (f *Figure) drawNames(c draw.Canvas, pl *plot.Plot, p panel) {
 		to := vg.Point{X: c.Max.X + 8, Y: vg.Length(got[i])}
 		lead := draw.LineStyle{Color: color.NRGBA{st.color.R, st.color.G, st.color.B, 0x90}, Width: 0.6}
 		knee := vg.Point{X: c.Max.X, Y: ends[i].Y}
-		if ends[i].X < x(p.ticks[len(p.ticks)-1]) {
+		if p.marks && ends[i].X < x(p.x.ticks[len(p.x.ticks)-1]) {
 			lead.Dashes = []vg.Length{1, 2}
 		}
 		c.StrokeLines(lead, []vg.Point{{X: ends[i].X + 4, Y: ends[i].Y}, knee, {X: to.X - 1, Y: to.Y}})
-		c.FillText(name, vg.Point{X: to.X + 1, Y: to.Y + labelSize*raise}, shorten(name, s.model, longestName))
+		c.FillText(name, vg.Point{X: to.X + 1, Y: to.Y + labelSize*raise}, shorten(name, s.label(), longestName))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -25,7 +26,7 @@ var benchUnits = []struct {
 	{"threads", stats.Threads},
 }
 
-// Bench writes the valid repeats in the Go benchmark format, a line each, so
+// Bench writes the repeats that count in the Go benchmark format, a line each, so
 // that benchstat can compare models within a run (-col /model) and runs with
 // each other. The iterations are the requests; ns/op is the inverse of the
 // throughput, what a request costs the wall clock, not its latency. An idle
@@ -61,7 +62,10 @@ func Bench(w io.Writer, set *result.Set) error {
 	}
 	b.WriteByte('\n')
 	for _, c := range stats.Cells(run, set.Repeats) {
-		for _, r := range c.Valid {
+		for _, r := range c.Counted {
+			if r.Gates.Verdict == result.Suspect {
+				line("# suspect", strings.Join(reasons(r), "; "))
+			}
 			benchLine(b, r)
 		}
 	}
@@ -71,7 +75,10 @@ func Bench(w io.Writer, set *result.Set) error {
 func benchLine(b *bufio.Writer, r *result.Repeat) {
 	fmt.Fprintf(b, "BenchmarkTier/model=%s/protocol=%s/workload=%s", r.Model, r.Protocol, r.Workload)
 	if r.Loop == result.Open {
-		fmt.Fprintf(b, "/loop=open/rate=%g", r.RateRPS)
+		fmt.Fprintf(b, "/loop=open/rate=%s", or(benchWord(r.Rate), fmt.Sprintf("%g", r.RateRPS)))
+	}
+	if r.Setting != "" {
+		fmt.Fprintf(b, "/setting=%s", benchWord(r.Setting))
 	}
 	fmt.Fprintf(b, "/clients=%d", r.Clients)
 	n := r.Requests
@@ -88,4 +95,10 @@ func benchLine(b *bufio.Writer, r *result.Repeat) {
 		}
 	}
 	b.WriteByte('\n')
+}
+
+// benchWord keeps a value in its place in a benchmark's name, which ends at a
+// space and is split at slashes.
+func benchWord(s string) string {
+	return strings.NewReplacer(" ", "_", "/", ":").Replace(inline(s))
 }

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
-	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 func TestBenchReadsBack(t *testing.T) {
@@ -19,7 +19,7 @@ func TestBenchReadsBack(t *testing.T) {
 	}
 	valid := 0
 	for _, r := range set.Repeats {
-		if r.Gates.Verdict == result.Valid {
+		if stats.Counts(&r) {
 			valid++
 		}
 	}
@@ -62,11 +62,12 @@ func TestBenchReadsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(names) != valid {
-		t.Errorf("%d lines, want one for each of the %d valid repeats", len(names), valid)
+		t.Errorf("%d lines, want one for each of the %d repeats that count", len(names), valid)
 	}
 	for _, want := range []string{
 		"Tier/model=eventloop/protocol=http/workload=plaintext/clients=10",
 		"Tier/model=thread/protocol=echo/workload=idle/clients=9000",
+		"Tier/model=thread/protocol=http/workload=wait-50ms/loop=open/rate=90%/clients=200",
 	} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no line is named %s", want)

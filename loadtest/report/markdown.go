@@ -8,17 +8,24 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tierbench/tierbench/loadtest/chart"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // Markdown writes the report. Its charts are links into charts/.
 func Markdown(w io.Writer, set *result.Set) error {
+	drawn, err := draw(set)
+	if err != nil {
+		return err
+	}
+	return markdown(w, set, drawn)
+}
+
+func markdown(w io.Writer, set *result.Set, drawn []drawing) error {
 	b := bufio.NewWriter(w)
 	v := newView(set)
 	for _, section := range []func(*bufio.Writer){
-		v.opening, v.summary, v.charts, v.models, v.details, v.ratios, v.gates, v.host, v.reproduce,
+		v.opening, v.summary, func(b *bufio.Writer) { charts(b, drawn) }, v.models, v.details, v.ratios, v.gates, v.host, v.reproduce,
 	} {
 		section(b)
 	}
@@ -26,15 +33,22 @@ func Markdown(w io.Writer, set *result.Set) error {
 }
 
 func (v *view) opening(b *bufio.Writer) {
-	title := v.run.Title
-	if title == "" {
-		title = v.run.Name
-	}
-	if title == "" {
-		title = "A run of tierbench"
-	}
-	fmt.Fprintf(b, "# %s\n\n", plain(title))
+	fmt.Fprintf(b, "# %s\n\n", plain(v.title()))
 
+	s := v.introduction()
+	s = append(s, v.validity())
+	if state := v.state(); state != "" {
+		s = append(s, "**"+state+"**")
+	}
+	fmt.Fprintf(b, "%s\n\n", strings.Join(s, " "))
+}
+
+func (v *view) title() string {
+	return or(v.run.Title, or(v.run.Name, "A run of tierbench"))
+}
+
+// introduction is what was done, and on which machine.
+func (v *view) introduction() []string {
 	var s []string
 	add := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
 	if len(v.groups) > 0 {
@@ -47,29 +61,61 @@ func (v *view) opening(b *bufio.Writer) {
 		add("Each cell is measured %s, each time on a fresh server%s.", times(n), v.windows())
 	}
 	if h := v.run.Host; h.CPUModel != "" || h.Cores > 0 {
-		add("The load came from %s on the same host (%s), so server and generator share the cores.", or(v.run.Generator, "the generator"), host(h))
-	}
-	valid, repeats, good := 0, 0, 0
-	for _, c := range v.cells {
-		valid += len(c.Valid)
-		repeats += len(c.Repeats)
-		if len(c.Valid) > 0 {
-			good++
+		where := stats.CPUs(v.cells)
+		if where != "" {
+			where = ": " + where
 		}
+		add("The load came from %s on the same host (%s)%s.", or(v.run.Generator, "the generator"), host(h), where)
 	}
-	if repeats == 0 {
-		add("**No repeat has been measured.**")
-	} else {
-		add("%s of %s repeats passed every gate; %s of %s cells have at least one that did.",
-			stats.Group(valid), stats.Group(repeats), stats.Group(good), stats.Group(len(v.cells)))
-	}
+	return s
+}
+
+// state says what a run that did not end is short of.
+func (v *view) state() string {
 	switch {
 	case v.run.Interrupted:
-		add("**The run was interrupted: what it had measured by then is here.**")
+		return "The run was interrupted: what it had measured by then is here."
 	case v.run.Ended.IsZero():
-		add("**The run has not ended, or was cut short: what it has measured is here.**")
+		return "The run has not ended, or was cut short: what it has measured is here."
 	}
-	fmt.Fprintf(b, "%s\n\n", strings.Join(s, " "))
+	return ""
+}
+
+// validity says how much of the run counts.
+func (v *view) validity() string {
+	n := v.verdicts()
+	if n.repeats == 0 {
+		return "**No repeat has been measured.**"
+	}
+	s := fmt.Sprintf("%s of %s repeats passed every gate", stats.Group(n.valid), stats.Group(n.repeats))
+	if n.suspect > 0 {
+		s += fmt.Sprintf(", %s more %s suspect and count", stats.Group(n.suspect), is(n.suspect))
+	}
+	return s + fmt.Sprintf("; %s of %s cells have at least one that counts.", stats.Group(n.good), stats.Group(len(v.cells)))
+}
+
+func is(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// A verdicts is a count of repeats, and of the cells that have one that counts.
+type verdicts struct{ repeats, valid, suspect, invalid, good int }
+
+func (v *view) verdicts() verdicts {
+	var n verdicts
+	for _, c := range v.cells {
+		n.repeats += len(c.Repeats)
+		n.suspect += len(c.Suspects())
+		n.valid += len(c.Counted) - len(c.Suspects())
+		n.invalid += len(c.Repeats) - len(c.Counted)
+		if len(c.Counted) > 0 {
+			n.good++
+		}
+	}
+	return n
 }
 
 // asked joins the workloads that share their numbers of clients: "http
@@ -99,7 +145,7 @@ func (v *view) loops() string {
 		s = append(s, "A client is one connection that sends its next request when the last is answered.")
 	}
 	if has(func(g *group) bool { return g.loop == result.Open }) {
-		s = append(s, "In an open loop requests are sent on a schedule, and latency counts from the scheduled instant.")
+		s = append(s, "In an open loop requests are sent on a schedule: response time counts from when a request was due, service time from when it was sent.")
 	}
 	if has(func(g *group) bool { return g.workload == result.Idle }) {
 		s = append(s, "Idle connections are only held, to weigh them.")
@@ -141,15 +187,18 @@ func (v *view) summary(b *bufio.Writer) {
 	}
 	fmt.Fprint(b, "## Summary\n\n")
 	var notes notes
-	var load, idle []*group
+	var load, open, idle []*group
 	for _, g := range v.groups {
-		if g.workload == result.Idle {
+		switch {
+		case g.workload == result.Idle:
 			idle = append(idle, g)
-		} else {
+		case g.isOpen():
+			open = append(open, g)
+		default:
 			load = append(load, g)
 		}
 	}
-	for _, gs := range [][]*group{load, idle} {
+	for _, gs := range [][]*group{load, open, idle} {
 		if len(gs) > 0 {
 			v.summaryTable(b, gs, &notes)
 		}
@@ -166,13 +215,12 @@ func (v *view) summary(b *bufio.Writer) {
 // spreads says what the numbers after ± are.
 func (v *view) spreads() string {
 	if v.intervals == "" {
-		return "No cell has two valid repeats, so nothing is known of the spread."
+		return "No cell has two repeats that count, so nothing is known of the spread."
 	}
 	return "± is the larger half of the interval, which is the " + v.intervals + "."
 }
 
 func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *notes) {
-	ms := gs[0].layout().metrics
 	t := table{}
 	t.col("", "clients>")
 	for _, m := range v.names {
@@ -182,11 +230,11 @@ func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *notes) {
 	for _, g := range gs {
 		for _, r := range g.rows {
 			best := g.best(r)
-			cells := []string{g.title, r.label()}
-			var names []string
+			cells := []string{g.title, r.label}
 			for i, c := range r.cells {
-				cells = append(cells, summaryCell(c, ms, g.headline(), slices.Contains(best, i), notes))
+				cells = append(cells, summaryCell(c, gs[0], slices.Contains(best, i), notes))
 			}
+			var names []string
 			for _, i := range best {
 				names = append(names, v.names[i])
 			}
@@ -201,51 +249,55 @@ func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *notes) {
 			t.row(cells...)
 		}
 	}
-	what := "Throughput with its interval; below it p99 latency and the server's CPU time per request."
-	if gs[0].workload == result.Idle {
+	what := "Throughput with its interval and the server's CPU time per request, user and system; below them p99 latency."
+	switch {
+	case gs[0].workload == result.Idle:
 		what = "User memory per idle client with its interval; below it user memory and kernel stacks in all, and threads."
+	case gs[0].isOpen():
+		what = "p99 of the response time with its interval and, after the bar, of the service time; below them the rate achieved and the server's CPU time per request."
 	}
-	fmt.Fprintf(b, "%s Medians of the valid repeats.\n\n", what)
+	fmt.Fprintf(b, "%s Medians of the repeats that count.\n\n", what)
 	t.write(b)
 }
 
-func summaryCell(c *stats.Cell, ms [3]stats.Metric, head stats.Metric, best bool, notes *notes) string {
+func summaryCell(c *stats.Cell, g *group, best bool, notes *notes) string {
 	switch {
 	case c == nil:
 		return "–"
 	case len(c.Repeats) == 0:
 		return "not measured"
-	case len(c.Valid) == 0:
+	case len(c.Counted) == 0:
 		return "invalid" + notes.mark(c)
 	}
-	f := func(m stats.Metric) string {
-		s := m.Unit.Format(c.Summary(m).Median)
-		if c.Summary(m).N == 0 {
-			s = "–"
-		}
-		if best && m.Name == head.Name {
-			return "**" + s + "**"
-		}
-		return s
+	head := g.headline()
+	s := value(c, head)
+	if best && c.Summary(head).N > 0 {
+		s = "**" + s + "**"
 	}
-	s := f(ms[0])
-	if sp := spread(c.Summary(ms[0])); sp != "" {
+	if sp := spread(c.Summary(head)); sp != "" {
 		s += " " + sp
 	}
-	return s + notes.mark(c) + "<br>" + f(ms[1]) + " · " + f(ms[2])
+	if c.Verdict() == result.Suspect {
+		s += " suspect"
+	}
+	s += notes.mark(c)
+	switch {
+	case g.workload == result.Idle:
+		return s + "<br>" + value(c, stats.MemoryTotal) + " · " + value(c, stats.Threads)
+	case g.isOpen():
+		return s + " | " + value(c, stats.ServiceP99) + "<br>" + value(c, stats.Throughput) + " · " + value(c, stats.CPU)
+	}
+	return s + " · " + value(c, stats.CPU) + "<br>" + value(c, stats.P99)
 }
 
 // notes are a table's footnotes; cells with the same one share it.
 type notes []string
 
-// mark is the footnote sign of a cell that some repeat of is missing from.
+// mark is the footnote sign of a cell not all of whose repeats are valid.
 func (n *notes) mark(c *stats.Cell) string {
-	if len(c.Valid) == len(c.Repeats) {
+	text := doubts(c)
+	if text == "" {
 		return ""
-	}
-	text := fmt.Sprintf("%d of %d repeats valid", len(c.Valid), len(c.Repeats))
-	if why := firstReason(c); why != "" {
-		text += ": " + why
 	}
 	i := slices.Index(*n, text)
 	if i < 0 {
@@ -255,17 +307,13 @@ func (n *notes) mark(c *stats.Cell) string {
 	return fmt.Sprintf("<sup>%d</sup>", i+1)
 }
 
-func (v *view) charts(b *bufio.Writer) {
-	first := true
-	for _, c := range chart.All {
-		if _, ok := c.Figure(v.run, v.cells); !ok {
-			continue
-		}
-		if first {
-			fmt.Fprint(b, "## Charts\n\n")
-			first = false
-		}
-		fmt.Fprintf(b, "![%s](%s/%s)\n\n", c.Alt(), result.ChartsDir, c.File)
+func charts(b *bufio.Writer, drawn []drawing) {
+	if len(drawn) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "## Charts\n\nThey can be explored in [%s](%s), and are there as PNG too.\n\n", HTMLFile, HTMLFile)
+	for _, d := range drawn {
+		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", d.chart.Alt(), result.ChartsDir, d.chart.Name)
 	}
 }
 
@@ -290,46 +338,94 @@ func (v *view) models(b *bufio.Writer) {
 	b.WriteByte('\n')
 }
 
-// details are two tables for each workload: what the clients saw, and what it
-// cost the server.
+// A column is one of a table of cells.
+type column struct {
+	head  string // ends in ">" where it is aligned to the right
+	value func(*stats.Cell) string
+}
+
+func of(m stats.Metric, head string) column {
+	return column{head, func(c *stats.Cell) string { return value(c, m) }}
+}
+
+func withInterval(m stats.Metric) column {
+	return column{"interval>", func(c *stats.Cell) string { return interval(c.Summary(m), m.Unit) }}
+}
+
+var (
+	counted = column{"counted>", kOfN}
+	conns   = column{"connections per process", connections}
+
+	// seen are what the clients saw.
+	seen = []column{counted, of(stats.Throughput, "throughput>"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req>"),
+		of(stats.P50, "p50>"), of(stats.P90, "p90>"), of(stats.P99, "p99>"), of(stats.P999, "p99.9>"), of(stats.Max, "max>")}
+	seenOpen = []column{counted, {"asked>", func(c *stats.Cell) string { return stats.PerSecond.Format(c.RateRPS) }},
+		of(stats.Throughput, "achieved>"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req>"),
+		of(stats.P50, "response p50>"), of(stats.ServiceP50, "service p50>"), of(stats.P99, "response p99>"), withInterval(stats.P99),
+		of(stats.ServiceP99, "service p99>"), of(stats.SendLag, "send lag p99>"), of(stats.Unsent, "unsent>")}
+	fairness = of(stats.Jain, "fairness>")
+
+	// costs are what it took of the server.
+	perRequest = []column{of(stats.CPUUser, "CPU user>"), of(stats.CPUSys, "CPU system>"), of(stats.CtxSwitches, "switches>")}
+	costs      = []column{of(stats.Memory, "memory per client>"), of(stats.PSS, "user memory>"), of(stats.KernelStacks, "kernel stacks>"),
+		of(stats.Threads, "threads>"), of(stats.Processes, "processes>"), conns}
+)
+
+// tables are those of a group: what the clients saw, and what it cost the
+// server.
+func (g *group) tables() [][]column {
+	if g.workload == result.Idle {
+		return [][]column{append([]column{counted}, costs...)}
+	}
+	first := seen
+	if g.isOpen() {
+		first = seenOpen
+	}
+	for _, r := range g.rows {
+		if slices.ContainsFunc(r.cells, func(c *stats.Cell) bool { return c != nil && c.Summary(stats.Jain).N > 0 }) {
+			first = append(slices.Clone(first), fairness)
+			break
+		}
+	}
+	return [][]column{first, append(slices.Clone(perRequest), costs...)}
+}
+
 func (v *view) details(b *bufio.Writer) {
 	for _, g := range v.groups {
-		fmt.Fprintf(b, "## %s\n\n", g.title)
-		if g.workload != result.Idle {
+		fmt.Fprintf(b, "## %s\n\n", plain(g.title))
+		for _, columns := range g.tables() {
 			t := table{}
-			t.col("clients>", "model", "valid>", "throughput>", "interval>", "p50>", "p90>", "p99>", "p99.9>", "max>")
+			t.col("clients>", "model")
+			for _, c := range columns {
+				t.col(c.head)
+			}
 			g.each(v, func(label, model string, c *stats.Cell) {
-				s := c.Summary(stats.Throughput)
-				t.row(label, model, kOfN(c), value(c, stats.Throughput), interval(s, stats.PerSecond),
-					value(c, stats.P50), value(c, stats.P90), value(c, stats.P99), value(c, stats.P999), value(c, stats.Max))
+				cells := []string{label, model}
+				for _, col := range columns {
+					cells = append(cells, col.value(c))
+				}
+				t.row(cells...)
 			})
 			t.write(b)
 		}
-		t := table{}
-		t.col("clients>", "model")
-		if g.workload == result.Idle {
-			t.col("valid>")
-		} else {
-			t.col("CPU user>", "CPU system>", "switches>")
-		}
-		t.col("memory per client>", "user memory>", "kernel stacks>", "threads>", "processes>", "connections per process")
-		g.each(v, func(label, model string, c *stats.Cell) {
-			cells := []string{label, model}
-			if g.workload == result.Idle {
-				cells = append(cells, kOfN(c))
-			} else {
-				cells = append(cells, value(c, stats.CPUUser), value(c, stats.CPUSys), value(c, stats.CtxSwitches))
-			}
-			t.row(append(cells, value(c, stats.Memory), value(c, stats.PSS), value(c, stats.KernelStacks),
-				value(c, stats.Threads), value(c, stats.Processes), connections(c))...)
-		})
-		t.write(b)
 	}
 	if len(v.groups) > 0 {
-		fmt.Fprint(b, "Medians of the valid repeats. CPU time and context switches are for each request, over the whole process tree. "+
-			"Memory per client is the growth of PSS from before the first connection to the end of the window, divided by the clients; "+
-			"at few clients it is mostly what the server allocates once. Connections per process are those of the first valid repeat.\n\n")
+		fmt.Fprintf(b, "%s\n\n", v.explanation())
 	}
+}
+
+// explanation says what the columns of the details are.
+func (v *view) explanation() string {
+	s := "Medians of the repeats that count. CPU time and context switches are for each request, over the whole process tree. " +
+		"Memory per client is the growth of PSS from before the first connection to the end of the window, divided by the clients; " +
+		"at few clients it is mostly what the server allocates once. Connections per process are those of the first repeat that counts."
+	if slices.ContainsFunc(v.cells, func(c *stats.Cell) bool { return c.Summary(stats.Jain).N > 0 }) {
+		s += " Fairness is Jain's index of the answers per client: 1 if all got as many."
+	}
+	if slices.ContainsFunc(v.groups, (*group).isOpen) {
+		s += " Send lag is how late the generator sent, from when a request was due and a client was free for it; unsent requests were due and found no free client by the end."
+	}
+	return s
 }
 
 // each calls f for every cell of the group, by clients and model.
@@ -337,7 +433,7 @@ func (g *group) each(v *view, f func(label, model string, c *stats.Cell)) {
 	for _, r := range g.rows {
 		for i, c := range r.cells {
 			if c != nil {
-				f(r.label(), v.names[i], c)
+				f(r.label, v.names[i], c)
 			}
 		}
 	}
@@ -347,7 +443,11 @@ func kOfN(c *stats.Cell) string {
 	if len(c.Repeats) == 0 {
 		return "not measured"
 	}
-	return fmt.Sprintf("%d/%d", len(c.Valid), len(c.Repeats))
+	s := fmt.Sprintf("%d/%d", len(c.Counted), len(c.Repeats))
+	if n := len(c.Suspects()); n > 0 {
+		s += fmt.Sprintf(" (%d suspect)", n)
+	}
+	return s
 }
 
 func value(c *stats.Cell, m stats.Metric) string {
@@ -365,13 +465,13 @@ func interval(s stats.Summary, u stats.Unit) string {
 	return u.Format(s.Lo) + " – " + u.Format(s.Hi)
 }
 
-// connections tells how evenly the first valid repeat's connections lie on the
-// processes.
+// connections tells how evenly the connections lie on the processes, in the
+// first repeat that counts.
 func connections(c *stats.Cell) string {
-	if len(c.Valid) == 0 || len(c.Valid[0].Server.ConnsPerProcess) == 0 {
+	if len(c.Counted) == 0 || len(c.Counted[0].Server.ConnsPerProcess) == 0 {
 		return "–"
 	}
-	of := c.Valid[0].Server.ConnsPerProcess
+	of := c.Counted[0].Server.ConnsPerProcess
 	if n := len(of); n > 4 {
 		return fmt.Sprintf("%s to %s on %d", stats.Group(of[n-1]), stats.Group(of[0]), n)
 	}
@@ -387,12 +487,19 @@ func (v *view) ratios(b *bufio.Writer) {
 		return
 	}
 	fmt.Fprint(b, "## Beside their peers\n\n")
-	t := table{}
+	v.ratioTable().write(b)
+	fmt.Fprintf(b, "%s\n\n", aboutRatios)
+}
+
+const aboutRatios = "A ratio is model ÷ peer, repeat by repeat where both count, and the median of these; its interval is of these too. " +
+	"Undecided means that the interval holds the bound: the median decides here, and might decide otherwise in another run."
+
+func (v *view) ratioTable() *table {
+	t := &table{}
 	t.col("model", "peer", "metric", "workload", "clients>", "ratio>", "interval>", "asked", "outcome")
 	for _, ask := range v.run.Ratios {
 		found := stats.Compare(v.cells, ask)
 		for _, c := range found {
-			cell := stats.Cell{Key: c.Key, RateRPS: c.RateRPS}
 			ratio, iv := "–", "–"
 			if c.N > 0 {
 				ratio = fmt.Sprintf("%.3f", c.Median)
@@ -400,15 +507,13 @@ func (v *view) ratios(b *bufio.Writer) {
 			if c.Kind != stats.None {
 				iv = fmt.Sprintf("%.3f – %.3f", c.Lo, c.Hi)
 			}
-			t.row(ask.Model, ask.Peer, ask.Metric, cell.Asked(), clients(c.Key.Clients, c.RateRPS), ratio, iv, bounds(ask), v.outcome(c))
+			t.row(ask.Model, ask.Peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), ratio, iv, bounds(ask), v.outcome(c))
 		}
 		if len(found) == 0 {
 			t.row(ask.Model, ask.Peer, ask.Metric, or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "no such cell in this run")
 		}
 	}
-	t.write(b)
-	fmt.Fprint(b, "A ratio is model ÷ peer, repeat by repeat where both are valid, and the median of these; its interval is of these too. "+
-		"Undecided means that the interval holds the bound: the median decides here, and might decide otherwise in another run.\n\n")
+	return t
 }
 
 func bounds(r result.Ratio) string {
@@ -431,7 +536,7 @@ func (v *view) outcome(c stats.Comparison) string {
 				return "not measured: " + m + " is absent"
 			}
 		}
-		return "not measured: no repeat is valid on both sides"
+		return "not measured: no repeat counts on both sides"
 	case stats.Unbounded:
 		return "–"
 	case stats.Pass:
@@ -442,31 +547,25 @@ func (v *view) outcome(c stats.Comparison) string {
 	if c.Undecided {
 		s += ", undecided"
 	}
+	if c.Suspect {
+		s += ", suspect"
+	}
 	return s
 }
 
 func (v *view) gates(b *bufio.Writer) {
-	t := table{}
-	t.col("model", "workload", "clients>", "repeat>", "verdict", "reasons")
-	for _, c := range v.cells {
-		for _, r := range c.Repeats {
-			if r.Gates.Verdict != result.Valid {
-				var why []string
-				for _, s := range reasons(r) {
-					why = append(why, plain(s))
-				}
-				t.row(c.Model, c.Asked(), clients(c.Clients, c.RateRPS), fmt.Sprint(r.Repeat), or(string(r.Gates.Verdict), "none"), strings.Join(why, "<br>"))
-			}
-		}
-	}
 	if len(v.cells) == 0 {
 		return
 	}
 	fmt.Fprint(b, "## Repeats that do not count\n\n")
-	if len(t.rows) == 0 {
-		fmt.Fprint(b, "None: every repeat that was measured passed every gate.\n\n")
+	if t := v.doubted(func(r *result.Repeat) bool { return !stats.Counts(r) }); len(t.rows) == 0 {
+		fmt.Fprint(b, "None.\n\n")
 	} else {
 		fmt.Fprint(b, "They are kept in the record and are in no median.\n\n")
+		t.write(b)
+	}
+	if t := v.doubted(func(r *result.Repeat) bool { return r.Gates.Verdict == result.Suspect }); len(t.rows) > 0 {
+		fmt.Fprint(b, "## Suspect repeats\n\nTheir numbers are what was measured and count, but something beside the server had a part in them.\n\n")
 		t.write(b)
 	}
 	for _, w := range v.warnings() {
@@ -475,6 +574,24 @@ func (v *view) gates(b *bufio.Writer) {
 	if unchecked := v.unchecked(); len(unchecked) > 0 {
 		fmt.Fprintf(b, "Not checked: %s.\n\n", plain(strings.Join(unchecked, "; ")))
 	}
+}
+
+// doubted lists repeats with their reasons.
+func (v *view) doubted(which func(*result.Repeat) bool) *table {
+	t := &table{}
+	t.col("model", "workload", "clients>", "repeat>", "verdict", "reasons")
+	for _, c := range v.cells {
+		for _, r := range c.Repeats {
+			if which(r) {
+				var why []string
+				for _, s := range reasons(r) {
+					why = append(why, plain(s))
+				}
+				t.row(c.Model, c.Asked(), c.At(), fmt.Sprint(r.Repeat), or(string(r.Gates.Verdict), "none"), strings.Join(why, "<br>"))
+			}
+		}
+	}
+	return t
 }
 
 // warnings are what was not right without bearing on the numbers, each once
@@ -510,8 +627,15 @@ func (v *view) unchecked() []string {
 }
 
 func (v *view) host(b *bufio.Writer) {
+	if t := v.hostTable(); len(t.rows) > 0 {
+		fmt.Fprint(b, "## Host and versions\n\n")
+		t.write(b)
+	}
+}
+
+func (v *view) hostTable() *table {
 	h, bd := v.run.Host, v.run.Build
-	t := table{}
+	t := &table{}
 	t.col("", "")
 	add := func(k, val string) {
 		if val != "" {
@@ -552,11 +676,21 @@ func (v *view) host(b *bufio.Writer) {
 	for _, k := range slices.Sorted(maps.Keys(bd.Tools)) {
 		add(k, bd.Tools[k])
 	}
-	if len(t.rows) == 0 {
-		return
+	return t
+}
+
+// provenance says when the run was, and in which order.
+func (v *view) provenance() string {
+	r := v.run
+	s := fmt.Sprintf("The order of the cells was drawn with seed %d.", r.Seed)
+	if !r.Started.IsZero() {
+		s += fmt.Sprintf(" The run `%s` began %s UTC", r.ID, r.Started.UTC().Format("2006-01-02 15:04:05"))
+		if r.Ended.After(r.Started) {
+			s += fmt.Sprintf(" and took %s", r.Ended.Sub(r.Started).Round(1e9))
+		}
+		s += "."
 	}
-	fmt.Fprint(b, "## Host and versions\n\n")
-	t.write(b)
+	return s
 }
 
 func (v *view) reproduce(b *bufio.Writer) {
@@ -565,15 +699,8 @@ func (v *view) reproduce(b *bufio.Writer) {
 	if r.ConfigFile != "" {
 		fmt.Fprintf(b, "    make build && bin/tierbench run %s\n\n", r.ConfigFile)
 	}
-	fmt.Fprintf(b, "The order of the cells was drawn with seed %d.", r.Seed)
-	if !r.Started.IsZero() {
-		fmt.Fprintf(b, " The run `%s` began %s UTC", r.ID, r.Started.UTC().Format("2006-01-02 15:04:05"))
-		if r.Ended.After(r.Started) {
-			fmt.Fprintf(b, " and took %s", r.Ended.Sub(r.Started).Round(1e9))
-		}
-		b.WriteByte('.')
-	}
-	fmt.Fprint(b, " `bench.txt` holds its valid repeats for benchstat (`benchstat -col /model bench.txt`), `cells.jsonl` every one.\n")
+	fmt.Fprintf(b, "%s", v.provenance())
+	fmt.Fprint(b, " `bench.txt` holds its repeats that count for benchstat (`benchstat -col /model bench.txt`), `cells.jsonl` every one.\n")
 	if r.ConfigText != "" {
 		fence := "```"
 		for strings.Contains(r.ConfigText, fence) {

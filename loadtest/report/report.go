@@ -1,51 +1,98 @@
-// Package report writes a run down for its readers: Markdown with charts, a
-// table for a terminal, and the Go benchmark format. It needs the record and
+// Package report writes a run down for its readers: a page and Markdown with
+// charts, a table for a terminal, CSV, and the Go benchmark format. It needs the record and
 // nothing else, so any run folder can be reported again.
 package report
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/tierbench/tierbench/loadtest/chart"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// MarkdownFile is the report in a run's folder.
-const MarkdownFile = "report.md"
+// The reports in a run's folder.
+const (
+	MarkdownFile = "report.md"
+	HTMLFile     = "report.html"
+)
 
-// Write puts report.md, bench.txt and charts/*.svg into dir, replacing what is
-// there, and removes charts this run no longer has. It works on a run of which
-// any part is missing.
+// Write puts report.md, report.html, bench.txt and charts/ into dir, replacing
+// what is there, and removes charts this run no longer has. It works on a run
+// of which any part is missing.
 func Write(dir string, set *result.Set) error {
 	charts := filepath.Join(dir, result.ChartsDir)
 	if err := os.MkdirAll(charts, 0o755); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
-	cells := stats.Cells(&set.Run, set.Repeats)
-	for _, c := range chart.All {
-		path := filepath.Join(charts, c.File)
-		fig, ok := c.Figure(&set.Run, cells)
-		if !ok {
-			if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	drawn, err := draw(set)
+	if err != nil {
+		return err
+	}
+	kept := map[string]bool{}
+	for _, d := range drawn {
+		for ending, f := range map[string]func(io.Writer) error{".svg": d.figure.SVG, ".png": d.figure.PNG} {
+			kept[d.chart.Name+ending] = true
+			if err := writeTo(filepath.Join(charts, d.chart.Name+ending), f); err != nil {
+				return err
+			}
+		}
+	}
+	there, err := os.ReadDir(charts)
+	if err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	for _, f := range there {
+		if ending := filepath.Ext(f.Name()); (ending == ".svg" || ending == ".png") && !kept[f.Name()] {
+			if err := os.Remove(filepath.Join(charts, f.Name())); err != nil {
 				return fmt.Errorf("write report: %w", err)
 			}
-			continue
 		}
-		if err := writeTo(path, fig.Draw); err != nil {
+	}
+	for name, f := range map[string]func(io.Writer) error{
+		result.BenchFile: func(w io.Writer) error { return Bench(w, set) },
+		MarkdownFile:     func(w io.Writer) error { return markdown(w, set, drawn) },
+		HTMLFile:         func(w io.Writer) error { return page(w, set, drawn) },
+	} {
+		if err := writeTo(filepath.Join(dir, name), f); err != nil {
 			return err
 		}
 	}
-	if err := writeTo(filepath.Join(dir, result.BenchFile), func(w io.Writer) error { return Bench(w, set) }); err != nil {
-		return err
+	return nil
+}
+
+// A drawing is a chart of the run at hand.
+type drawing struct {
+	chart  chart.Chart
+	figure *chart.Figure
+}
+
+// draw makes the charts that the run has data for.
+func draw(set *result.Set) ([]drawing, error) {
+	cells := stats.Cells(&set.Run, set.Repeats)
+	logs := map[*stats.Cell][]*hdrhistogram.Histogram{}
+	for _, c := range cells {
+		hs, err := histograms(set.Dir, c)
+		if err != nil {
+			return nil, err
+		}
+		logs[c] = hs
 	}
-	return writeTo(filepath.Join(dir, MarkdownFile), func(w io.Writer) error { return Markdown(w, set) })
+	src := &chart.Source{Run: &set.Run, Cells: cells, Seconds: set.Seconds,
+		Latencies: func(c *stats.Cell) []*hdrhistogram.Histogram { return logs[c] }}
+	var out []drawing
+	for _, c := range chart.All {
+		if f, ok := c.Figure(src); ok {
+			out = append(out, drawing{c, f})
+		}
+	}
+	return out, nil
 }
 
 func writeTo(path string, f func(io.Writer) error) error {
@@ -56,12 +103,12 @@ func writeTo(path string, f func(io.Writer) error) error {
 	return result.WriteFile(path, b.Bytes())
 }
 
-// WithoutValid are the cells that have no valid repeat, those that were never
+// WithoutValid are the cells of which no repeat counts, those that were never
 // measured among them. A run that answers all it was asked has none.
 func WithoutValid(set *result.Set) []result.Key {
 	var out []result.Key
 	for _, c := range stats.Cells(&set.Run, set.Repeats) {
-		if len(c.Valid) == 0 {
+		if len(c.Counted) == 0 {
 			out = append(out, c.Key)
 		}
 	}

@@ -26,6 +26,8 @@ var update = flag.Bool("update", false, "write the golden files")
 func whole() *result.Set {
 	set := statstest.Run([]int{10, 100, 1000, 10000}, 3)
 	statstest.AddIdle(set, 9000)
+	statstest.AddOpen(set, 200, 0.5, 0.9)
+	statstest.Suspect(set, "prefork", 1000, "another process used 0.4 of a core")
 	set.Run.Absent = map[string]string{"nginx": "nginx: executable file not found in $PATH"}
 	set.Run.Ratios = []result.Ratio{
 		{Model: "eventloop", Peer: "prefork", Metric: "throughput", Protocol: "http", AtLeast: 1},
@@ -77,11 +79,11 @@ func TestBenchLines(t *testing.T) {
 	}
 	valid := 0
 	for _, r := range set.Repeats {
-		if r.Gates.Verdict == result.Valid {
+		if stats.Counts(&r) {
 			valid++
 		}
 	}
-	shape := regexp.MustCompile(`^BenchmarkTier(/[a-z]+=[^ /=]+){4} [1-9][0-9]*( [0-9.e+-]+ [a-zA-Z0-9/-]+)+$`)
+	shape := regexp.MustCompile(`^BenchmarkTier(/[a-z]+=[^ /=]+){4,6} [1-9][0-9]*( [0-9.e+-]+ [a-zA-Z0-9/-]+)+$`)
 	n := 0
 	for line := range strings.Lines(b.String()) {
 		if !strings.HasPrefix(line, "Benchmark") {
@@ -93,7 +95,7 @@ func TestBenchLines(t *testing.T) {
 		}
 	}
 	if n != valid {
-		t.Errorf("%d lines, want one for each of the %d valid repeats", n, valid)
+		t.Errorf("%d lines, want one for each of the %d repeats that count", n, valid)
 	}
 }
 
@@ -106,6 +108,14 @@ func TestBenchOpenLoop(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := "/workload=plaintext/loop=open/rate=5000/clients=10 "; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in\n%s", want, b.String())
+	}
+	set.Repeats[0].Rate, set.Repeats[0].Setting = "1/s per client", "connection per request"
+	b.Reset()
+	if err := Bench(&b, set); err != nil {
+		t.Fatal(err)
+	}
+	if want := "/loop=open/rate=1:s_per_client/setting=connection_per_request/clients=10 "; !strings.Contains(b.String(), want) {
 		t.Errorf("no %q in\n%s", want, b.String())
 	}
 }
@@ -128,33 +138,34 @@ func TestAnyRun(t *testing.T) {
 		{"interrupted in the middle", set(statstest.Run([]int{10, 100}, 3), func(s *result.Set) {
 			s.Repeats = s.Repeats[:20]
 		}), 4, 5, []string{"not measured"}},
-		{"no valid repeat", set(statstest.Run([]int{10}, 2), func(s *result.Set) {
+		{"only suspect repeats: they count, and it is said", set(statstest.Run([]int{10}, 2), func(s *result.Set) {
 			for i := range s.Repeats {
 				s.Repeats[i].Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{"a < b | c"}}
 			}
-		}), 0, 6, []string{"invalid<sup>1</sup>", `| suspect | a &lt; b \| c |`, "0 of 2 repeats valid: a &lt; b | c"}},
+		}), 4, 0, []string{"0 of 12 repeats passed every gate, 12 more are suspect and count", "## Suspect repeats", "2/2 (2 suspect)", "% suspect<sup>1</sup>", `| suspect | a &lt; b \| c |`, "2 of 2 repeats suspect: a &lt; b | c"}},
+		{"no repeat counts", set(statstest.Run([]int{10}, 2), func(s *result.Set) {
+			for i := range s.Repeats {
+				s.Repeats[i].Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"a < b | c"}}
+			}
+		}), 0, 6, []string{"invalid<sup>1</sup>", `| invalid | a &lt; b \| c |`, "2 of 2 repeats not counted: a &lt; b | c"}},
 		{"a repeat that ended early", set(statstest.Run([]int{10}, 2), func(s *result.Set) {
 			s.Repeats[0].Failure = "server exited: signal: killed"
 			s.Repeats[0].Gates.Verdict = result.Invalid
 		}), 4, 0, []string{"server exited: signal: killed"}},
 		{"one model, one tier, one repeat", set(statstest.Run([]int{100}, 1), func(s *result.Set) {
 			s.Repeats, s.Run.Cells, s.Run.Models = s.Repeats[:1], s.Run.Cells[:1], s.Run.Models[:1]
-		}), 4, 0, []string{"nothing is known of the spread", "measured once"}},
+		}), 3, 0, []string{"nothing is known of the spread", "measured once"}},
 		{"ten repeats of thirteen tiers", statstest.Run(tiers13, 10), 4, 2, []string{"95 % CI of 9 to 10 repeats"}},
 		{"only idle connections", func() *result.Set {
 			s := &result.Set{Run: result.Run{Repeats: 2}}
 			statstest.AddIdle(s, 500)
 			return s
-		}(), 1, 0, []string{"User memory per idle client", "echo idle"}},
+		}(), 2, 0, []string{"User memory per idle client", "echo idle"}},
 		{"an open loop, twice as fast the second time", func() *result.Set {
-			s := statstest.Run([]int{50}, 2)
-			s.Run.Cells = nil
-			for i := range s.Repeats {
-				r := &s.Repeats[i]
-				r.Loop, r.RateRPS, r.Response = result.Open, 1000*float64(1+i%2), &result.Latency{P50: 1, P99: 2}
-			}
+			s := &result.Set{Run: result.Run{Repeats: 2}}
+			statstest.AddOpen(s, 50, 0.5, 0.9)
 			return s
-		}(), 4, 0, []string{"50 at 1.00k/s", "50 at 2.00k/s", "http plaintext, open loop"}},
+		}(), 3, 0, []string{"50 at 50%", "50 at 90%", "http wait-50ms, open loop", "response p99", "service p99", "send lag p99", "asked | achieved"}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			dir := t.TempDir()
@@ -164,6 +175,9 @@ func TestAnyRun(t *testing.T) {
 			charts, err := filepath.Glob(filepath.Join(dir, result.ChartsDir, "*.svg"))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if pngs, _ := filepath.Glob(filepath.Join(dir, result.ChartsDir, "*.png")); len(pngs) != len(charts) {
+				t.Errorf("%d charts as PNG, %d as SVG", len(pngs), len(charts))
 			}
 			if len(charts) != tt.charts {
 				t.Errorf("%d charts, want %d", len(charts), tt.charts)
@@ -242,7 +256,7 @@ func TestWriteAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"bench.txt", "report.md"}, left); diff != "" {
+	if diff := cmp.Diff([]string{"bench.txt", "report.html", "report.md"}, left); diff != "" {
 		t.Errorf("charts of a run that has none any more are still there: %s", diff)
 	}
 }
@@ -288,8 +302,9 @@ func TestOutcome(t *testing.T) {
 		{stats.Comparison{Outcome: stats.Pass}, "pass"},
 		{stats.Comparison{Outcome: stats.Pass, Undecided: true}, "pass, undecided"},
 		{stats.Comparison{Outcome: stats.Short, By: 0.03}, "**misses by 0.030**"},
+		{stats.Comparison{Outcome: stats.Pass, Suspect: true}, "pass, suspect"},
 		{stats.Comparison{Outcome: stats.Unbounded}, "–"},
-		{stats.Comparison{Outcome: stats.Unmeasured}, "not measured: no repeat is valid on both sides"},
+		{stats.Comparison{Outcome: stats.Unmeasured}, "not measured: no repeat counts on both sides"},
 		{stats.Comparison{Outcome: stats.Unmeasured, Ask: ask}, "not measured: nginx is absent"},
 	} {
 		if got := v.outcome(tt.c); got != tt.want {
@@ -303,7 +318,7 @@ type failing struct{}
 func (failing) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 func TestWriteErrorsAreReturned(t *testing.T) {
-	for name, f := range map[string]func(io.Writer, *result.Set) error{"Markdown": Markdown, "Table": Table, "Bench": Bench} {
+	for name, f := range map[string]func(io.Writer, *result.Set) error{"Markdown": Markdown, "HTML": HTML, "Table": Table, "Bench": Bench} {
 		if err := f(failing{}, whole()); err == nil {
 			t.Errorf("%s: no error", name)
 		}

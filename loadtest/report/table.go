@@ -29,20 +29,21 @@ type layout struct {
 	heads   [3]string
 	metrics [3]stats.Metric
 	widths  [4]int // of the headline, its spread and the other two; 0 hides one
+	marks   bool   // some cell is suspect, and marked so
 }
 
 func (g *group) layout() layout {
 	if g.workload == result.Idle {
 		return layout{
-			[3]string{"B/client", "total", ""},
-			[3]stats.Metric{stats.Memory, stats.MemoryTotal, stats.Threads},
-			[4]int{11, 6, 13, 0},
+			heads:   [3]string{"B/client", "total", ""},
+			metrics: [3]stats.Metric{stats.Memory, stats.MemoryTotal, stats.Threads},
+			widths:  [4]int{11, 6, 13, 0},
 		}
 	}
 	return layout{
-		[3]string{"req/s", "p99", "CPU/req"},
-		[3]stats.Metric{stats.Throughput, stats.P99, stats.CPU},
-		[4]int{8, 6, 8, 8},
+		heads:   [3]string{"req/s", "p99", "CPU/req"},
+		metrics: [3]stats.Metric{stats.Throughput, stats.P99, stats.CPU},
+		widths:  [4]int{8, 6, 8, 8},
 	}
 }
 
@@ -55,7 +56,13 @@ func Table(w io.Writer, set *result.Set) error {
 		fmt.Fprintln(b, "nothing was measured")
 		return b.Flush()
 	}
-	for first := 0; first < len(v.names); first += perBlock {
+	var compared []*group
+	for _, g := range v.groups {
+		if !g.isOpen() {
+			compared = append(compared, g)
+		}
+	}
+	for first := 0; first < len(v.names) && len(compared) > 0; first += perBlock {
 		last := min(first+perBlock, len(v.names))
 		if first > 0 {
 			b.WriteByte('\n')
@@ -65,11 +72,19 @@ func Table(w io.Writer, set *result.Set) error {
 			line += "   " + pad(clip(m, modelWidth-4), modelWidth-3)
 		}
 		trimmed(b, line)
-		for i, g := range v.groups {
+		for i, g := range compared {
 			if i > 0 {
 				b.WriteByte('\n')
 			}
-			g.block(b, first, last)
+			v.block(b, g, first, last)
+		}
+	}
+	for i, g := range v.groups {
+		if g.isOpen() {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
+			v.openBlock(b, g)
 		}
 	}
 	b.WriteByte('\n')
@@ -79,18 +94,63 @@ func Table(w io.Writer, set *result.Set) error {
 	return b.Flush()
 }
 
+// openBlock writes a line for each cell of an open loop: what was asked and
+// achieved, response and service time, and how late the generator was.
+func (v *view) openBlock(b *bufio.Writer, g *group) {
+	trimmed(b, g.title)
+	const widths = "%18s %-17s %8s %8s %9s %6s %9s %9s %8s"
+	fmt.Fprintf(b, widths+"\n", "clients", "model", "asked/s", "req/s"+suspectMark(&stats.Cell{}, v.suspect), "resp p99 ", "", "serv p99", "lag p99", "CPU/req")
+	for _, r := range g.rows {
+		best := g.best(r)
+		for i, c := range r.cells {
+			if c == nil {
+				continue
+			}
+			label := clip(r.label, 18)
+			if text := cellText(c); text != "" {
+				trimmed(b, fmt.Sprintf("%18s %-17s %s", label, clip(v.names[i], 17), text))
+				continue
+			}
+			p99 := value(c, stats.P99) + " "
+			if slices.Contains(best, i) {
+				p99 = value(c, stats.P99) + "*"
+			}
+			trimmed(b, fmt.Sprintf(widths, label, clip(v.names[i], 17), strings.TrimSuffix(stats.PerSecond.Format(c.RateRPS), "/s"),
+				strings.TrimSuffix(value(c, stats.Throughput), "/s")+suspectMark(c, v.suspect), p99, spread(c.Summary(stats.P99)),
+				value(c, stats.ServiceP99), value(c, stats.SendLag), value(c, stats.CPU)))
+		}
+	}
+}
+
+// suspectMark stands behind a value of a suspect cell; where there are such,
+// the other cells have a space there.
+func suspectMark(c *stats.Cell, any bool) string {
+	switch {
+	case !any:
+		return ""
+	case c.Verdict() == result.Suspect:
+		return "?"
+	}
+	return " "
+}
+
 // block writes the group's rows for the models from first to before last.
-func (g *group) block(b *bufio.Writer, first, last int) {
+func (v *view) block(b *bufio.Writer, g *group, first, last int) {
 	l := g.layout()
+	l.marks = v.suspect
 	trimmed(b, g.title)
 	line := left("clients", clientsWidth)
+	marks := 0
+	if l.marks {
+		marks = 1
+	}
 	for range last - first {
-		line += left(l.heads[0]+" ", l.widths[0]) + left("", l.widths[1]) + left(l.heads[1], l.widths[2]) + left(l.heads[2], l.widths[3])
+		line += left(l.heads[0]+pad(" ", 1+marks), l.widths[0]) + left("", l.widths[1]) + left(l.heads[1], l.widths[2]) + left(l.heads[2], l.widths[3])
 	}
 	trimmed(b, line)
 	for _, r := range g.rows {
 		best := g.best(r)
-		line := left(r.label(), clientsWidth)
+		line := left(r.label, clientsWidth)
 		for i := first; i < last; i++ {
 			line += pad(l.cell(r.cells[i], g.headline(), slices.Contains(best, i)), modelWidth)
 		}
@@ -112,6 +172,7 @@ func (l layout) cell(c *stats.Cell, head stats.Metric, best bool) string {
 			f[i] += " "
 		}
 	}
+	f[0] += suspectMark(c, l.marks)
 	text := left(f[0], l.widths[0]) + left(spread(c.Summary(l.metrics[0])), l.widths[1]) + left(f[1], l.widths[2])
 	if w := l.widths[3]; w > 0 {
 		text += left(f[2], w)
@@ -128,7 +189,7 @@ func cellText(c *stats.Cell) string {
 		return "-"
 	case len(c.Repeats) == 0:
 		return "not measured"
-	case len(c.Valid) == 0:
+	case len(c.Counted) == 0:
 		return fmt.Sprintf("invalid (0 of %d)", len(c.Repeats))
 	}
 	return ""
@@ -146,21 +207,32 @@ func (v *view) tableNotes() []string {
 		notes = append(notes, "± the larger half of the interval: "+v.intervals)
 	}
 	notes = append(notes, "CPU/req is the server's, user and system")
+	if v.suspect {
+		notes = append(notes, "? suspect: it counts, but something beside the server had a part in it")
+	}
+	for _, g := range v.groups {
+		if g.isOpen() {
+			notes = append(notes, "response time (resp) is from when a request was due, service time (serv) from when it was sent")
+			break
+		}
+	}
 	more := 0
 	for _, c := range v.cells {
-		if len(c.Valid) == len(c.Repeats) && len(c.Repeats) > 0 {
+		n := "not measured"
+		if len(c.Repeats) > 0 {
+			n = doubts(c)
+		}
+		if n == "" {
 			continue
 		}
 		if more++; more > mostNotes {
 			continue
 		}
-		n := fmt.Sprintf("%d of %d repeats valid", len(c.Valid), len(c.Repeats))
-		if len(c.Repeats) == 0 {
-			n = "not measured"
-		} else if why := firstReason(c); why != "" {
-			n += ": " + why
+		sign := "!"
+		if len(c.Counted) == len(c.Repeats) && len(c.Repeats) > 0 {
+			sign = "?"
 		}
-		notes = append(notes, clip(fmt.Sprintf("! %s %s %s: %s", c.Model, c.Asked(), stats.Group(c.Clients), n), noteWidth))
+		notes = append(notes, clip(fmt.Sprintf("%s %s %s %s: %s", sign, c.Model, c.Asked(), c.At(), n), noteWidth))
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.run.Absent)) {
 		notes = append(notes, fmt.Sprintf("! %s is left out: %s", name, v.run.Absent[name]))
@@ -169,24 +241,34 @@ func (v *view) tableNotes() []string {
 		notes = append(notes, clip("! "+w, noteWidth))
 	}
 	if more > mostNotes {
-		notes = append(notes, fmt.Sprintf("! and %d more cells with repeats that do not count: see %s", more-mostNotes, MarkdownFile))
+		notes = append(notes, fmt.Sprintf("! and %d more cells with repeats that are not valid: see %s", more-mostNotes, MarkdownFile))
 	}
 	return notes
 }
 
-// firstReason is why the first repeat that does not count does not.
-func firstReason(c *stats.Cell) string {
-	for _, r := range c.Repeats {
-		if r.Gates.Verdict != result.Valid {
-			if rs := reasons(r); len(rs) > 0 {
-				return rs[0]
+// doubts says how many repeats do not count and how many are suspect, and why
+// the first of each; it is empty if all are valid.
+func doubts(c *stats.Cell) string {
+	var out []string
+	add := func(n int, is string, of func(*result.Repeat) bool) {
+		if n == 0 {
+			return
+		}
+		text := fmt.Sprintf("%d of %d repeats %s", n, len(c.Repeats), is)
+		for _, r := range c.Repeats {
+			if rs := reasons(r); of(r) && len(rs) > 0 {
+				text += ": " + rs[0]
+				break
 			}
 		}
+		out = append(out, text)
 	}
-	return ""
+	add(len(c.Repeats)-len(c.Counted), "not counted", func(r *result.Repeat) bool { return !stats.Counts(r) })
+	add(len(c.Suspects()), "suspect", func(r *result.Repeat) bool { return r.Gates.Verdict == result.Suspect })
+	return strings.Join(out, "; ")
 }
 
-// reasons are why a repeat does not count: its failure, then its gates'.
+// reasons are why a repeat is not valid: its failure, then its gates'.
 func reasons(r *result.Repeat) []string {
 	var out []string
 	if r.Failure != "" {

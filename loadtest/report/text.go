@@ -115,12 +115,3 @@ func host(h result.Host) string {
 	parts = append(parts, strings.TrimSpace(h.OS+" "+h.Kernel))
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }
-
-// clients labels a row: the number of clients, and the rate of an open loop.
-func clients(n int, rate float64) string {
-	s := stats.Group(n)
-	if rate > 0 {
-		s += " at " + stats.PerSecond.Format(rate)
-	}
-	return s
-}

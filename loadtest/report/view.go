@@ -21,9 +21,9 @@ type group struct {
 // A row holds a group's cells at one number of clients (and, in an open loop,
 // one rate), in the order of the models; nil where a model has no such cell.
 type row struct {
-	clients int
-	rate    float64
-	cells   []*stats.Cell
+	label string
+	first *stats.Cell // any of them
+	cells []*stats.Cell
 }
 
 // headline is the metric that says which model is best in the group.
@@ -36,6 +36,9 @@ func (g *group) headline() stats.Metric {
 	}
 	return stats.Throughput
 }
+
+// isOpen says that requests are sent on a schedule.
+func (g *group) isOpen() bool { return g.loop == result.Open && g.workload != result.Idle }
 
 // best are the places in r.cells of the best model and of those that tie.
 func (g *group) best(r row) []int {
@@ -61,6 +64,7 @@ type view struct {
 	names     []string // of the models
 	groups    []*group
 	intervals string // what those of the medians are, or empty
+	suspect   bool   // some cell is
 }
 
 func newView(set *result.Set) *view {
@@ -69,19 +73,17 @@ func newView(set *result.Set) *view {
 	v.intervals = stats.Intervals(v.cells)
 	for _, c := range v.cells {
 		g := v.group(c)
-		i := slices.IndexFunc(g.rows, func(r row) bool { return r.clients == c.Clients && r.rate == c.RateRPS })
+		i := slices.IndexFunc(g.rows, func(r row) bool { return r.first.Clients == c.Clients && r.first.Rate == c.Rate })
 		if i < 0 {
 			i = len(g.rows)
-			g.rows = append(g.rows, row{clients: c.Clients, rate: c.RateRPS, cells: make([]*stats.Cell, len(v.names))})
+			g.rows = append(g.rows, row{label: c.At(), first: c, cells: make([]*stats.Cell, len(v.names))})
 		}
 		g.rows[i].cells[slices.Index(v.names, c.Model)] = c
+		v.suspect = v.suspect || c.Verdict() == result.Suspect
 	}
 	for _, g := range v.groups {
 		slices.SortStableFunc(g.rows, func(a, b row) int {
-			if a.clients != b.clients {
-				return a.clients - b.clients
-			}
-			return cmp.Compare(a.rate, b.rate)
+			return cmp.Or(a.first.Clients-b.first.Clients, cmp.Compare(a.first.RateRPS, b.first.RateRPS))
 		})
 	}
 	return v
@@ -98,13 +100,11 @@ func (v *view) group(c *stats.Cell) *group {
 	return g
 }
 
-func (r row) label() string { return clients(r.clients, r.rate) }
-
 // tiers are the numbers of clients of the group, rising.
 func (g *group) tiers() []string {
 	var out []string
 	for _, r := range g.rows {
-		out = append(out, stats.Group(r.clients))
+		out = append(out, stats.Group(r.first.Clients))
 	}
 	return slices.Compact(out)
 }

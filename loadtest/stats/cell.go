@@ -3,6 +3,7 @@
 package stats
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,84 +13,91 @@ import (
 // A Cell is every repeat of one measured combination.
 type Cell struct {
 	result.Key
-	RateRPS float64          // open loop: the rate that was asked
+	RateRPS float64          // open loop: the rate that was asked, the median of the repeats'
 	Repeats []*result.Repeat // all of them, by number
-	Valid   []*result.Repeat // those that count
+	Counted []*result.Repeat // those that are valid or suspect
 }
 
 // Cells groups the repeats. The order is that of run.Cells, with a cell of it
 // that has no repeat yet present but empty; repeats the run does not list come
-// last, in the order they were measured. Open-loop repeats of one key at
-// several rates are several cells, by rising rate. The cells point into repeats.
+// last, in the order they were measured. The cells point into repeats.
 func Cells(run *result.Run, repeats []result.Repeat) []*Cell {
-	byKey := map[result.Key][]*result.Repeat{}
-	order := slices.Clone(run.Cells)
-	listed := map[result.Key]bool{}
-	for _, k := range order {
-		listed[k] = true
+	of := map[result.Key]*Cell{}
+	var out []*Cell
+	cell := func(k result.Key) *Cell {
+		if of[k] == nil {
+			of[k] = &Cell{Key: k}
+			out = append(out, of[k])
+		}
+		return of[k]
+	}
+	for _, k := range run.Cells {
+		cell(k)
 	}
 	for i := range repeats {
-		r := &repeats[i]
-		if !listed[r.Key] {
-			listed[r.Key] = true
-			order = append(order, r.Key)
-		}
-		byKey[r.Key] = append(byKey[r.Key], r)
+		c := cell(repeats[i].Key)
+		c.Repeats = append(c.Repeats, &repeats[i])
 	}
-
-	var out []*Cell
-	done := map[result.Key]bool{}
-	for _, k := range order {
-		if done[k] {
-			continue
-		}
-		done[k] = true
-		out = append(out, split(k, byKey[k])...)
-	}
-	return out
-}
-
-// split makes the cells of one key: one for each rate.
-func split(k result.Key, repeats []*result.Repeat) []*Cell {
-	if len(repeats) == 0 {
-		return []*Cell{{Key: k}}
-	}
-	slices.SortStableFunc(repeats, func(a, b *result.Repeat) int {
-		if a.RateRPS != b.RateRPS {
-			if a.RateRPS < b.RateRPS {
-				return -1
+	for _, c := range out {
+		slices.SortStableFunc(c.Repeats, func(a, b *result.Repeat) int { return a.Repeat - b.Repeat })
+		var rates []float64
+		for _, r := range c.Repeats {
+			rates = append(rates, r.RateRPS)
+			if Counts(r) {
+				c.Counted = append(c.Counted, r)
 			}
-			return 1
 		}
-		return a.Repeat - b.Repeat
-	})
-	var out []*Cell
-	for _, r := range repeats {
-		if len(out) == 0 || out[len(out)-1].RateRPS != r.RateRPS {
-			out = append(out, &Cell{Key: k, RateRPS: r.RateRPS})
-		}
-		c := out[len(out)-1]
-		c.Repeats = append(c.Repeats, r)
-		if r.Gates.Verdict == result.Valid {
-			c.Valid = append(c.Valid, r)
-		}
+		c.RateRPS = Summarize(rates).Median
 	}
 	return out
 }
 
-// Summary is the metric's median over the valid repeats that have it.
-func (c *Cell) Summary(m Metric) Summary {
+// Counts says whether a repeat is in the medians.
+func Counts(r *result.Repeat) bool {
+	return r.Gates.Verdict == result.Valid || r.Gates.Verdict == result.Suspect
+}
+
+// Summary is the metric's median over the repeats that count and have it.
+func (c *Cell) Summary(m Metric) Summary { return Summarize(c.Values(m)) }
+
+// Values are the metric's, of the repeats that count and have it, by number.
+func (c *Cell) Values(m Metric) []float64 {
 	var xs []float64
-	for _, r := range c.Valid {
+	for _, r := range c.Counted {
 		if v, ok := m.Value(r); ok {
 			xs = append(xs, v)
 		}
 	}
-	return Summarize(xs)
+	return xs
 }
 
-// Asked names what is asked of the server, at any number of clients: the cells
-// that are compared with each other share it.
+// Suspects are the repeats that count and are suspect.
+func (c *Cell) Suspects() []*result.Repeat {
+	var out []*result.Repeat
+	for _, r := range c.Counted {
+		if r.Gates.Verdict == result.Suspect {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Verdict is that of the cell's medians: suspect if one of the repeats in them
+// is, invalid if none counts, empty if the cell was not measured.
+func (c *Cell) Verdict() result.Verdict {
+	switch {
+	case len(c.Repeats) == 0:
+		return ""
+	case len(c.Counted) == 0:
+		return result.Invalid
+	case len(c.Suspects()) > 0:
+		return result.Suspect
+	}
+	return result.Valid
+}
+
+// Asked names what is asked of the server, at any number of clients and any
+// rate: the cells that are compared with each other share it.
 func (c *Cell) Asked() string {
 	s := c.Protocol
 	if c.Workload != c.Protocol {
@@ -97,6 +105,21 @@ func (c *Cell) Asked() string {
 	}
 	if c.Loop == result.Open {
 		s += ", open loop"
+	}
+	if c.Setting != "" {
+		s += ", " + c.Setting
+	}
+	return s
+}
+
+// At names the load: the number of clients, and the rate of an open loop.
+func (c *Cell) At() string {
+	s := Group(c.Clients)
+	switch {
+	case c.Rate != "":
+		s += " at " + c.Rate
+	case c.RateRPS > 0:
+		s += " at " + PerSecond.Format(c.RateRPS)
 	}
 	return s
 }
@@ -133,13 +156,13 @@ func Models(run *result.Run, cells []*Cell) []string {
 
 // Intervals says what the intervals of the cells' medians are: "range of 3
 // repeats", "95 % CI of 8 to 10 repeats". Cells differ in it where some of
-// their repeats are not valid. It is empty if none has an interval.
+// their repeats do not count. It is empty if none has an interval.
 func Intervals(cells []*Cell) string {
 	var out []string
 	for _, k := range []Kind{CI95, Range} {
 		lo, hi := 0, 0
 		for _, c := range cells {
-			n := len(c.Valid)
+			n := len(c.Counted)
 			if kindOf(n) != k {
 				continue
 			}
@@ -153,4 +176,25 @@ func Intervals(cells []*Cell) string {
 		}
 	}
 	return strings.Join(out, " or ")
+}
+
+// CPUs says where the server and the generator of the cells ran: "shared
+// cores", or the set of each. Records that do not say are of before either
+// could be bound to cores of its own.
+func CPUs(cells []*Cell) string {
+	var out []string
+	for _, c := range cells {
+		for _, r := range c.Repeats {
+			s := "shared cores"
+			if u := r.CPUs; u.ServerCount > 0 && u.Shared == 0 {
+				s = fmt.Sprintf("server on CPUs %s, generator on CPUs %s", u.Server, u.Generator)
+			} else if u.Server != "" && u.Server != u.Generator {
+				s += fmt.Sprintf(" (server on CPUs %s, generator on CPUs %s)", u.Server, u.Generator)
+			}
+			if !slices.Contains(out, s) {
+				out = append(out, s)
+			}
+		}
+	}
+	return strings.Join(out, "; or ")
 }

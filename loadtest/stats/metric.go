@@ -1,6 +1,8 @@
 package stats
 
 import (
+	"cmp"
+
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -15,11 +17,12 @@ type Metric struct {
 	Value func(*result.Repeat) (float64, bool)
 }
 
-func (m Metric) better(a, b float64) bool {
+// Compare is negative if a is better than b, and positive if it is worse.
+func (m Metric) Compare(a, b float64) int {
 	if m.BetterHigher {
-		return a > b
+		return cmp.Compare(b, a)
 	}
-	return a < b
+	return cmp.Compare(a, b)
 }
 
 // The metrics. CPU, memory, threads and context switches are the server's.
@@ -34,6 +37,19 @@ var (
 	P99  = Metric{"p99", "p99 latency", Seconds, false, ofLatency(func(l *result.Latency) float64 { return l.P99 })}
 	P999 = Metric{"p999", "p99.9 latency", Seconds, false, ofLatency(func(l *result.Latency) float64 { return l.P999 })}
 	Max  = Metric{"max", "longest latency", Seconds, false, ofLatency(func(l *result.Latency) float64 { return l.Max })}
+
+	// The service times of an open loop stand beside its response times.
+	ServiceP50 = Metric{"service_p50", "p50 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P50 })}
+	ServiceP99 = Metric{"service_p99", "p99 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P99 })}
+	// Achieved is the throughput as a part of the rate that was asked.
+	Achieved = Metric{"achieved", "throughput ÷ rate asked", Count, true, ofOpen(func(r *result.Repeat) (float64, bool) {
+		return r.ThroughputRPS / r.RateRPS, r.RateRPS > 0
+	})}
+	SendLag = Metric{"send_lag_p99", "p99 lag of the generator", Seconds, false, ofOpen(func(r *result.Repeat) (float64, bool) { return r.Generator.SendLagP99Sec, true })}
+	Unsent  = Metric{"unsent", "requests not sent", Count, false, ofOpen(func(r *result.Repeat) (float64, bool) { return float64(r.Unsent), true })}
+
+	// Jain is how evenly the clients were served.
+	Jain = Metric{"jain", "Jain's fairness index", Count, true, func(r *result.Repeat) (float64, bool) { return r.Evenness.Jain, loaded(r) && r.Evenness.Jain > 0 }}
 
 	CPU     = Metric{"cpu", "CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUUserSec + s.CPUSysSec })}
 	CPUUser = Metric{"cpu_user", "user CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUUserSec })}
@@ -51,7 +67,11 @@ var (
 	PSS          = Metric{"pss", "user memory", Bytes, false, ofServer(func(s *result.Server) float64 { return float64(s.PSSBytes) })}
 	KernelStacks = Metric{"kernel_stacks", "kernel stacks", Bytes, false, ofServer(func(s *result.Server) float64 { return float64(s.KernelStackBytes) })}
 
-	Threads   = Metric{"threads", "threads", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Threads) })}
+	Threads = Metric{"threads", "threads", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Threads) })}
+	// Busiest is the connections of the worker process that holds most, as a
+	// multiple of an even share among those that hold any.
+	Busiest   = Metric{"busiest", "connections on the busiest process ÷ an even share", Count, false, share(func(of []int) int { return of[0] })}
+	LeastBusy = Metric{"least_busy", "connections on the least busy process ÷ an even share", Count, true, share(func(of []int) int { return of[len(of)-1] })}
 	Processes = Metric{"processes", "processes", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Processes) })}
 
 	CtxSwitches = Metric{"ctx_switches", "context switches per request", Count, false, perRequest(func(s *result.Server) float64 { return float64(s.CtxSwitches) })}
@@ -59,8 +79,8 @@ var (
 
 // Metrics are all of them, in the order they are reported.
 var Metrics = []Metric{
-	Throughput, Mean, P50, P90, P99, P999, Max, CPU, CPUUser, CPUSys,
-	Memory, MemoryTotal, PSS, KernelStacks, Threads, Processes, CtxSwitches,
+	Throughput, Mean, P50, P90, P99, P999, Max, ServiceP50, ServiceP99, Achieved, SendLag, Unsent, Jain, CPU, CPUUser, CPUSys,
+	Memory, MemoryTotal, PSS, KernelStacks, Threads, Processes, Busiest, LeastBusy, CtxSwitches,
 }
 
 // Lookup finds a metric by its name.
@@ -84,6 +104,15 @@ func ofLoad(f func(*result.Repeat) float64) func(*result.Repeat) (float64, bool)
 	}
 }
 
+func ofOpen(f func(*result.Repeat) (float64, bool)) func(*result.Repeat) (float64, bool) {
+	return func(r *result.Repeat) (float64, bool) {
+		if r.Loop != result.Open || r.Workload == result.Idle {
+			return 0, false
+		}
+		return f(r)
+	}
+}
+
 func ofLatency(f func(*result.Latency) float64) func(*result.Repeat) (float64, bool) {
 	return ofLoad(func(r *result.Repeat) float64 {
 		if r.Response != nil {
@@ -104,5 +133,20 @@ func ofServer(f func(*result.Server) float64) func(*result.Repeat) (float64, boo
 			return 0, false
 		}
 		return f(&r.Server), true
+	}
+}
+
+// share is of servers whose connections lie on several processes.
+func share(of func([]int) int) func(*result.Repeat) (float64, bool) {
+	return func(r *result.Repeat) (float64, bool) {
+		conns := r.Server.ConnsPerProcess
+		sum := 0
+		for _, n := range conns {
+			sum += n
+		}
+		if len(conns) < 2 || sum == 0 {
+			return 0, false
+		}
+		return float64(of(conns)) * float64(len(conns)) / float64(sum), true
 	}
 }

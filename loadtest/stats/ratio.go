@@ -9,7 +9,7 @@ type Outcome int
 
 // Outcomes.
 const (
-	Unmeasured Outcome = iota // no repeat is valid on both sides
+	Unmeasured Outcome = iota // no repeat counts on both sides
 	Unbounded                 // no bound was asked
 	Pass
 	Short
@@ -17,9 +17,10 @@ const (
 
 // A Comparison is a model beside a peer in one cell.
 type Comparison struct {
-	Ask     result.Ratio
-	Key     result.Key // the model's
-	RateRPS float64
+	Ask  result.Ratio
+	Cell *Cell // the model's
+	// Suspect says that a repeat that the ratio rests on is.
+	Suspect bool
 	// Summary is of model ÷ peer, taken repeat by repeat: the two of one number
 	// were measured close together, so that what drifts on the host cancels.
 	Summary
@@ -50,9 +51,10 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 		if c.Workload == result.Idle && m.Name != Memory.Name {
 			continue
 		}
-		cmp := Comparison{Ask: ask, Key: c.Key, RateRPS: c.RateRPS}
-		if p := peer(cells, c, ask.Peer); p != nil {
-			cmp.Summary = Summarize(pairs(c, p, m))
+		cmp := Comparison{Ask: ask, Cell: c}
+		if p := Peer(cells, c, ask.Peer); p != nil {
+			cmp.Summary = Summarize(Pairs(c, p, m))
+			cmp.Suspect = c.Verdict() == result.Suspect || p.Verdict() == result.Suspect
 		}
 		cmp.judge()
 		out = append(out, cmp)
@@ -60,28 +62,29 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 	return out
 }
 
-func peer(cells []*Cell, c *Cell, name string) *Cell {
+// Peer is another model's cell that was asked the same as c; nil if there is none.
+func Peer(cells []*Cell, c *Cell, model string) *Cell {
 	want := c.Key
-	want.Model = name
+	want.Model = model
 	for _, p := range cells {
-		if p.Key == want && p.RateRPS == c.RateRPS {
+		if p.Key == want {
 			return p
 		}
 	}
 	return nil
 }
 
-// pairs divides the values of the repeats that bear one number and are valid
-// on both sides.
-func pairs(c, p *Cell, m Metric) []float64 {
+// Pairs divides the values of c by those of p, of the repeats that bear one
+// number and count on both sides.
+func Pairs(c, p *Cell, m Metric) []float64 {
 	of := map[int]float64{}
-	for _, r := range p.Valid {
+	for _, r := range p.Counted {
 		if v, ok := m.Value(r); ok && v != 0 {
 			of[r.Repeat] = v
 		}
 	}
 	var out []float64
-	for _, r := range c.Valid {
+	for _, r := range c.Counted {
 		v, ok := m.Value(r)
 		if d, has := of[r.Repeat]; ok && has {
 			out = append(out, v/d)

@@ -16,7 +16,7 @@ func TestSummarize(t *testing.T) {
 		want Summary
 		said string
 	}{
-		{"nothing", nil, Summary{}, "no valid repeat"},
+		{"nothing", nil, Summary{}, "no repeat counts"},
 		{"one repeat says nothing of the spread", []float64{7}, Summary{7, 7, 7, None, 1}, "1 repeat, no interval"},
 		{"of two the median is between them", []float64{4, 2}, Summary{3, 2, 4, Range, 2}, "range of 2 repeats"},
 		{"the order they came in does not matter", []float64{9, 1, 5}, Summary{5, 1, 9, Range, 3}, "range of 3 repeats"},
@@ -91,7 +91,9 @@ func rep(k result.Key, n int, rps float64, v result.Verdict) result.Repeat {
 
 func TestCells(t *testing.T) {
 	a, b, c, d := key("a", 10), key("b", 10), key("c", 10), key("d", 10)
-	d.Loop = result.Open
+	d.Loop, d.Rate = result.Open, "70%"
+	e, f := d, a
+	e.Rate, f.Setting = "90%", "active 1%"
 	rate := func(r result.Repeat, rps float64) result.Repeat { r.RateRPS = rps; return r }
 	run := &result.Run{Cells: []result.Key{b, a, b}}
 	repeats := []result.Repeat{
@@ -100,26 +102,33 @@ func TestCells(t *testing.T) {
 		rep(a, 1, 10, result.Valid),
 		rep(a, 3, 99, result.Invalid),
 		rate(rep(d, 1, 50, result.Valid), 200),
-		rate(rep(d, 1, 40, result.Valid), 100),
+		rate(rep(d, 2, 40, result.Valid), 100),
+		rate(rep(e, 1, 60, result.Valid), 300),
 		rep(c, 2, 31, ""),
+		rep(c, 3, 32, result.Valid),
+		rep(f, 1, 99, result.Invalid),
 	}
 	type cell struct {
-		Key    result.Key
-		Rate   float64
-		All    []int
-		Valid  int
-		Median float64
+		Key     result.Key
+		Rate    float64
+		All     []int
+		Counted int
+		Median  float64
+		Verdict result.Verdict
+		Asked   string
+		At      string
 	}
 	want := []cell{
-		{b, 0, nil, 0, 0},             // listed, not measured; once, though listed twice
-		{a, 0, []int{1, 2, 3}, 2, 15}, // by number, the invalid one in no median
-		{c, 0, []int{1, 2}, 0, 0},     // not listed; neither suspect nor unjudged counts
-		{d, 100, []int{1}, 1, 40},     // two rates are two cells
-		{d, 200, []int{1}, 1, 50},
+		{b, 0, nil, 0, 0, "", "http plaintext", "10"},                                        // listed, not measured; once, though listed twice
+		{a, 0, []int{1, 2, 3}, 2, 15, result.Valid, "http plaintext", "10"},                  // by number, the invalid one in no median
+		{c, 0, []int{1, 2, 3}, 2, 31, result.Suspect, "http plaintext", "10"},                // a suspect one counts, one without a verdict does not
+		{d, 150, []int{1, 2}, 2, 45, result.Valid, "http plaintext, open loop", "10 at 70%"}, // what 70 % is may drift
+		{e, 300, []int{1}, 1, 60, result.Valid, "http plaintext, open loop", "10 at 90%"},    // two rates are two cells
+		{f, 0, []int{1}, 0, 0, result.Invalid, "http plaintext, active 1%", "10"},            // so are two settings
 	}
 	var got []cell
 	for _, c := range Cells(run, repeats) {
-		x := cell{Key: c.Key, Rate: c.RateRPS, Valid: len(c.Valid), Median: c.Summary(Throughput).Median}
+		x := cell{c.Key, c.RateRPS, nil, len(c.Counted), c.Summary(Throughput).Median, c.Verdict(), c.Asked(), c.At()}
 		for _, r := range c.Repeats {
 			x.All = append(x.All, r.Repeat)
 		}
@@ -127,6 +136,35 @@ func TestCells(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestCPUs(t *testing.T) {
+	cell := func(cpus ...result.CPUs) *Cell {
+		c := &Cell{}
+		for _, u := range cpus {
+			c.Repeats = append(c.Repeats, &result.Repeat{CPUs: u})
+		}
+		return c
+	}
+	all := result.CPUs{Server: "0-3", Generator: "0-3", ServerCount: 4, GeneratorCount: 4, Shared: 4}
+	for _, tt := range []struct {
+		why   string
+		cells []*Cell
+		want  string
+	}{
+		{"nothing was measured", []*Cell{cell()}, ""},
+		{"a record from before cores could be kept apart", []*Cell{cell(result.CPUs{})}, "shared cores"},
+		{"all for both", []*Cell{cell(all, all), cell(all)}, "shared cores"},
+		{"apart", []*Cell{cell(result.CPUs{Server: "0-2", Generator: "3", ServerCount: 3, GeneratorCount: 1})}, "server on CPUs 0-2, generator on CPUs 3"},
+		{"one in both", []*Cell{cell(result.CPUs{Server: "0-2", Generator: "2-3", ServerCount: 3, GeneratorCount: 2, Shared: 1})}, "shared cores (server on CPUs 0-2, generator on CPUs 2-3)"},
+		{"some so, some so", []*Cell{cell(all), cell(result.CPUs{Server: "0", Generator: "1", ServerCount: 1, GeneratorCount: 1})}, "shared cores; or server on CPUs 0, generator on CPUs 1"},
+	} {
+		t.Run(tt.why, func(t *testing.T) {
+			if got := CPUs(tt.cells); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 
@@ -149,7 +187,7 @@ func TestBest(t *testing.T) {
 		want  []int
 	}{
 		{"no model", nil, nil},
-		{"no valid repeat", cells(-10), nil},
+		{"no repeat counts", cells(-10), nil},
 		{"the highest", cells(50, 90, 70), []int{1}},
 		{"a tie with the best, whichever comes first", cells(96, 100, 70), []int{0, 1}},
 		{"an invalid one does not win", cells(50, -90), []int{0}},
@@ -174,6 +212,7 @@ func TestMetrics(t *testing.T) {
 	}
 	want := map[string]float64{
 		"throughput": 200, "mean": 1, "p50": 2, "p90": 3, "p99": 4, "p999": 5, "max": 6,
+		"service_p50": 2, "service_p99": 4,
 		"cpu": 0.004, "cpu_user": 0.001, "cpu_sys": 0.003, "ctx_switches": 0.5,
 		"memory": 40, "memory_total": 5300, "pss": 5000, "kernel_stacks": 300, "threads": 7, "processes": 2,
 	}
@@ -202,6 +241,14 @@ func TestMetrics(t *testing.T) {
 		{"but its memory is what it is for", func(r *result.Repeat) { r.Workload = result.Idle }, Memory, 40, true},
 		{"nothing answered costs nothing per request", func(r *result.Repeat) { r.Requests = 0 }, CPU, 0, false},
 		{"open loop: response time, not service time", func(r *result.Repeat) { r.Response = &result.Latency{P99: 9} }, P99, 9, true},
+		{"and service time beside it", func(r *result.Repeat) { r.Response = &result.Latency{P99: 9} }, ServiceP99, 4, true},
+		{"a closed loop has no rate to achieve", func(r *result.Repeat) { r.RateRPS = 400 }, Achieved, 0, false},
+		{"an open one has", func(r *result.Repeat) { r.Loop, r.RateRPS = result.Open, 400 }, Achieved, 0.5, true},
+		{"a generator that sends in time has a lag of 0", func(r *result.Repeat) { r.Loop = result.Open }, SendLag, 0, true},
+		{"how even the answers are is not always known", func(r *result.Repeat) {}, Jain, 0, false},
+		{"the busiest of several processes", func(r *result.Repeat) { r.Server.ConnsPerProcess = []int{60, 40} }, Busiest, 1.2, true},
+		{"the least busy", func(r *result.Repeat) { r.Server.ConnsPerProcess = []int{60, 40} }, LeastBusy, 0.8, true},
+		{"a single process has no share", func(r *result.Repeat) { r.Server.ConnsPerProcess = []int{100} }, Busiest, 0, false},
 		{"a server that was never sampled has no threads", func(r *result.Repeat) { r.Server = result.Server{} }, Threads, 0, false},
 		{"nor memory", func(r *result.Repeat) { r.Server = result.Server{} }, MemoryTotal, 0, false},
 		{"memory can shrink", func(r *result.Repeat) { r.Server.PSSBytes = 500 }, Memory, -5, true},
@@ -265,9 +312,9 @@ func TestCompare(t *testing.T) {
 			[]got{{Summary{3, 2.5, 3.5, Range, 3}, Short, 1, false}}},
 		{"no bound asked", []float64{50}, []float64{100}, atLeast(0),
 			[]got{{Summary{0.5, 0.5, 0.5, None, 1}, Unbounded, 0, false}}},
-		{"pairs need both sides valid", []float64{50, -60, 75}, []float64{-100, 100, 100}, atLeast(0.5),
+		{"pairs need both sides to count", []float64{50, -60, 75}, []float64{-100, 100, 100}, atLeast(0.5),
 			[]got{{Summary{0.75, 0.75, 0.75, None, 1}, Pass, 0, false}}},
-		{"no number is valid on both sides", []float64{50, -60}, []float64{-100, 100}, atLeast(0.5),
+		{"no number counts on both sides", []float64{50, -60}, []float64{-100, 100}, atLeast(0.5),
 			[]got{{Summary{}, Unmeasured, 0, false}}},
 		{"no such peer", []float64{50}, nil, atLeast(0.5), []got{{Summary{}, Unmeasured, 0, false}}},
 		{"no such model", nil, []float64{50}, atLeast(0.5), nil},
@@ -284,6 +331,14 @@ func TestCompare(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestCompareSaysWhatIsSuspect(t *testing.T) {
+	m, p := rep(key("m", 16), 1, 100, result.Valid), rep(key("p", 16), 1, 100, result.Suspect)
+	got := Compare(Cells(&result.Run{}, []result.Repeat{m, p}), result.Ratio{Model: "m", Peer: "p", Metric: "throughput"})
+	if len(got) != 1 || !got[0].Suspect || got[0].N != 1 {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -360,7 +415,7 @@ func TestIntervals(t *testing.T) {
 		for i, n := range ns {
 			c := &Cell{Key: key("a", i)}
 			for range n {
-				c.Valid = append(c.Valid, &result.Repeat{})
+				c.Counted = append(c.Counted, &result.Repeat{})
 			}
 			out = append(out, c)
 		}

@@ -63,7 +63,7 @@ func kindOf(n int) Kind {
 func (s Summary) Interval() string {
 	switch s.N {
 	case 0:
-		return "no valid repeat"
+		return "no repeat counts"
 	case 1:
 		return "1 repeat, no interval"
 	}
@@ -108,7 +108,7 @@ func (s Summary) Tied(t Summary) bool {
 }
 
 // Best are the places in cells of the best median of m and of all that tie with
-// it, in the order of cells. A cell without a valid repeat is never among them.
+// it, in the order of cells. A cell of which no repeat counts is never among them.
 func Best(cells []*Cell, m Metric) []int {
 	best := -1
 	for i, c := range cells {
@@ -116,7 +116,7 @@ func Best(cells []*Cell, m Metric) []int {
 		if s.N == 0 {
 			continue
 		}
-		if best < 0 || m.better(s.Median, cells[best].Summary(m).Median) {
+		if best < 0 || m.Compare(s.Median, cells[best].Summary(m).Median) < 0 {
 			best = i
 		}
 	}

@@ -3,6 +3,7 @@
 package statstest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -75,6 +76,54 @@ func AddIdle(set *result.Set, clients int) {
 			r.Requests, r.ThroughputRPS, r.Service = 0, 0, result.Latency{}
 			r.Errors, r.Gates = nil, result.Gates{Verdict: result.Valid}
 			set.Repeats = append(set.Repeats, r)
+		}
+	}
+}
+
+// AddOpen adds a cell of an open loop for each model, at each of the rates that
+// clients are asked for together, such as 0.7 of what the model can.
+func AddOpen(set *result.Set, clients int, parts ...float64) {
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for _, part := range parts {
+		for _, s := range shapes {
+			k := result.Key{Model: s.name, Protocol: "http", Workload: "wait-50ms", Clients: clients, Loop: result.Open, Rate: fmt.Sprintf("%g%%", 100*part)}
+			set.Run.Cells = append(set.Run.Cells, k)
+			for i := 1; i <= set.Run.Repeats; i++ {
+				r := repeat(rnd, set.Run.ID, k, s, i)
+				r.RateRPS = part * s.rps(clients)
+				r.Requests = int64(r.RateRPS * r.DurationSec * 0.999)
+				r.ThroughputRPS = float64(r.Requests) / r.DurationSec
+				r.Service = result.Latency{Mean: 51e-3, P50: 50.4e-3, P90: 51e-3, P99: 55e-3, P999: 60e-3, Max: 70e-3}
+				late := 1 + s.tail*part/4*rnd.Float64()
+				r.Response = &result.Latency{Mean: 52e-3, P50: 50.9e-3, P90: 54e-3, P99: 55e-3 * late, P999: 70e-3 * late, Max: 90e-3 * late}
+				r.Generator.SendLagP99Sec = 40e-6 + 20e-6*rnd.Float64()
+				r.Errors, r.Gates = nil, result.Gates{Verdict: result.Valid}
+				set.Repeats = append(set.Repeats, r)
+			}
+		}
+	}
+}
+
+// AddSeconds adds the series of all repeats.
+func AddSeconds(set *result.Set) {
+	rnd := rand.New(rand.NewPCG(7, 8))
+	for _, r := range set.Repeats {
+		for i := range int(r.DurationSec) {
+			by := 0.97 + 0.06*rnd.Float64()
+			set.Seconds = append(set.Seconds, result.Second{
+				Run: r.Run, Key: r.Key, Repeat: r.Repeat, AtSec: float64(i + 1), IntervalSec: 1,
+				Requests: int64(r.ThroughputRPS * by), P50Sec: r.Service.P50, P99Sec: r.Service.P99,
+				CPUUserSec: r.Server.CPUUserSec / r.DurationSec * by, CPUSysSec: r.Server.CPUSysSec / r.DurationSec * by,
+			})
+		}
+	}
+}
+
+// Suspect makes the repeats of a model at a number of clients suspect.
+func Suspect(set *result.Set, model string, clients int, reason string) {
+	for i := range set.Repeats {
+		if r := &set.Repeats[i]; r.Model == model && r.Clients == clients {
+			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{reason}}
 		}
 	}
 }

@@ -1,0 +1,165 @@
+package chart
+
+import (
+	"fmt"
+	"image/color"
+	"strconv"
+
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// A Spec is a figure as data: what a page draws it from, with the values and
+// scales of its SVG.
+type Spec struct {
+	Title   string      `json:"title"`
+	Note    string      `json:"note"`
+	Caption []string    `json:"caption"`
+	Columns int         `json:"columns"`
+	Panels  []SpecPanel `json:"panels"`
+}
+
+// A SpecPanel is one pair of axes.
+type SpecPanel struct {
+	Title string   `json:"title"`
+	X     SpecAxis `json:"x"`
+	Y     SpecAxis `json:"y"`
+	// Bands are the claim's bands of clients, where X is clients.
+	Bands []SpecBand `json:"bands,omitempty"`
+	// Marks says that each point is a cell of its own.
+	Marks  bool         `json:"marks,omitempty"`
+	Series []SpecSeries `json:"series"`
+}
+
+// A SpecAxis is a scale, with the ticks that have a name.
+type SpecAxis struct {
+	Title string     `json:"title,omitempty"`
+	Unit  string     `json:"unit"` // "req/s", "s", "B", "%" or none
+	Log   bool       `json:"log,omitempty"`
+	Min   float64    `json:"min"`
+	Max   float64    `json:"max"`
+	Ticks []SpecTick `json:"ticks"`
+}
+
+// A SpecTick is a named value.
+type SpecTick struct {
+	At   float64 `json:"at"`
+	Name string  `json:"name"`
+}
+
+// A SpecBand is a named part of the axis of clients.
+type SpecBand struct {
+	From  float64 `json:"from"`
+	To    float64 `json:"to"`
+	Name  string  `json:"name"`
+	Shade bool    `json:"shade,omitempty"`
+}
+
+// A SpecSeries is one model's line. All its lists are as long. A point that does
+// not count has no Y; one without an interval has Lo and Hi equal to Y.
+type SpecSeries struct {
+	Model   string     `json:"model"`
+	Suspect bool       `json:"suspect,omitempty"`
+	X       []float64  `json:"x"`
+	Y       []*float64 `json:"y"`
+	Lo      []*float64 `json:"lo"`
+	Hi      []*float64 `json:"hi"`
+	// Cells are the points' places among the cells of the run, or the one of
+	// the whole line.
+	Cells []int `json:"cells"`
+	// Verdicts are those of the cells, in the same order.
+	Verdicts []string `json:"verdicts"`
+}
+
+// A SpecStyle is how a model looks on a light and on a dark ground.
+type SpecStyle struct {
+	Light string    `json:"light"`
+	Dark  string    `json:"dark"`
+	Dash  []float64 `json:"dash,omitempty"`
+}
+
+// Spec is the figure as data. Place gives the place of a cell.
+func (f *Figure) Spec(place func(*stats.Cell) int) Spec {
+	s := Spec{Title: f.title, Note: f.note, Caption: f.caption, Columns: 1}
+	for _, r := range f.rows {
+		s.Columns = max(s.Columns, r.columns)
+		for _, p := range r.panels {
+			s.Panels = append(s.Panels, p.spec(place))
+		}
+	}
+	return s
+}
+
+func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
+	out := SpecPanel{Title: p.title, X: p.x.spec(), Y: p.y.spec(), Marks: p.marks, Bands: []SpecBand{}}
+	if p.tiers {
+		for _, b := range tierBands(p.x) {
+			out.Bands = append(out.Bands, SpecBand{b.from, b.to, b.name, b.shade})
+		}
+	}
+	for _, s := range p.series {
+		o := SpecSeries{Model: s.model, Suspect: s.suspect}
+		if s.cell != nil {
+			o.Cells, o.Verdicts = []int{place(s.cell)}, []string{string(s.cell.Verdict())}
+		}
+		for _, q := range s.points {
+			o.X = append(o.X, short(q.x))
+			var y, lo, hi *float64
+			if q.valid() {
+				a, b, c := short(q.Median), short(q.Lo), short(q.Hi)
+				y, lo, hi = &a, &b, &c
+			}
+			o.Y, o.Lo, o.Hi = append(o.Y, y), append(o.Lo, lo), append(o.Hi, hi)
+			if s.cell == nil {
+				o.Cells, o.Verdicts = append(o.Cells, place(q.cell)), append(o.Verdicts, string(q.cell.Verdict()))
+			}
+		}
+		out.Series = append(out.Series, o)
+	}
+	return out
+}
+
+func (a axis) spec() SpecAxis {
+	out := SpecAxis{Title: a.title, Unit: string(a.unit), Log: a.log, Min: short(a.min), Max: short(a.max)}
+	if a.names != nil {
+		out.Unit = "%"
+	}
+	for _, v := range a.ticks {
+		out.Ticks = append(out.Ticks, SpecTick{v, a.name(v)})
+	}
+	return out
+}
+
+// short keeps six significant digits, more than any pixel shows.
+func short(v float64) float64 {
+	x, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
+	if err != nil {
+		return v
+	}
+	return x
+}
+
+// Styles are those of the models in all charts of their run.
+func Styles(models []string) map[string]SpecStyle {
+	out := map[string]SpecStyle{}
+	for m, s := range styles(models) {
+		o := SpecStyle{Light: hex(s.color), Dark: hex(onDark(s.color))}
+		for _, d := range s.dashes {
+			o.Dash = append(o.Dash, float64(d))
+		}
+		out[m] = o
+	}
+	return out
+}
+
+func hex(c color.RGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
+
+// onDark lightens a colour until it has a contrast of 5 with a dark page.
+func onDark(c color.RGBA) color.RGBA {
+	const page = 19 // the contrast of the page's dark ground with white, about
+	for page/contrast(c) < 5 {
+		for _, v := range []*uint8{&c.R, &c.G, &c.B} {
+			*v += (255-*v)/12 + min(1, 255-*v)
+		}
+	}
+	return c
+}

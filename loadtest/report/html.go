@@ -1,0 +1,395 @@
+package report
+
+import (
+	"bytes"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"io"
+	"maps"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/chart"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// uPlotVersion is the release in page/uplot, unchanged.
+const uPlotVersion = "1.6.32"
+
+//go:embed page
+var pageFiles embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/report.html"))
+
+// asset is a file of the page.
+func asset(name string) string {
+	b, err := pageFiles.ReadFile("page/" + name)
+	if err != nil {
+		panic(err) // it is in the program
+	}
+	return string(b)
+}
+
+// HTML writes the report as one file, which needs no other and no network.
+func HTML(w io.Writer, set *result.Set) error {
+	drawn, err := draw(set)
+	if err != nil {
+		return err
+	}
+	return page(w, set, drawn)
+}
+
+func page(w io.Writer, set *result.Set, drawn []drawing) error {
+	v := newView(set)
+	p, err := v.page(set.Dir, drawn)
+	if err != nil {
+		return err
+	}
+	return pageTemplate.Execute(w, p)
+}
+
+// A pageData is what the template shows. All that is from the record is text,
+// for the template to escape; only the program's own files are not.
+type pageData struct {
+	Title, Sub, Headline, Verdict string
+	Counts                        struct{ Valid, Suspect, Invalid string }
+	Doubts, Warnings              []string
+	Introduction                  string
+	Spreads                       string
+	Answers                       []answerTable
+	Models                        []pageModel
+	Charts                        []pageChart
+	Groups                        []pageGroup
+	Explanation                   string
+	Ratios                        *pageTable
+	AboutRatios                   string
+	CellSections                  []cellSection
+	ModelDocs, Absent             []pageModel
+	Host                          *pageTable
+	Command, Provenance, Config   string
+
+	Data          any
+	UPlotVersion  string
+	CSS, UPlotCSS template.CSS
+	UPlot, Script template.JS
+}
+
+type pageModel struct {
+	Name, Doc, Command string
+	Light, Dark        string
+}
+
+type pageChart struct {
+	Name, Title, Note, Alt string
+	Columns                int
+	Picture                template.URL
+	SVG, PNG               string
+	Caption                []string
+}
+
+// An answerTable says which model is best at each load, by several metrics.
+type answerTable struct {
+	Heads []string
+	Rows  []answerRow
+}
+
+// Columns is how many the table has.
+func (t answerTable) Columns() int { return 1 + len(t.Heads) }
+
+type answerRow struct {
+	First     bool
+	Asked, At string
+	Best      [][]answer
+}
+
+type answer struct {
+	Model, Value string
+	Light, Dark  string
+	Cell         int
+	Suspect      bool
+}
+
+type pageGroup struct {
+	Title  string
+	Tables []groupTable
+}
+
+type groupTable struct {
+	Heads []pageCell
+	Rows  []groupRow
+}
+
+type groupRow struct {
+	First              bool
+	At, Model, Verdict string
+	Cell               int
+	Cells              []pageCell
+}
+
+type pageTable struct {
+	Named bool
+	Head  []pageCell
+	Rows  [][]pageCell
+}
+
+type pageCell struct {
+	Text          string
+	Right, Strong bool
+}
+
+type cellSection struct {
+	Title string
+	Cells []cellDetail
+}
+
+type cellDetail struct {
+	Cell                      int
+	Model, Asked, At, Counted string
+	Line, Verdict             string
+	Heads                     []string
+	Repeats                   []repeatRow
+	NotChecked                string
+}
+
+type repeatRow struct {
+	Number  int
+	Verdict string
+	Values  []string
+	Reasons []string
+	HDR     string
+}
+
+func (v *view) page(dir string, drawn []drawing) (*pageData, error) {
+	styles := chart.Styles(v.names)
+	p := &pageData{
+		Title: v.title(), Introduction: strings.Join(v.introduction(), " "), Spreads: v.spreads(),
+		Warnings: v.warnings(), Explanation: v.explanation(), AboutRatios: aboutRatios,
+		Provenance: strings.ReplaceAll(v.provenance(), "`", ""), Config: v.run.ConfigText,
+		UPlotVersion: uPlotVersion,
+		CSS:          template.CSS(asset("report.css")), UPlotCSS: template.CSS(asset("uplot/uPlot.min.css")),
+		UPlot: template.JS("/*\n" + asset("uplot/LICENSE") + "*/\n" + asset("uplot/uPlot.iife.min.js")), Script: template.JS(asset("report.js")),
+		Host: v.hostTable().forPage(),
+	}
+	if h := host(v.run.Host); h != "" {
+		p.Sub = h
+	}
+	if cpus := stats.CPUs(v.cells); cpus != "" {
+		p.Sub += " · " + cpus
+	}
+	if !v.run.Started.IsZero() {
+		p.Sub = v.run.Started.UTC().Format("2 January 2006") + " · " + p.Sub
+	}
+	v.judge(p)
+	if v.run.ConfigFile != "" {
+		p.Command = "make build && bin/tierbench run " + v.run.ConfigFile
+	}
+	if len(v.run.Ratios) > 0 {
+		p.Ratios = v.ratioTable().forPage()
+	}
+	for _, m := range v.names {
+		p.Models = append(p.Models, pageModel{Name: m, Light: styles[m].Light, Dark: styles[m].Dark})
+	}
+	for _, m := range v.run.Models {
+		p.ModelDocs = append(p.ModelDocs, pageModel{Name: m.Name, Doc: m.Doc, Command: strings.Join(m.Command, " ")})
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.run.Absent)) {
+		p.Absent = append(p.Absent, pageModel{Name: name, Doc: v.run.Absent[name]})
+	}
+	v.answer(p, styles)
+	for _, g := range v.groups {
+		p.Groups = append(p.Groups, v.pageGroup(g))
+		p.CellSections = append(p.CellSections, v.cellSection(dir, g))
+	}
+	specs := []chart.Spec{}
+	for _, d := range drawn {
+		spec := d.figure.Spec(v.place)
+		specs = append(specs, spec)
+		var svg bytes.Buffer
+		if err := d.figure.SVG(&svg); err != nil {
+			return nil, err
+		}
+		p.Charts = append(p.Charts, pageChart{
+			Name: d.chart.Name, Title: spec.Title, Note: spec.Note, Alt: d.chart.Alt(), Columns: spec.Columns, Caption: spec.Caption,
+			Picture: template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(svg.Bytes())),
+			SVG:     path.Join(result.ChartsDir, d.chart.Name+".svg"), PNG: path.Join(result.ChartsDir, d.chart.Name+".png"),
+		})
+	}
+	p.Data = map[string]any{"styles": styles, "charts": specs}
+	return p, nil
+}
+
+// place is a cell's, among all of the run: its name in the page.
+func (v *view) place(c *stats.Cell) int { return slices.Index(v.cells, c) }
+
+// judge says how far the run can be trusted.
+func (v *view) judge(p *pageData) {
+	n := v.verdicts()
+	p.Counts.Valid, p.Counts.Suspect, p.Counts.Invalid = stats.Group(n.valid), stats.Group(n.suspect), stats.Group(n.invalid)
+	missing := len(v.cells) - n.good
+	switch {
+	case n.repeats == 0:
+		p.Verdict, p.Headline = "invalid", "No repeat has been measured."
+	case missing > 0:
+		p.Verdict, p.Headline = "invalid", fmt.Sprintf("%s of %s cells have no repeat that counts.", stats.Group(missing), stats.Group(len(v.cells)))
+	case n.invalid > 0:
+		p.Verdict, p.Headline = "suspect", fmt.Sprintf("Every cell has repeats that count; %s of %s repeats do not.", stats.Group(n.invalid), stats.Group(n.repeats))
+	case n.suspect > 0:
+		p.Verdict, p.Headline = "suspect", fmt.Sprintf("Every repeat counts; %s of %s are suspect.", stats.Group(n.suspect), stats.Group(n.repeats))
+	default:
+		p.Verdict, p.Headline = "valid", fmt.Sprintf("All %s repeats passed every gate.", stats.Group(n.repeats))
+	}
+	if state := v.state(); state != "" {
+		p.Warnings = append([]string{state}, p.Warnings...)
+	}
+	for _, c := range v.cells {
+		if len(c.Repeats) == 0 {
+			p.Doubts = append(p.Doubts, fmt.Sprintf("%s, %s, %s clients: not measured", c.Model, c.Asked(), c.At()))
+		} else if d := doubts(c); d != "" {
+			p.Doubts = append(p.Doubts, fmt.Sprintf("%s, %s, %s clients: %s", c.Model, c.Asked(), c.At(), d))
+		}
+	}
+	if u := v.unchecked(); len(u) > 0 {
+		p.Doubts = append(p.Doubts, "not checked: "+strings.Join(u, "; "))
+	}
+}
+
+// answer fills in which model is best at each load.
+func (v *view) answer(p *pageData, styles map[string]chart.SpecStyle) {
+	by := func(heads []string, which func(*group) bool, metrics ...stats.Metric) {
+		t := answerTable{Heads: heads}
+		for _, g := range v.groups {
+			if !which(g) {
+				continue
+			}
+			for i, r := range g.rows {
+				row := answerRow{First: i == 0, Asked: g.title, At: r.label}
+				var cells []*stats.Cell
+				for _, c := range r.cells {
+					if c != nil {
+						cells = append(cells, c)
+					}
+				}
+				for _, m := range metrics {
+					var best []answer
+					order := stats.Best(cells, m)
+					slices.SortStableFunc(order, func(a, b int) int { return m.Compare(cells[a].Summary(m).Median, cells[b].Summary(m).Median) })
+					for _, i := range order {
+						c := cells[i]
+						s := strings.TrimSpace(value(c, m) + " " + spread(c.Summary(m)))
+						best = append(best, answer{c.Model, s, styles[c.Model].Light, styles[c.Model].Dark, v.place(c), c.Verdict() == result.Suspect})
+					}
+					row.Best = append(row.Best, best)
+				}
+				t.Rows = append(t.Rows, row)
+			}
+		}
+		if len(t.Rows) > 0 {
+			p.Answers = append(p.Answers, t)
+		}
+	}
+	by([]string{"most throughput", "least CPU time per request", "shortest p99", "least memory in all"},
+		func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, stats.Throughput, stats.CPU, stats.P99, stats.MemoryTotal)
+	by([]string{"shortest p99 response time", "least CPU time per request", "most of the rate", "least memory in all"},
+		(*group).isOpen, stats.P99, stats.CPU, stats.Achieved, stats.MemoryTotal)
+	by([]string{"least user memory per client", "least memory in all", "fewest threads"},
+		func(g *group) bool { return g.workload == result.Idle }, stats.Memory, stats.MemoryTotal, stats.Threads)
+}
+
+func (v *view) pageGroup(g *group) pageGroup {
+	out := pageGroup{Title: g.title}
+	for _, columns := range g.tables() {
+		t := groupTable{}
+		for _, c := range columns {
+			head, right := strings.CutSuffix(c.head, ">")
+			t.Heads = append(t.Heads, pageCell{Text: head, Right: right})
+		}
+		last := ""
+		g.each(v, func(label, model string, c *stats.Cell) {
+			r := groupRow{First: label != last, At: label, Model: model, Verdict: string(c.Verdict()), Cell: v.place(c)}
+			last = label
+			for i, col := range columns {
+				r.Cells = append(r.Cells, pageCell{Text: col.value(c), Right: t.Heads[i].Right})
+			}
+			t.Rows = append(t.Rows, r)
+		})
+		out.Tables = append(out.Tables, t)
+	}
+	return out
+}
+
+func (v *view) cellSection(dir string, g *group) cellSection {
+	out := cellSection{Title: g.title}
+	metrics := []stats.Metric{stats.Throughput, stats.CPU, stats.P50, stats.P99, stats.Memory, stats.Threads}
+	heads := []string{"throughput", "CPU/req", "p50", "p99", "memory/client", "threads"}
+	line := []stats.Metric{stats.Throughput, stats.CPU, stats.P99}
+	switch {
+	case g.workload == result.Idle:
+		metrics, heads = []stats.Metric{stats.Memory, stats.PSS, stats.KernelStacks, stats.Threads}, []string{"memory/client", "user memory", "kernel stacks", "threads"}
+		line = []stats.Metric{stats.Memory, stats.MemoryTotal}
+	case g.isOpen():
+		metrics = []stats.Metric{stats.Throughput, stats.CPU, stats.P99, stats.ServiceP99, stats.SendLag, stats.Unsent}
+		heads = []string{"achieved", "CPU/req", "response p99", "service p99", "send lag p99", "unsent"}
+	}
+	g.each(v, func(label, model string, c *stats.Cell) {
+		d := cellDetail{Cell: v.place(c), Model: model, Asked: g.title, At: label, Counted: kOfN(c), Verdict: string(c.Verdict()), Heads: heads}
+		if len(c.Counted) > 0 {
+			var s []string
+			for _, m := range line {
+				s = append(s, value(c, m))
+			}
+			d.Line = strings.Join(s, " · ")
+		}
+		var notes []string
+		for _, r := range c.Repeats {
+			row := repeatRow{Number: r.Repeat, Verdict: string(r.Gates.Verdict), Reasons: append(reasons(r), r.Warnings...)}
+			for _, m := range metrics {
+				s := "–"
+				if x, ok := m.Value(r); ok {
+					s = m.Unit.Format(x)
+				}
+				row.Values = append(row.Values, s)
+			}
+			name := result.HDRFile(r.Key, r.Repeat)
+			if _, err := os.Stat(filepath.Join(dir, result.HDRDir, name)); err == nil {
+				row.HDR = (&url.URL{Path: path.Join(result.HDRDir, name)}).String()
+			}
+			for _, n := range r.Gates.Notes {
+				if !slices.Contains(notes, n) {
+					notes = append(notes, n)
+				}
+			}
+			d.Repeats = append(d.Repeats, row)
+		}
+		d.NotChecked = strings.Join(notes, "; ")
+		out.Cells = append(out.Cells, d)
+	})
+	return out
+}
+
+// forPage is a table of Markdown as one of a page: what is bold stays so.
+func (t *table) forPage() *pageTable {
+	out := &pageTable{}
+	for i, h := range t.heads {
+		out.Named = out.Named || h != ""
+		out.Head = append(out.Head, pageCell{Text: h, Right: t.right[i]})
+	}
+	for _, r := range t.rows {
+		var row []pageCell
+		for i, s := range r {
+			c := pageCell{Text: s, Right: t.right[i]}
+			if strings.Contains(s, "**") {
+				c.Text, c.Strong = strings.ReplaceAll(s, "**", ""), true
+			}
+			row = append(row, c)
+		}
+		out.Rows = append(out.Rows, row)
+	}
+	return out
+}
