@@ -25,7 +25,6 @@ package attack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -162,7 +161,7 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 	if got := int(c.alive.Load()); got < p.Clients {
 		_ = c.Close()
 		err := *c.quit.Load()
-		if last != nil && !errors.Is(err, last) {
+		if last != nil {
 			err = fmt.Errorf("%w: last failure (%s): %w", err, Classify(last), last)
 		}
 		return nil, stats, fmt.Errorf("connect %d clients to %s: got %d: %w", p.Clients, t.Addr, got, err)

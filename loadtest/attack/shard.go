@@ -1,7 +1,7 @@
 package attack
 
 import (
-	"fmt"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -372,7 +372,7 @@ func (sh *shard) fail(cl *client, err error, now time.Duration) {
 		sh.refused++
 		sh.last = err
 		if wrongAnswer(err) {
-			sh.of.giveUp(fmt.Errorf("a server that answers wrongly is not asked again: %w", err))
+			sh.of.giveUp(errors.New("a server that answers wrongly is not asked again"))
 		}
 	} else {
 		sh.record(cl, now, err)
