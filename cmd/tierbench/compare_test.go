@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,5 +74,20 @@ func TestCompare(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(a, "report.md")); err == nil {
 		t.Error("it wrote into a run")
+	}
+}
+
+func TestExports(t *testing.T) {
+	dir := recorded(t, statstest.Run([]int{10}, 2))
+	out, log, code := tierbench(t.Context(), "report", "--csv", dir)
+	if code != 0 || !strings.HasPrefix(out, "run,model,protocol,") || strings.Count(out, "\n") != 7 {
+		t.Errorf("exit code %d, want a head and 6 cells:\n%s%s", code, out, log)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "report.md")); err == nil {
+		t.Error("it drew a report, too")
+	}
+	out, log, code = tierbench(t.Context(), "schema")
+	if code != 0 || !json.Valid([]byte(out)) {
+		t.Errorf("exit code %d, want a schema:\n%s", code, log)
 	}
 }
