@@ -55,11 +55,13 @@ func exitCode(err error) int {
 }
 
 type cli struct {
-	Run    runCmd    `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
-	Report reportCmd `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
-	Doctor doctorCmd `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
-	Null   nullCmd   `cmd:"" hidden:""`
-	List   listCmd   `cmd:"" help:"List the models that are built in."`
+	Run     runCmd     `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
+	Report  reportCmd  `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
+	Compare compareCmd `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
+	Schema  schemaCmd  `cmd:"" help:"Print the JSON schema of a run's records."`
+	Doctor  doctorCmd  `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
+	Null    nullCmd    `cmd:"" hidden:""`
+	List    listCmd    `cmd:"" help:"List the models that are built in."`
 }
 
 // env is what subcommands get.
@@ -77,6 +79,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		kong.Writers(out, errOut),
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
+		kong.Vars(compareVars()),
 	)
 	if err != nil {
 		return err

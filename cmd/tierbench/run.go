@@ -269,7 +269,7 @@ func writeReport(e *env, set *result.Set) error {
 	if err := report.Table(e.out, set); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "\nreport: %s\n", relative(filepath.Join(set.Dir, "report.md")))
+	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile)
 	if missing := report.WithoutValid(set); len(missing) > 0 {
 		return errCells(missing)
 	}
@@ -278,12 +278,19 @@ func writeReport(e *env, set *result.Set) error {
 
 type reportCmd struct {
 	Run_ string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
+	CSV  bool   `name:"csv" help:"Print every cell as CSV instead, and draw nothing."`
 }
 
 func (c *reportCmd) Run(e *env) error {
 	set, err := result.Load(c.Run_)
 	if err != nil {
 		return mistake{err}
+	}
+	if c.CSV {
+		if err := report.CSV(e.out, set); err != nil {
+			return fmt.Errorf("write CSV: %w", err)
+		}
+		return nil
 	}
 	var missing errCells
 	if err := writeReport(e, set); !errors.As(err, &missing) {

@@ -499,6 +499,10 @@ func (v *view) ratioTable() *table {
 	t.col("model", "peer", "metric", "workload", "clients>", "ratio>", "interval>", "asked", "outcome")
 	for _, ask := range v.run.Ratios {
 		found := stats.Compare(v.cells, ask)
+		peer := ask.Peer
+		if ask.Setting != "" || ask.PeerSetting != "" {
+			peer += " (" + or(ask.PeerSetting, "as usual") + ")"
+		}
 		for _, c := range found {
 			ratio, iv := "–", "–"
 			if c.N > 0 {
@@ -507,10 +511,10 @@ func (v *view) ratioTable() *table {
 			if c.Kind != stats.None {
 				iv = fmt.Sprintf("%.3f – %.3f", c.Lo, c.Hi)
 			}
-			t.row(ask.Model, ask.Peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), ratio, iv, bounds(ask), v.outcome(c))
+			t.row(ask.Model, peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), ratio, iv, bounds(ask), v.outcome(c))
 		}
 		if len(found) == 0 {
-			t.row(ask.Model, ask.Peer, ask.Metric, or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "no such cell in this run")
+			t.row(ask.Model, peer, ask.Metric, or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "no such cell in this run")
 		}
 	}
 	return t

@@ -55,6 +55,9 @@ var (
 	CPUUser = Metric{"cpu_user", "user CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUUserSec })}
 	CPUSys  = Metric{"cpu_sys", "system CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUSysSec })}
 
+	// GeneratorCPU is what the client's side took of each request.
+	GeneratorCPU = Metric{"generator-cpu", "the generator's CPU time per request", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Generator.CPUSec / float64(r.Requests) })}
+
 	// Memory is the growth of PSS since before the first connection.
 	Memory = Metric{"memory", "user memory per client", Bytes, false, func(r *result.Repeat) (float64, bool) {
 		return r.MemoryPerClientBytes(), r.Clients > 0 && r.Server.PSSBytes > 0
@@ -79,7 +82,7 @@ var (
 
 // Metrics are all of them, in the order they are reported.
 var Metrics = []Metric{
-	Throughput, Mean, P50, P90, P99, P999, Max, ServiceP50, ServiceP99, Achieved, SendLag, Unsent, Jain, CPU, CPUUser, CPUSys,
+	Throughput, Mean, P50, P90, P99, P999, Max, ServiceP50, ServiceP99, Achieved, SendLag, Unsent, Jain, CPU, CPUUser, CPUSys, GeneratorCPU,
 	Memory, MemoryTotal, PSS, KernelStacks, Threads, Processes, Busiest, LeastBusy, CtxSwitches,
 }
 

@@ -44,7 +44,8 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 	for _, c := range cells {
 		if c.Model != ask.Model ||
 			ask.Protocol != "" && ask.Protocol != c.Protocol ||
-			ask.Workload != "" && ask.Workload != c.Workload {
+			ask.Workload != "" && ask.Workload != c.Workload ||
+			acrossSettings(ask) && ask.Setting != c.Setting {
 			continue
 		}
 		// A metric the workload does not have is no comparison that failed.
@@ -52,7 +53,12 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 			continue
 		}
 		cmp := Comparison{Ask: ask, Cell: c}
-		if p := Peer(cells, c, ask.Peer); p != nil {
+		want := c.Key
+		want.Model = ask.Peer
+		if acrossSettings(ask) {
+			want.Setting = ask.PeerSetting
+		}
+		if p := find(cells, want); p != nil {
 			cmp.Summary = Summarize(Pairs(c, p, m))
 			cmp.Suspect = c.Verdict() == result.Suspect || p.Verdict() == result.Suspect
 		}
@@ -62,13 +68,13 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 	return out
 }
 
-// Peer is another model's cell that was asked the same as c; nil if there is none.
-func Peer(cells []*Cell, c *Cell, model string) *Cell {
-	want := c.Key
-	want.Model = model
-	for _, p := range cells {
-		if p.Key == want {
-			return p
+// acrossSettings says that a ratio is of two settings that it names.
+func acrossSettings(ask result.Ratio) bool { return ask.Setting != "" || ask.PeerSetting != "" }
+
+func find(cells []*Cell, k result.Key) *Cell {
+	for _, c := range cells {
+		if c.Key == k {
+			return c
 		}
 	}
 	return nil

@@ -204,7 +204,8 @@ func TestBest(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	r := &result.Repeat{
 		Key: key("a", 100), Requests: 1000, ThroughputRPS: 200,
-		Service: result.Latency{Mean: 1, P50: 2, P90: 3, P99: 4, P999: 5, Max: 6},
+		Service:   result.Latency{Mean: 1, P50: 2, P90: 3, P99: 4, P999: 5, Max: 6},
+		Generator: result.Generator{CPUSec: 2},
 		Server: result.Server{
 			CPUUserSec: 1, CPUSysSec: 3, PSSBytes: 5000, KernelStackBytes: 300, Threads: 7, Processes: 2, CtxSwitches: 500,
 			Before: result.Usage{PSSBytes: 1000},
@@ -213,7 +214,7 @@ func TestMetrics(t *testing.T) {
 	want := map[string]float64{
 		"throughput": 200, "mean": 1, "p50": 2, "p90": 3, "p99": 4, "p999": 5, "max": 6,
 		"service_p50": 2, "service_p99": 4,
-		"cpu": 0.004, "cpu_user": 0.001, "cpu_sys": 0.003, "ctx_switches": 0.5,
+		"cpu": 0.004, "cpu_user": 0.001, "cpu_sys": 0.003, "generator-cpu": 0.002, "ctx_switches": 0.5,
 		"memory": 40, "memory_total": 5300, "pss": 5000, "kernel_stacks": 300, "threads": 7, "processes": 2,
 	}
 	got := map[string]float64{}
@@ -339,6 +340,31 @@ func TestCompareSaysWhatIsSuspect(t *testing.T) {
 	got := Compare(Cells(&result.Run{}, []result.Repeat{m, p}), result.Ratio{Model: "m", Peer: "p", Metric: "throughput"})
 	if len(got) != 1 || !got[0].Suspect || got[0].N != 1 {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestCompareAcrossSettings(t *testing.T) {
+	one, other := key("m", 16), key("m", 16)
+	other.Setting = "connection per request"
+	cells := Cells(&result.Run{}, []result.Repeat{rep(one, 1, 100, result.Valid), rep(other, 1, 25, result.Valid)})
+	for _, tt := range []struct {
+		why  string
+		ask  result.Ratio
+		want []float64
+	}{
+		{"of one model in two settings", result.Ratio{Setting: other.Setting}, []float64{0.25}},
+		{"the other way round", result.Ratio{PeerSetting: other.Setting}, []float64{4}},
+		{"none named: each beside its like", result.Ratio{}, []float64{1, 1}},
+		{"one that is not there", result.Ratio{Setting: "nothing"}, nil},
+	} {
+		tt.ask.Model, tt.ask.Peer, tt.ask.Metric = "m", "m", "throughput"
+		var got []float64
+		for _, c := range Compare(cells, tt.ask) {
+			got = append(got, c.Median)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s: %s", tt.why, diff)
+		}
 	}
 }
 

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/compare"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+type compareCmd struct {
+	Runs          []string `arg:"" name:"results" help:"The folders of two runs, A and B; or of one, with --models." type:"existingdir"`
+	Models        []string `help:"Compare two models of one run: A,B." placeholder:"A,B"`
+	Metrics       []string `name:"metric" help:"What to compare: ${metrics}." default:"throughput,p99,cpu,memory" placeholder:"NAME"`
+	Format        string   `help:"How to write it: ${formats}." default:"markdown" placeholder:"markdown"`
+	MaxRegression string   `help:"Exit with 1 if B is worse by more than this anywhere, such as 5%. A tie is not worse." placeholder:"PERCENT"`
+}
+
+// Help is an example for --help.
+func (c *compareCmd) Help() string {
+	return "Examples:\n\n" +
+		"    tierbench compare results/BEFORE results/AFTER --max-regression 5%\n\n" +
+		"    tierbench compare results/latest --models thread,eventloop --format html >compare.html"
+}
+
+// errRegressed says that a comparison did not pass. The table says the rest.
+type errRegressed int
+
+func (e errRegressed) Error() string {
+	return fmt.Sprintf("%d comparisons are worse by more than allowed, or cannot be made", int(e))
+}
+
+func (c *compareCmd) Run(e *env) error {
+	write, ok := compare.Formats[c.Format]
+	if !ok {
+		return mistake{fmt.Errorf("--format: %q is not known; allowed: %s", c.Format, compareVars()["formats"])}
+	}
+	var metrics []stats.Metric
+	for _, name := range c.Metrics {
+		m, ok := stats.Lookup(name)
+		if !ok {
+			return mistake{fmt.Errorf("--metric: %q is not known; allowed: %s", name, compareVars()["metrics"])}
+		}
+		metrics = append(metrics, m)
+	}
+	most, err := regression(c.MaxRegression)
+	if err != nil {
+		return mistake{err}
+	}
+	var sets []*result.Set
+	for _, dir := range c.Runs {
+		set, err := result.Load(dir)
+		if err != nil {
+			return mistake{err}
+		}
+		sets = append(sets, set)
+	}
+	var cmp *compare.Comparison
+	switch {
+	case len(sets) == 1 && len(c.Models) == 2:
+		cmp, err = compare.Models(sets[0], c.Models[0], c.Models[1], metrics, most)
+	case len(sets) == 2 && len(c.Models) == 0:
+		cmp, err = compare.Runs(sets[0], sets[1], metrics, most)
+	default:
+		err = fmt.Errorf("compare two runs, or two models of one run with --models A,B; these are %d runs and %d models", len(sets), len(c.Models))
+	}
+	if err != nil {
+		return mistake{err}
+	}
+	if err := write(e.out, cmp); err != nil {
+		return fmt.Errorf("write comparison: %w", err)
+	}
+	if n := len(cmp.Failed()); n > 0 {
+		return errRegressed(n)
+	}
+	return nil
+}
+
+// regression reads "5%" or "0.05"; empty asks nothing.
+func regression(s string) (float64, error) {
+	if s == "" {
+		return math.NaN(), nil
+	}
+	number, isPercent := strings.CutSuffix(s, "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if isPercent {
+		v /= 100
+	}
+	if err != nil || !(v >= 0 && v < 10) {
+		return 0, fmt.Errorf("--max-regression: %q is not a part such as 5%% or 0.05", s)
+	}
+	return v, nil
+}
+
+// compareVars are the names that the help and the errors list.
+func compareVars() map[string]string {
+	var metrics []string
+	for _, m := range stats.Metrics {
+		metrics = append(metrics, m.Name)
+	}
+	return map[string]string{
+		"metrics": strings.Join(metrics, ", "),
+		"formats": strings.Join(slices.Sorted(maps.Keys(compare.Formats)), ", "),
+	}
+}

@@ -1,0 +1,248 @@
+// Package compare sets two runs, or two models of one run, beside each other:
+// cell by cell, with what can be said of the difference.
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// An Outcome says which side is better.
+type Outcome string
+
+// Outcomes, of B beside A.
+const (
+	Tie        Outcome = "~" // the two are not told apart
+	Better     Outcome = "better"
+	Worse      Outcome = "worse"
+	Unmeasured Outcome = "not comparable"
+)
+
+// A Row is one metric of one cell on both sides.
+type Row struct {
+	Cell   *stats.Cell // that of A
+	Peer   *stats.Cell // that of B
+	Metric stats.Metric
+	A, B   stats.Summary
+	// Ratio is B ÷ A. Of two models of a run it is taken repeat by repeat, as
+	// those of one number were measured close together, and is the median of
+	// these. Of two runs no repeat belongs to another: it is the median of all
+	// quotients, with the interval of the Mann–Whitney test.
+	Ratio stats.Summary
+	// P is the probability that samples of one distribution differ as much
+	// (Mann–Whitney).
+	P       float64
+	Outcome Outcome
+	// Few says that there are too few repeats for P to fall below stats.Alpha.
+	// The outcome then is that of the interval alone.
+	Few     bool
+	Suspect bool // a repeat that it rests on is
+	// Regressed says that B is worse by more than was allowed.
+	Regressed bool
+	Why       string // why it is not comparable
+}
+
+// Change is by how much B is worse, as a part of A; below 0 it is better.
+func (r *Row) Change() float64 {
+	if r.Metric.BetterHigher {
+		return 1 - r.Ratio.Median
+	}
+	return r.Ratio.Median - 1
+}
+
+// A Comparison is two sides of which each has what the other is measured by.
+type Comparison struct {
+	A, B   string // their names
+	Paired bool
+	Rows   []Row
+	// Differences name what else differs between the sides: the host, the
+	// settings, the code. Missing names cells that one side lacks.
+	Differences, Missing []string
+	// MaxRegression is the part by which B may be worse; NaN asks nothing.
+	MaxRegression float64
+}
+
+// Models compares two models of a run.
+func Models(set *result.Set, a, b string, metrics []stats.Metric, maxRegression float64) (*Comparison, error) {
+	cells := stats.Cells(&set.Run, set.Repeats)
+	names := stats.Models(&set.Run, cells)
+	for _, m := range []string{a, b} {
+		if !slices.Contains(names, m) {
+			return nil, fmt.Errorf("%s has no model %q; it has %s", set.Run.ID, m, strings.Join(names, ", "))
+		}
+	}
+	c := &Comparison{A: a, B: b, Paired: true, MaxRegression: maxRegression}
+	of := func(m string) []*stats.Cell {
+		return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return c.Model != m })
+	}
+	c.match(of(a), of(b), func(k result.Key) result.Key { k.Model = ""; return k }, metrics)
+	return c, c.empty()
+}
+
+// Runs compares two runs.
+func Runs(a, b *result.Set, metrics []stats.Metric, maxRegression float64) (*Comparison, error) {
+	c := &Comparison{A: a.Run.ID, B: b.Run.ID, MaxRegression: maxRegression}
+	of := func(s *result.Set) []*stats.Cell { return stats.Cells(&s.Run, s.Repeats) }
+	c.Differences = differences(&a.Run, &b.Run, of(a), of(b))
+	c.match(of(a), of(b), func(k result.Key) result.Key { return k }, metrics)
+	return c, c.empty()
+}
+
+func (c *Comparison) empty() error {
+	if len(c.Rows) == 0 {
+		return fmt.Errorf("%s and %s have no cell in common", c.A, c.B)
+	}
+	return nil
+}
+
+// match fills in the rows of the cells that have one key on both sides.
+func (c *Comparison) match(as, bs []*stats.Cell, key func(result.Key) result.Key, metrics []stats.Metric) {
+	peers := map[result.Key]*stats.Cell{}
+	for _, b := range bs {
+		peers[key(b.Key)] = b
+	}
+	missing := func(of *stats.Cell, where string) {
+		c.Missing = append(c.Missing, fmt.Sprintf("%s, %s, %s clients: not in %s", of.Model, of.Asked(), of.At(), where))
+	}
+	for _, a := range as {
+		b := peers[key(a.Key)]
+		if b == nil {
+			missing(a, c.B)
+			continue
+		}
+		delete(peers, key(a.Key))
+		for _, m := range metrics {
+			if has(a.Key, m) {
+				c.Rows = append(c.Rows, c.row(a, b, m))
+			}
+		}
+	}
+	for _, b := range bs {
+		if peers[key(b.Key)] == b {
+			missing(b, c.A)
+		}
+	}
+	slices.SortStableFunc(c.Rows, func(a, b Row) int { return slices.IndexFunc(metrics, a.is) - slices.IndexFunc(metrics, b.is) })
+}
+
+func (r *Row) is(m stats.Metric) bool { return r.Metric.Name == m.Name }
+
+// has says whether cells of a key have a metric: that an idle one has no
+// throughput is no comparison that failed.
+func has(k result.Key, m stats.Metric) bool {
+	r := result.Repeat{Key: k, Requests: 1, RateRPS: 1, Server: result.Server{PSSBytes: 1, Processes: 1, ConnsPerProcess: []int{1, 1}}, Evenness: result.Evenness{Jain: 1}}
+	_, ok := m.Value(&r)
+	return ok
+}
+
+func (c *Comparison) row(a, b *stats.Cell, m stats.Metric) Row {
+	as, bs := a.Values(m), b.Values(m)
+	r := Row{Cell: a, Peer: b, Metric: m, A: stats.Summarize(as), B: stats.Summarize(bs), P: 1, Outcome: Unmeasured,
+		Suspect: a.Verdict() == result.Suspect || b.Verdict() == result.Suspect}
+	positive := func(xs []float64) bool { return !slices.ContainsFunc(xs, func(x float64) bool { return x <= 0 }) }
+	switch {
+	case len(as) == 0 || len(bs) == 0:
+		side := c.A
+		if len(as) > 0 {
+			side = c.B
+		}
+		r.Why = "no repeat counts in " + side
+		return r
+	case !positive(as) || !positive(bs):
+		r.Why = "a value of 0 or below has no ratio"
+		return r
+	}
+	if c.Paired {
+		r.Ratio = stats.Summarize(stats.Pairs(b, a, m))
+		if r.Ratio.N == 0 {
+			r.Why = "no repeat counts on both sides"
+			return r
+		}
+	} else {
+		r.Ratio = stats.Quotient(as, bs)
+	}
+	r.P = stats.MannWhitney(as, bs)
+	r.Few = stats.LeastP(len(as), len(bs)) >= stats.Alpha
+	r.Outcome = r.decide()
+	r.Regressed = r.Outcome == Worse && r.Change() > c.MaxRegression // false for NaN
+	return r
+}
+
+// decide calls a difference one only if the interval of the ratio leaves 1 out,
+// and the test agrees where there are repeats enough for it.
+func (r *Row) decide() Outcome {
+	apart := r.Ratio.Kind != stats.None && (r.Ratio.Lo > 1 || r.Ratio.Hi < 1)
+	switch {
+	case !apart, !r.Few && r.P >= stats.Alpha:
+		return Tie
+	case r.Change() > 0:
+		return Worse
+	}
+	return Better
+}
+
+// Failed are the rows for which B is worse by more than was allowed, and those
+// that say nothing of B though A was measured: a check that cannot be made
+// does not pass. There are none where nothing was asked.
+func (c *Comparison) Failed() []Row {
+	if math.IsNaN(c.MaxRegression) {
+		return nil
+	}
+	var out []Row
+	for _, r := range c.Rows {
+		if r.Regressed || r.Outcome == Unmeasured && r.A.N > 0 && r.B.N == 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// footnotes say how to read the table, and what to doubt in it.
+func (c *Comparison) footnotes() []string {
+	how := "B ÷ A is the median of all quotients of a repeat of B and one of A, with the interval of the Mann–Whitney test"
+	if c.Paired {
+		how = "B ÷ A is taken repeat by repeat, as those of one number were measured close together; it is the median of these, with its interval"
+	}
+	out := []string{how + ". ~ is a tie: the interval holds 1, or the test gives p ≥ 0.05."}
+	has := func(f func(Row) bool) bool { return slices.ContainsFunc(c.Rows, f) }
+	if has(func(r Row) bool { return r.Few && r.Outcome != Unmeasured }) {
+		out = append(out, "¹ Too few repeats for p to fall below 0.05: the interval, which is then the whole range, decides alone. Four on each side are the fewest.")
+	}
+	if has(func(r Row) bool { return r.Suspect }) {
+		out = append(out, "? A repeat it rests on is suspect: something beside the server had a part in it.")
+	}
+	tested := 0
+	for _, r := range c.Rows {
+		if r.Outcome != Unmeasured && !r.Few {
+			tested++
+		}
+	}
+	if tested >= 20 {
+		out = append(out, fmt.Sprintf("Of %d comparisons at p < 0.05, about %d would differ by chance alone.", tested, tested/20))
+	}
+	return out
+}
+
+// conclusion sums up what was asked for.
+func (c *Comparison) conclusion() string {
+	n := map[Outcome]int{}
+	for _, r := range c.Rows {
+		n[r.Outcome]++
+	}
+	s := fmt.Sprintf("B is better in %d, worse in %d and tied in %d of %d comparisons", n[Better], n[Worse], n[Tie], len(c.Rows))
+	if k := n[Unmeasured]; k > 0 {
+		s += fmt.Sprintf("; %d could not be made", k)
+	}
+	s += "."
+	if !math.IsNaN(c.MaxRegression) {
+		s += fmt.Sprintf(" Allowed is worse by %s: %d fail.", percent(c.MaxRegression), len(c.Failed()))
+	}
+	return s
+}
+
+func percent(x float64) string { return fmt.Sprintf("%.3g %%", 100*x) }

@@ -1,0 +1,71 @@
+package stats
+
+import (
+	"math"
+	"slices"
+
+	"github.com/aclements/go-moremath/stats"
+	"golang.org/x/perf/benchmath"
+)
+
+// Alpha is the probability, of a difference where there is none, from which on
+// two samples are not told apart.
+const Alpha = 0.05
+
+// Quotient estimates how many times as large as those of a the values of b are,
+// where no value of one belongs to a certain one of the other: by the median of all
+// quotients (J. Hodges and E. Lehmann, 1963, of logarithms), with the interval
+// that goes with the Mann–Whitney test. Where there are too few values for a
+// confidence of 95 %, the interval is from the smallest quotient to the largest. Values
+// must be above 0; the summary's N is the number of the smaller sample.
+func Quotient(a, b []float64) Summary {
+	var q []float64
+	for _, x := range a {
+		for _, y := range b {
+			q = append(q, y/x)
+		}
+	}
+	if len(q) == 0 {
+		return Summary{}
+	}
+	slices.Sort(q)
+	n := len(q)
+	s := Summary{Median: math.Sqrt(q[(n-1)/2] * q[n/2]), Lo: q[0], Hi: q[n-1], Kind: Range, N: min(len(a), len(b))}
+	if n == 1 {
+		s.Kind = None
+		return s
+	}
+	// The interval leaves out the k smallest and the k largest quotients.
+	u := stats.UDist{N1: len(a), N2: len(b)}
+	if u.CDF(0) > (1-confidence)/2 {
+		return s
+	}
+	k := 0
+	for u.CDF(float64(k+1)) <= (1-confidence)/2 {
+		k++
+	}
+	s.Lo, s.Hi, s.Kind = q[k], q[n-1-k], CI95
+	return s
+}
+
+// MannWhitney is the probability that samples of one distribution differ as much
+// as these: benchstat's test, which assumes nothing of it.
+func MannWhitney(a, b []float64) float64 {
+	if len(a) == 0 || len(b) == 0 {
+		return 1
+	}
+	of := func(xs []float64) *benchmath.Sample {
+		return benchmath.NewSample(slices.Clone(xs), &benchmath.DefaultThresholds)
+	}
+	return benchmath.AssumeNothing.Compare(of(a), of(b)).P
+}
+
+// LeastP is the smallest probability that MannWhitney can give for samples of
+// such sizes: that of the two lying wholly apart.
+func LeastP(n, m int) float64 {
+	ways := 1.0 // n+m over n
+	for i := 1; i <= n; i++ {
+		ways *= float64(m+i) / float64(i)
+	}
+	return min(1, 2/ways)
+}
