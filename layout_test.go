@@ -24,9 +24,10 @@ var arrows = []struct {
 	{"servers/app", nil},
 	{"servers/wire", []string{"servers", "servers/app"}},
 	{"servers/admit", []string{"servers"}},
+	{"servers/listen", []string{"servers"}},
 	{"servers/all", []string{"servers", "servers/..."}},
 	{"servers/prefork", []string{"servers", "servers/..."}}, // it alone may wrap another model
-	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit"}},
+	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen"}},
 	{"loadtest/result", nil},
 	{"loadtest/load", []string{"loadtest/result"}},
 	{"loadtest/host", []string{"loadtest/result"}},

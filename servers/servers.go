@@ -52,6 +52,11 @@ type Config struct {
 	MaxConns int // open connections in one process; 0: as many as the process's limits allow
 	Workers  int // worker processes, where the model has them; 0: one per core
 
+	// SharePort lets several processes listen on Addr (SO_REUSEPORT). Otherwise an address that anybody listens on is refused.
+	// A master sets it for its workers.
+	SharePort bool
+	Ready     func() // called by Serve when it listens, if not nil
+
 	Log zerolog.Logger
 }
 
@@ -94,6 +99,14 @@ func (c Config) WithDefaults() Config {
 	orDur(&c.WriteTimeout, DefaultWriteTimeout)
 	orDur(&c.DrainTimeout, MaxDrain)
 	return c
+}
+
+// Listening is called by a model when clients can connect to it.
+func (c Config) Listening(maxConns int) {
+	c.Log.Info().Str("addr", c.Addr).Int("max_conns", maxConns).Msg("listening")
+	if c.Ready != nil {
+		c.Ready()
+	}
 }
 
 // A FieldError is one thing that is wrong with a Config. Fields are called like the flags of cmd/server.

@@ -26,14 +26,13 @@
 //   - descriptors: gnet ends when accept fails for want of one, so connections are refused before (admit)
 //
 // gnet accepts on the loop itself only with SO_REUSEPORT; otherwise a second thread accepts, ahead of the loop by as many
-// connections as it likes, and no limit could be kept. So the option is set, and exclusive sees to it that the port is ours.
+// connections as it likes, and no limit could be kept. So the option is set, and listen.Exclusive sees to it that the port is ours.
 package eventloop
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -45,6 +44,7 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/listen"
 	"github.com/tierbench/tierbench/servers/wire"
 )
 
@@ -79,8 +79,10 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := exclusive(cfg.Addr); err != nil {
-		return err
+	if !cfg.SharePort {
+		if err := listen.Exclusive(cfg.Addr); err != nil {
+			return err
+		}
 	}
 	l := &loop{
 		cfg:   cfg,
@@ -116,16 +118,6 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		return fmt.Errorf("event loop ended: %s", log.lastError())
 	}
 	return nil
-}
-
-// exclusive reports whether anybody listens on addr: a socket without SO_REUSEPORT cannot be bound then. Otherwise two
-// servers could share a port unawares, and each answer a part of the clients.
-func exclusive(addr string) error {
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		return err
-	}
-	return ln.Close()
 }
 
 // A loop is gnet's event handler. What has no atomic type is touched only by the event loop's own goroutine.
@@ -182,7 +174,7 @@ func (l *loop) OnBoot(engine gnet.Engine) gnet.Action {
 	l.now = time.Now()
 	l.nowStamp = 1
 	l.booted.Store(true)
-	l.cfg.Log.Info().Str("addr", l.cfg.Addr).Int("max_conns", l.gate.Max).Msg("listening")
+	l.cfg.Listening(l.gate.Max)
 	return gnet.None
 }
 
@@ -438,6 +430,14 @@ func (l *loop) drain() {
 		time.Sleep(time.Millisecond)
 	}
 	l.wire.Drain()
+	// The loop accepts; here it is only seen that nobody comes any more.
+	if fd, err := l.engine.Dup(); err == nil {
+		leaving := listen.Emptying{Limit: l.cfg.DrainTimeout / 2}
+		for leaving.More(fd) {
+			time.Sleep(time.Millisecond)
+		}
+		_ = unix.Close(fd)
+	}
 	if l.ev.Load() != nil { // else there never was a connection
 		for !l.stopListening() && time.Since(begin) < l.cfg.DrainTimeout/2 {
 			time.Sleep(time.Millisecond)

@@ -31,6 +31,7 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/listen"
 	"github.com/tierbench/tierbench/servers/wire"
 )
 
@@ -48,9 +49,6 @@ const (
 
 	// reserve is what a process needs besides its connections: standard streams, listener, netpoller, and some to spare.
 	reserve = 64
-
-	// acceptRest is how long a listener that is about to close goes on accepting what is in its queue.
-	acceptRest = 200 * time.Millisecond
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -59,14 +57,31 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	// Go listens with multipath TCP where there is it, which none of the other servers does.
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(ctx, "tcp", cfg.Addr)
+	ln, err := listen.TCP(cfg)
 	if err != nil {
 		return err
 	}
-	return ServeListener(ctx, cfg, ln.(*net.TCPListener))
+	limit, err := admit.Limit(cfg.MaxConns, reserve)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	s := &server{
+		cfg:  cfg,
+		wire: wire.New(cfg),
+		gate: admit.Gate{Max: limit, Log: cfg.Log},
+		open: make(map[*conn]struct{}),
+	}
+	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
+	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
+	cfg.Listening(limit)
+
+	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(longAgo) })
+	defer stop()
+	err = s.accept(ctx, ln)
+	_ = ln.Close()
+	s.drain(ctx)
+	return err
 }
 
 type server struct {
@@ -92,42 +107,27 @@ type conn struct {
 	writeBy time.Time
 }
 
-// ServeListener serves the connections of ln, which it closes, until ctx is done. cfg has its defaults.
-func ServeListener(ctx context.Context, cfg servers.Config, ln *net.TCPListener) error {
-	limit, err := admit.Limit(cfg.MaxConns, reserve)
-	if err != nil {
-		_ = ln.Close()
-		return err
-	}
-	s := &server{
-		cfg:  cfg,
-		wire: wire.New(cfg),
-		gate: admit.Gate{Max: limit, Log: cfg.Log},
-		open: make(map[*conn]struct{}),
-	}
-	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
-	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
-	cfg.Log.Info().Str("addr", ln.Addr().String()).Int("max_conns", limit).Msg("listening")
-
-	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(time.Now().Add(acceptRest)) })
-	defer stop()
-	err = s.accept(ctx, ln)
-	_ = ln.Close()
-	s.drain(ctx)
-	return err
-}
+// longAgo is a deadline that wakes whoever waits.
+var longAgo = time.Unix(1, 0)
 
 // accept returns nil once ctx is done and the queue is empty.
 func (s *server) accept(ctx context.Context, ln *net.TCPListener) error {
+	leaving := listen.Emptying{Limit: s.cfg.DrainTimeout / 2}
 	short := false // of descriptors or memory
 	for {
+		if ctx.Err() != nil {
+			// The deadline that woke us has accept fail without a look at the queue.
+			if !more(ln, &leaving) {
+				return nil
+			}
+			_ = ln.SetDeadline(time.Now().Add(time.Second))
+		}
 		c, err := ln.AcceptTCP()
 		switch {
 		case err == nil:
 			short = false
 			s.start(c)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
-			return nil
 		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM):
 			// The system is short of something; connections that end will give it back.
 			if !short {
@@ -143,6 +143,16 @@ func (s *server) accept(ctx context.Context, ln *net.TCPListener) error {
 			return fmt.Errorf("accept on %s: %w", s.cfg.Addr, err)
 		}
 	}
+}
+
+// more waits for a connection in the queue of ln, which is going to be closed.
+func more(ln *net.TCPListener, leaving *listen.Emptying) (more bool) {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = raw.Control(func(fd uintptr) { more = leaving.More(int(fd)) })
+	return err == nil && more
 }
 
 func (s *server) start(tc *net.TCPConn) {

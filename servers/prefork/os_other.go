@@ -3,12 +3,21 @@
 package prefork
 
 import (
-	"net"
+	"os"
 	"os/exec"
+	"time"
 )
 
-// setDeathSignal: only Linux has one. Workers see the end of their master by themselves (OnMasterDeath).
+// setDeathSignal: only Linux has one.
 func setDeathSignal(*exec.Cmd) {}
 
-// acceptAtOnce: the library defers accepting only on Linux, or where a filter is set up for it.
-func acceptAtOnce(*net.TCPListener) error { return nil }
+// exitWithMaster ends this process when its master has ended, and another process has become its parent.
+func exitWithMaster() {
+	master := os.Getppid()
+	go func() {
+		for os.Getppid() == master {
+			time.Sleep(500 * time.Millisecond)
+		}
+		os.Exit(1)
+	}()
+}

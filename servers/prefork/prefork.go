@@ -28,7 +28,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -42,6 +41,7 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/goroutine"
+	"github.com/tierbench/tierbench/servers/listen"
 )
 
 // Model is a worker process per core.
@@ -56,9 +56,9 @@ const (
 	childEnv = "FASTHTTP_PREFORK_CHILD=1"
 	delayEnv = "TIERBENCH_PREFORK_DELAY"
 
-	// reportFD is where a worker finds the pipe on which it tells its master that it listens, or why not.
-	reportFD  = 3
-	listening = "listening"
+	// reportFD is where a worker finds the pipe on which it tells its master why it cannot listen: starting it again would
+	// not help.
+	reportFD = 3
 
 	// A worker process that lived for healthy is not one that keeps dying.
 	healthy    = 10 * time.Second
@@ -75,32 +75,24 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	addr, err := net.ResolveTCPAddr("tcp", cfg.Addr)
-	if err != nil {
-		return err
+	if fasthttp.IsChild() {
+		return work(ctx, cfg)
 	}
-	p := &fasthttp.Prefork{
-		Network:   "tcp4",
+	return newMaster(cfg, &fasthttp.Prefork{
+		Network:   "tcp",
 		Reuseport: true,
 		Logger:    libraryLog{cfg.Log, ctx},
 		// It counts over a lifetime, however long: no number of crashes ends this server.
 		RecoverThreshold: math.MaxInt,
-		// Everywhere; on Linux the kernel is faster (see setDeathSignal).
-		OnMasterDeath: func() { os.Exit(1) },
-	}
-	if addr.IP.To4() == nil {
-		p.Network = "tcp6"
-	}
-	if fasthttp.IsChild() {
-		return work(ctx, cfg, p)
-	}
-	return newMaster(cfg, p).run(ctx)
+	}).run(ctx)
 }
 
-// work serves in a worker process.
-func work(ctx context.Context, cfg servers.Config, p *fasthttp.Prefork) error {
+// work serves in a worker process. It does without the library, whose listener accepts nobody before the first byte
+// (TCP_DEFER_ACCEPT), unlike that of any other model.
+func work(ctx context.Context, cfg servers.Config) error {
 	report := os.NewFile(reportFD, "report")
 	defer func() { _ = report.Close() }()
+	exitWithMaster()
 	if d, err := time.ParseDuration(os.Getenv(delayEnv)); err == nil && d > 0 {
 		select {
 		case <-time.After(d):
@@ -108,18 +100,12 @@ func work(ctx context.Context, cfg servers.Config, p *fasthttp.Prefork) error {
 			return nil
 		}
 	}
-	served := false
-	p.ServeFunc = func(ln net.Listener) error {
-		served = true
-		tcp := ln.(*net.TCPListener)
-		if err := acceptAtOnce(tcp); err != nil {
-			return err
-		}
-		_, _ = fmt.Fprintln(report, listening)
-		return goroutine.ServeListener(ctx, cfg, tcp)
-	}
-	err := p.ListenAndServe(cfg.Addr)
-	if err != nil && !served {
+	runtime.GOMAXPROCS(1) // a worker is one core's worth of server
+	cfg.SharePort = true
+	listens := false
+	cfg.Ready = func() { listens = true }
+	err := goroutine.Serve(ctx, cfg)
+	if err != nil && !listens {
 		err = fmt.Errorf("worker cannot listen on %s: %w", cfg.Addr, err)
 		_, _ = fmt.Fprintln(report, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
@@ -153,13 +139,7 @@ func newMaster(cfg servers.Config, lib *fasthttp.Prefork) *master {
 }
 
 func (m *master) run(ctx context.Context) error {
-	// With SO_REUSEPORT the workers would share the port with another server of the same user, and each would answer
-	// a part of the clients. A socket without it cannot be bound where any other listens.
-	probe, err := net.Listen(m.lib.Network, m.cfg.Addr)
-	if err != nil {
-		return err
-	}
-	if err := probe.Close(); err != nil {
+	if err := listen.Exclusive(m.cfg.Addr); err != nil {
 		return err
 	}
 
@@ -172,7 +152,7 @@ func (m *master) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { m.stop(nil) })
 	defer stop()
 	m.cfg.Log.Info().Str("addr", m.cfg.Addr).Int("workers", m.workers).Msg("starting workers")
-	err = m.lib.ListenAndServe(m.cfg.Addr)
+	err := m.lib.ListenAndServe(m.cfg.Addr)
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -231,14 +211,12 @@ func (m *master) start([]*os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// watch reads what a worker reports, until its end.
+// watch reads why a worker cannot listen, if so, and waits for its end.
 func (m *master) watch(r *os.File, worker *os.Process) {
 	defer func() { _ = r.Close() }()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
-		if line := lines.Text(); line != listening {
-			m.stop(errors.New(line))
-		}
+		m.stop(errors.New(lines.Text()))
 	}
 	// The pipe's other end is closed only by the worker's end.
 	m.mu.Lock()

@@ -29,7 +29,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -41,6 +40,7 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/listen"
 	"github.com/tierbench/tierbench/servers/wire"
 )
 
@@ -82,7 +82,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		cfg.Log.Info().Int("threads", n).Str("limited_by", by).Msg("fewer threads than descriptors")
 		limit = n
 	}
-	ln, err := listen(cfg)
+	ln, err := newListener(cfg)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	}
 	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
 	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
-	cfg.Log.Info().Str("addr", cfg.Addr).Int("max_conns", limit).Msg("listening")
+	cfg.Listening(limit)
 
 	stop := context.AfterFunc(ctx, ln.wake)
 	defer stop()
@@ -374,26 +374,23 @@ type listener struct {
 	wakeR  int
 	wakeW  int
 	spare  int // a descriptor to give up when there is none left
+	rest   listen.Emptying
 	closed sync.Once
 }
 
 var errStopped = errors.New("stopped")
 
-func listen(cfg servers.Config) (*listener, error) {
-	// Go listens with multipath TCP where there is it. That is another kind of socket, from which accepted ones do not
-	// inherit what is set below, and none of the other servers uses it.
-	var lc net.ListenConfig
-	lc.SetMultipathTCP(false)
-	nl, err := lc.Listen(context.Background(), "tcp", cfg.Addr)
+func newListener(cfg servers.Config) (*listener, error) {
+	nl, err := listen.TCP(cfg)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = nl.Close() }() // the duplicate goes on listening, outside of Go's netpoller
-	f, err := nl.(*net.TCPListener).File()
+	f, err := nl.File()
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{file: f, fd: int(f.Fd())}
+	l := &listener{file: f, fd: int(f.Fd()), rest: listen.Emptying{Limit: cfg.DrainTimeout / 2}}
 	var pipe [2]int
 	if err := unix.Pipe(pipe[:]); err != nil {
 		_ = f.Close()
@@ -432,6 +429,9 @@ func (l *listener) accept(ctx context.Context) (int, error) {
 			return -1, os.NewSyscallError("accept", err)
 		}
 		if ctx.Err() != nil {
+			if l.rest.More(l.fd) {
+				continue
+			}
 			return -1, errStopped
 		}
 		fds := []unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.wakeR), Events: unix.POLLIN}}
