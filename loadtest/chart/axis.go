@@ -138,17 +138,19 @@ func valueTicks(a axis) []float64 {
 }
 
 // namedTicks are all of the ticks if they have room beside each other, or else
-// the powers of ten among them, or else the first and the last.
+// those of the powers of ten among them that have, or else the first and the
+// last.
 func namedTicks(ticks []float64, room func(a, b float64) bool) []float64 {
-	fits := func(ts []float64) bool {
-		for i := 1; i < len(ts); i++ {
-			if !room(ts[i-1], ts[i]) {
-				return false
+	fit := func(ts []float64) []float64 {
+		var out []float64
+		for _, v := range ts {
+			if len(out) == 0 || room(out[len(out)-1], v) {
+				out = append(out, v)
 			}
 		}
-		return true
+		return out
 	}
-	if fits(ticks) {
+	if len(fit(ticks)) == len(ticks) {
 		return ticks
 	}
 	var tens []float64
@@ -157,7 +159,7 @@ func namedTicks(ticks []float64, room func(a, b float64) bool) []float64 {
 			tens = append(tens, v)
 		}
 	}
-	if len(tens) > 1 && fits(tens) {
+	if tens = fit(tens); len(tens) > 1 {
 		return tens
 	}
 	return []float64{ticks[0], ticks[len(ticks)-1]}

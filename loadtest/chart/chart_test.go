@@ -472,6 +472,7 @@ func TestNamedTicks(t *testing.T) {
 		{"room for all", []float64{10, 30, 100}, []float64{10, 30, 100}, always},
 		{"only for powers of ten", []float64{10, 30, 100, 300, 1000}, []float64{10, 100, 1000}, octave},
 		{"too few of them: the ends", []float64{20, 30, 100, 300}, []float64{20, 300}, octave},
+		{"not for all of these either: those that have", []float64{2, 10, 100, 1000, 10000}, []float64{10, 1000}, func(a, b float64) bool { return b/a > 50 }},
 		{"one", []float64{9000}, []float64{9000}, octave},
 	} {
 		t.Run(tt.why, func(t *testing.T) {

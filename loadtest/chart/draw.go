@@ -380,10 +380,10 @@ func (s series) unbroken() [][]point {
 	return out
 }
 
-// label is the model's name, and says so if the line is suspect.
+// label is the model's name, with a ring if the line is suspect.
 func (s series) label() string {
 	if s.suspect {
-		return s.model + " (suspect)"
+		return s.model + " ○"
 	}
 	return s.model
 }

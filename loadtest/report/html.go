@@ -63,6 +63,7 @@ type pageData struct {
 	Doubts, Warnings              []string
 	Introduction                  string
 	Spreads                       string
+	AnySuspect                    bool
 	Answers                       []answerTable
 	Models                        []pageModel
 	Charts                        []pageChart
@@ -169,7 +170,7 @@ type repeatRow struct {
 func (v *view) page(dir string, drawn []drawing) (*pageData, error) {
 	styles := chart.Styles(v.names)
 	p := &pageData{
-		Title: v.title(), Introduction: strings.Join(v.introduction(), " "), Spreads: v.spreads(),
+		Title: v.title(), Introduction: strings.Join(v.introduction(), " "), Spreads: v.spreads(), AnySuspect: v.suspect,
 		Warnings: v.warnings(), Explanation: v.explanation(), AboutRatios: aboutRatios,
 		Provenance: strings.ReplaceAll(v.provenance(), "`", ""), Config: v.run.ConfigText,
 		UPlotVersion: uPlotVersion,
@@ -226,7 +227,9 @@ func (v *view) page(dir string, drawn []drawing) (*pageData, error) {
 }
 
 // place is a cell's, among all of the run: its name in the page.
-func (v *view) place(c *stats.Cell) int { return slices.Index(v.cells, c) }
+func (v *view) place(c *stats.Cell) int {
+	return slices.IndexFunc(v.cells, func(o *stats.Cell) bool { return o.Key == c.Key })
+}
 
 // judge says how far the run can be trusted.
 func (v *view) judge(p *pageData) {

@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -145,6 +146,11 @@ func TestPage(t *testing.T) {
 	for _, c := range data.Charts {
 		for _, panel := range c.Panels {
 			for _, s := range panel.Series {
+				for _, c := range s.Cells {
+					if id := fmt.Sprintf("cell-%d", c); !ids[id] {
+						t.Errorf("%s: a point of %s leads to %s, which is not there", panel.Title, s.Model, id)
+					}
+				}
 				if _, ok := data.Styles[s.Model]; !ok {
 					t.Errorf("%s: %s has no colour", panel.Title, s.Model)
 				}

@@ -174,7 +174,7 @@
           },
         })),
       ],
-      cursor: {sync: {key: panel.x.title, scales: ["x", null], setSeries: false}, focus: {prox: 30}, drag: {x: false, y: false}, y: false, points: {size: 9}},
+      cursor: {sync: {key: panel.x.title, scales: ["x", null], setSeries: false}, focus: {prox: 30}, drag: {x: false, y: false, click: () => {}}, y: false, points: {size: 9}},
       focus: {alpha: 1},
       hooks: {
         drawClear: [tiers], drawAxes: [intervals], draw: [markers],
