@@ -30,12 +30,13 @@ bench-full: build ## 10 to 10,000 clients in half decades, 5 repeats; about 35 m
 	bin/tierbench run configs/full.yaml
 
 # wrk, nginx and a C compiler are used where they are there, and named where not.
-peers: build ## the servers beside C and nginx, with wrk, and the memory of idle connections
+peers: build ## the servers beside C and nginx, the generator beside wrk, and the memory of idle connections
 	@if command -v cc >/dev/null; then cc -O2 -pthread -o bin/ref servers/controls/c/ref.c; \
 	else echo "cc is not installed: the servers in C are left out"; fi
 	@if command -v wrk >/dev/null; then bin/tierbench run configs/peers.yaml; \
 	else echo "wrk is not installed: the comparison is made with vegeta, which costs more than wrk"; \
 	sed 's/^generator: wrk/generator: vegeta/' configs/peers.yaml >bin/peers.yaml; bin/tierbench run bin/peers.yaml; fi
+	bin/tierbench run configs/generators.yaml
 	bin/tierbench run configs/idle.yaml
 
 report: build ## draw the newest run again (or RESULTS=results/RUN)
