@@ -28,7 +28,11 @@ func TestTheNullServerAnswersRightly(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error)
 		go func() { served <- ServeNull(ctx, target.Protocol, target.Addr, 2) }()
-		c := connect(t, target, 6, Options{})
+		// It may be asked before it listens: connecting tries again.
+		c, _, err := Connect(t.Context(), target, load.Population{Clients: 6}, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 200}, load.Marks{})
 		if n := w.Whole().Service.TotalCount(); err != nil || len(w.Errors) != 0 || n < 200 {
 			t.Errorf("%s %+v: err %v, errors %v, %d requests", target.Protocol, target.Requests, err, w.Errors, n)

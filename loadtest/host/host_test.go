@@ -101,11 +101,16 @@ func TestParsers(t *testing.T) {
 	}
 }
 
+func needsLinux(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("/proc, sock_diag and sched_setaffinity are Linux's; this is GOOS=" + runtime.GOOS)
+	}
+}
+
 // The real thing: this process's own sockets, and a real group.
 func TestThisHost(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("/proc and sock_diag are Linux's; this is GOOS=" + runtime.GOOS)
-	}
+	needsLinux(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
