@@ -15,18 +15,7 @@ import (
 func recorded(t *testing.T, set *result.Set) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), set.Run.ID)
-	w, err := result.Create(dir, &set.Run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range set.Repeats {
-		if err := w.Append(&set.Repeats[i], nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	statstest.Record(t, dir, set)
 	return dir
 }
 

@@ -7,8 +7,6 @@ import (
 	"flag"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -135,19 +133,7 @@ func TestGolden(t *testing.T) {
 	if err := Markdown(&b, compared(t)); err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", "compare.md")
-	if *update {
-		if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("%s differs (read it, then run with -update):\n%s", golden, diff)
-	}
+	statstest.Golden(t, "compare.md", b.String(), *update)
 }
 
 // TestFormatsAgree checks that all formats hold the same comparisons.

@@ -74,18 +74,7 @@ func TestPage(t *testing.T) {
 	statstest.AddSeconds(set)
 	dir := t.TempDir()
 	set.Dir = dir
-	w, err := result.Create(dir, &set.Run)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range set.Repeats {
-		if err := w.Append(&set.Repeats[i], nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
+	statstest.Record(t, dir, set)
 	// A histogram that nobody reads is a file to lead to.
 	log := result.HDRFile(set.Repeats[0].Key, 1)
 	if err := os.WriteFile(filepath.Join(dir, result.HDRDir, log), []byte("#[Histogram log format version 1.3]\n"), 0o644); err != nil {

@@ -52,19 +52,7 @@ func TestGolden(t *testing.T) {
 			if err := tt.write(&b, whole()); err != nil {
 				t.Fatal(err)
 			}
-			golden := filepath.Join("testdata", tt.file)
-			if *update {
-				if err := os.WriteFile(golden, b.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), b.String()); diff != "" {
-				t.Errorf("%s differs (read it, then run with -update):\n%s", golden, diff)
-			}
+			statstest.Golden(t, tt.file, b.String(), *update)
 		})
 	}
 }

@@ -1,0 +1,47 @@
+package statstest
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// Record writes a run into dir as one that was measured.
+func Record(t *testing.T, dir string, set *result.Set) {
+	t.Helper()
+	w, err := result.Create(dir, &set.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range set.Repeats {
+		if err := w.Append(&set.Repeats[i], nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Golden compares a text with that of a file in testdata, or with update
+// writes the file.
+func Golden(t *testing.T, name, got string, update bool) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s differs (read it, or look at what is drawn, then run with -update):\n%s", file, diff)
+	}
+}
