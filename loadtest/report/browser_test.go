@@ -50,7 +50,7 @@ func TestPageInABrowser(t *testing.T) {
 		}
 	}
 	if browser == "" {
-		t.Skip("chromium is not installed: the page is not tried in a browser")
+		t.Skip("this machine has none of chromium, chromium-browser and google-chrome: the page is not tried in a browser")
 	}
 	set := whole()
 	drawn, err := draw(set)

@@ -61,7 +61,7 @@ func FuzzParse(f *testing.F) {
 
 func TestTheRealWrk(t *testing.T) {
 	if _, err := exec.LookPath("wrk"); err != nil {
-		t.Skip("wrk is not installed on this machine: ", err)
+		t.Skip("this machine has no wrk, so it is not driven: ", err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -371,7 +371,7 @@ func TestBurstAtTheDescriptorLimit(t *testing.T) {
 	}
 	const descriptors = 400
 	if l.Max < 4*descriptors {
-		t.Skipf("needs a hard limit of %d descriptors, has %d", 4*descriptors, l.Max)
+		t.Skipf("this machine's hard limit on descriptors (ulimit -Hn) is %d, the test needs %d", l.Max, 4*descriptors)
 	}
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := startLimited(t, model, descriptors)
