@@ -3,6 +3,7 @@ package attack
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -37,9 +38,15 @@ func ServeNull(ctx context.Context, protocol, addr string, loops int) error {
 		}
 		pollers[i] = &nullLoop{poller: p, http: protocol == "http", conns: map[int]*nullConn{}, buf: make([]byte, 256<<10)}
 	}
+	ctx, give := context.WithCancelCause(ctx)
+	defer give(nil)
 	var wg sync.WaitGroup
 	for _, l := range pollers {
-		wg.Go(func() { l.serve(ctx) })
+		wg.Go(func() {
+			if err := l.serve(ctx); err != nil {
+				give(err)
+			}
+		})
 	}
 	defer wg.Wait()
 	for n := 0; ctx.Err() == nil; n++ {
@@ -61,6 +68,9 @@ func ServeNull(ctx context.Context, protocol, addr string, loops int) error {
 			return err
 		}
 	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
 	return nil
 }
 
@@ -80,11 +90,11 @@ type nullConn struct {
 	have    []byte // of a request that has not come whole
 }
 
-func (l *nullLoop) serve(ctx context.Context) {
+func (l *nullLoop) serve(ctx context.Context) error {
 	for ctx.Err() == nil {
 		n, err := l.poller.wait(slice)
 		if err != nil {
-			return
+			return err
 		}
 		for i := range n {
 			fd, in, _ := l.poller.event(i)
@@ -94,6 +104,7 @@ func (l *nullLoop) serve(ctx context.Context) {
 			}
 		}
 	}
+	return nil
 }
 
 func (l *nullLoop) answer(fd int) bool {

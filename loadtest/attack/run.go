@@ -318,7 +318,8 @@ func (sh *shard) settle() {
 	until := sh.of.clock.now() + sh.of.options.AnswerTimeout
 	sh.work(until, func() bool { return sh.flying == 0 || sh.of.aborted.Load() })
 	for i := range sh.clients {
-		if cl := &sh.clients[i]; cl.state == asking || cl.state == dialing {
+		// One that was about to connect again had nothing in flight.
+		if cl := &sh.clients[i]; !cl.first && (cl.state == asking || cl.state == dialing) {
 			sh.fail(cl, os.ErrDeadlineExceeded, sh.of.clock.now())
 		}
 	}

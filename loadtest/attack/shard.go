@@ -25,6 +25,7 @@ type client struct {
 	done   uint32 // of them answered within the window
 	kind   int    // exchange of the request in flight
 	wrote  int    // bytes of it that were taken
+	full   bool   // its socket took no more, and is waited for
 	answer answer
 
 	due   time.Duration // when the request in flight was due; open loop
@@ -254,15 +255,17 @@ func (sh *shard) write(cl *client, now time.Duration) {
 		}
 		return
 	}
-	before := cl.wrote
 	cl.wrote += n
-	switch partly := cl.wrote < len(e.request); {
-	case partly:
-		err = sh.poll.change(cl.fd, readable|writable, sh.index(cl))
-	case before > 0:
-		err = sh.poll.change(cl.fd, readable, sh.index(cl))
+	full := cl.wrote < len(e.request)
+	if full == cl.full {
+		return
 	}
-	if err != nil && !wouldBlock(err) {
+	cl.full = full
+	what := uint32(readable)
+	if full {
+		what |= writable
+	}
+	if err := sh.poll.change(cl.fd, what, sh.index(cl)); err != nil {
 		sh.fail(cl, err, now)
 	}
 }
@@ -380,7 +383,7 @@ func (sh *shard) fail(cl *client, err error, now time.Duration) {
 	if cl.fd >= 0 {
 		closeSocket(cl.fd)
 	}
-	cl.fd, cl.state, cl.first, cl.answer = -1, closed, false, answer{}
+	cl.fd, cl.state, cl.first, cl.full, cl.answer = -1, closed, false, false, answer{}
 	if !sh.of.stopping.Load() {
 		sh.retries = insert(sh.retries, retry{now + backoff(cl.dials), sh.index(cl)})
 		cl.dials++
@@ -390,7 +393,7 @@ func (sh *shard) fail(cl *client, err error, now time.Duration) {
 // hangUp closes the connection of a client whose next request has its own.
 func (sh *shard) hangUp(cl *client) {
 	closeSocket(cl.fd)
-	cl.fd, cl.state = -1, closed
+	cl.fd, cl.state, cl.full = -1, closed, false
 }
 
 // dial connects those whose time has come.
