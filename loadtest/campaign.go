@@ -78,8 +78,8 @@ type Campaign struct {
 	// Connect opens a step's clients. What is known of the connecting is returned
 	// in any case.
 	Connect func(context.Context, plan.Step, load.Target) (Clients, *load.Connected, error)
-	// Ceiling is the throughput that the step's generator reaches on a server
-	// that does nothing; 0 if that cannot be told. Nil is: it is not asked.
+	// Ceiling is the most that the step's generator can do, in requests a second;
+	// 0 if that cannot be told. Nil is: it is not asked.
 	Ceiling func(context.Context, plan.Step) (float64, error)
 	// Save keeps a repeat. It is called for each, whatever its verdict.
 	Save func(*result.Repeat, []result.Second, *load.Window, Clients) error

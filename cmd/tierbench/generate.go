@@ -155,10 +155,13 @@ const (
 	ceilingWindow = 400 * time.Millisecond
 )
 
-// ceiling measures what the generator reaches on a server that does nothing, once
-// for each tier: the best of a few tries, with one event loop and with as many as
-// the server has CPUs. Where a server takes its time, the generator is not what
-// limits it.
+// ceiling is what the generator reaches when its attackers never wait: one CPU's
+// time each, divided by the CPU time that a request costs it on a server that does
+// nothing. It is measured once for each tier, as the best of a few tries with one
+// event loop and with as many as the server has CPUs. The throughput on such a
+// server would not do: the two wait for each other's wake-ups, and a server
+// whose answers come in larger batches can reach more. Where a server takes its
+// time, the generator is not what limits it.
 func (g *rig) ceiling(ctx context.Context, step plan.Step) (float64, error) {
 	k := ceilingKey{step.Key.Protocol, step.Key.Workload, step.Key.Clients, step.Experiment.CPUs}
 	echoes := len(step.Workload.Requests) == 1 && (step.Workload.Requests[0].Workload == "plaintext" || step.Workload.Requests[0].Workload == "echo")
@@ -189,7 +192,7 @@ func (g *rig) ceiling(ctx context.Context, step plan.Step) (float64, error) {
 	return best, nil
 }
 
-// nullRun is the best throughput of a few tries on one null server.
+// nullRun is the best ceiling of a few tries on one null server.
 func (g *rig) nullRun(ctx context.Context, step plan.Step, argv []string) (best float64, err error) {
 	srv, err := g.launch(ctx, step, argv)
 	if err != nil {
@@ -202,12 +205,18 @@ func (g *rig) nullRun(ctx context.Context, step plan.Step, argv []string) (best 
 		if err != nil {
 			return 0, err
 		}
-		w, err := c.Run(ctx, load.Work{Loop: result.Closed, Warmup: ceilingWarmup, Length: ceilingWindow}, load.Marks{})
+		var opened, closed float64
+		w, err := c.Run(ctx, load.Work{Loop: result.Closed, Warmup: ceilingWarmup, Length: ceilingWindow}, load.Marks{
+			Open:  func() (err error) { opened, err = c.CPU(); return err },
+			Close: func() (err error) { closed, err = c.CPU(); return err },
+		})
 		_ = c.Close()
 		if err != nil {
 			return 0, err
 		}
-		best = max(best, float64(w.Whole().Service.TotalCount())/w.Length.Seconds())
+		if cpu := closed - opened; cpu > 0 {
+			best = max(best, float64(w.Whole().Service.TotalCount())/cpu*float64(c.Workers()))
+		}
 	}
 	return best, nil
 }

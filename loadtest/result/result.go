@@ -184,8 +184,9 @@ type Generator struct {
 	// SendLagP99Sec is how late the generator sent, 99th percentile, counted
 	// from when a request was due and a client was free for it (open loop).
 	SendLagP99Sec float64 `json:"send_lag_p99_sec,omitempty"`
-	// CeilingRPS is what it reached on a server that does nothing, with the same
-	// protocol and clients on the same CPUs; 0 if that was not measured.
+	// CeilingRPS is what it reaches if it never waits, by the CPU time that a
+	// request costs it on a server that does nothing, with the same protocol and
+	// clients on the same CPUs; 0 if that was not measured.
 	CeilingRPS float64 `json:"ceiling_rps,omitempty"`
 }
 
