@@ -34,6 +34,7 @@ var arrows = []struct {
 	{"loadtest/stats", []string{"loadtest/result"}},
 	{"loadtest/stats/...", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/gate", []string{"loadtest/result"}},
+	{"loadtest/audit", []string{"loadtest/gate"}},
 	{"loadtest/plan", []string{"loadtest/load", "loadtest/result"}},
 	{"loadtest/launch", []string{"loadtest/host"}},
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},

@@ -60,6 +60,7 @@ type cli struct {
 	Compare compareCmd `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
 	Schema  schemaCmd  `cmd:"" help:"Print the JSON schema of a run's records."`
 	Doctor  doctorCmd  `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
+	Audit   auditCmd   `cmd:"" help:"Check a published table by what must hold between its own numbers."`
 	Null    nullCmd    `cmd:"" hidden:""`
 	List    listCmd    `cmd:"" help:"List the models that are built in."`
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/audit"
+)
+
+type auditCmd struct {
+	File string `arg:"" help:"A CSV file whose first line names its columns: clients, throughput and mean (latency) at least." type:"existingfile"`
+}
+
+// Help is an example for --help.
+func (c *auditCmd) Help() string {
+	return "Checks a published table by what must hold between its own numbers.\n\n" +
+		"Columns: " + strings.Join(audit.Needed, ", ") + "; checked if there: " + strings.Join(audit.Also, ", ") + ".\n" +
+		"A unit may follow a name, as in mean_ms or \"Latency (us)\"; without one, times are seconds.\n\n" +
+		"Example:\n\n    tierbench audit table.csv"
+}
+
+// errAudit says that rows do not hold.
+type errAudit struct{ wrong, rows int }
+
+func (e errAudit) Error() string { return fmt.Sprintf("%d of %d rows do not hold", e.wrong, e.rows) }
+
+func (c *auditCmd) Run(e *env) error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return mistake{err}
+	}
+	defer f.Close()
+	rows, err := audit.Read(c.File, f)
+	if err != nil {
+		return mistake{err}
+	}
+	wrong := 0
+	for _, r := range rows {
+		outcome := "holds"
+		switch {
+		case len(r.Wrong) > 0:
+			outcome = "does not hold"
+			wrong++
+		case len(r.Skipped) > 0:
+			outcome = "not checked"
+		}
+		residual := ""
+		if !math.IsNaN(r.Residual) {
+			residual = fmt.Sprintf("%+.1f %%", 100*r.Residual)
+		}
+		fmt.Fprintf(e.out, "line %-4d %-13s %9s  %s\n", r.Line, outcome, residual, r.Label)
+		for _, what := range append(r.Wrong, r.Skipped...) {
+			fmt.Fprintf(e.out, "          %s\n", what)
+		}
+	}
+	if wrong > 0 {
+		return errAudit{wrong, len(rows)}
+	}
+	return nil
+}
