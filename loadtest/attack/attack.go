@@ -25,10 +25,12 @@ package attack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +50,9 @@ type Options struct {
 	// ConnectTimeout is how long the connecting may take beyond what the rate of
 	// it needs; 10 s if 0.
 	ConnectTimeout time.Duration
+	// AllowRemote lets the target be another host. Without it only this one is
+	// loaded: a load on somebody else's machine must be meant.
+	AllowRemote bool
 	// Raw keeps each request of the window, for Samples; about 50 bytes each.
 	Raw bool
 }
@@ -118,6 +123,9 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 	if err != nil {
 		return nil, stats, err
 	}
+	if !o.AllowRemote && !local(addr.Addr()) {
+		return nil, stats, fmt.Errorf("%w: %s", ErrRemote, t.Addr)
+	}
 	c := &Clients{target: t, population: p, options: o, addr: addr, clock: clock{time.Now()}}
 	lanes := min(o.Attackers, p.Clients)
 	c.maxPending = max(1, maxPending/lanes)
@@ -179,6 +187,21 @@ func resolve(addr string) (netip.AddrPort, error) {
 	}
 	p := a.AddrPort()
 	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port()), nil
+}
+
+// ErrRemote refuses a target that is not this host.
+var ErrRemote = errors.New("the target is not this host, and loading another was not allowed")
+
+// local tells whether an address is one of this host's.
+func local(a netip.Addr) bool {
+	if a.IsLoopback() || a.IsUnspecified() {
+		return true
+	}
+	own, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(own, func(o net.Addr) bool {
+		p, err := netip.ParsePrefix(o.String())
+		return err == nil && p.Addr().Unmap() == a
+	})
 }
 
 // giveUp ends the connecting.

@@ -3,6 +3,7 @@ package attack
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"math"
 	"net"
@@ -486,5 +487,25 @@ func TestRawResultsAreVegetas(t *testing.T) {
 	}
 	if err := c.WriteRaw(io.Discard, "xml", "", nil); err == nil {
 		t.Error("there is a format that nobody reads")
+	}
+}
+
+func TestOnlyThisHostIsLoaded(t *testing.T) {
+	// 192.0.2.0/24 is for documentation: nobody has it.
+	_, _, err := Connect(t.Context(), echoTarget("192.0.2.1:80", 8), load.Population{Clients: 1}, Options{})
+	if !errors.Is(err, ErrRemote) {
+		t.Errorf("err %v", err)
+	}
+	own, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range own {
+		if p := netip.MustParsePrefix(a.String()); !local(p.Addr()) {
+			t.Errorf("%v is not taken for this host's", p)
+		}
+	}
+	if local(netip.MustParseAddr("192.0.2.1")) || !local(netip.MustParseAddr("127.3.4.5")) || !local(netip.MustParseAddr("::1")) {
+		t.Error("the wrong addresses are this host's")
 	}
 }
