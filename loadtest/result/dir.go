@@ -17,6 +17,7 @@ const (
 	RunFile    = "run.json"
 	CellsFile  = "cells.jsonl"
 	SeriesFile = "series.jsonl"
+	TrialsFile = "trials.jsonl"
 	BenchFile  = "bench.txt"
 	HDRDir     = "hdr"
 	RawDir     = "raw"
@@ -29,6 +30,7 @@ type Set struct {
 	Run     Run
 	Repeats []Repeat
 	Seconds []Second
+	Trials  []Trial
 }
 
 // Load reads the run in dir. A repeat that was measured again, because the run
@@ -59,6 +61,15 @@ func Load(dir string) (*Set, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	s.Trials, err = loadLines[Trial](filepath.Join(dir, TrialsFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	type try struct {
+		name, variant string
+		repeat        int
+	}
+	s.Trials = latest(s.Trials, func(t *Trial) try { return try{t.Name, t.Variant, t.Repeat} })
 	return s, nil
 }
 
@@ -141,7 +152,7 @@ func Create(dir string, run *Run) (*Writer, error) {
 // Reopen appends to a run that was interrupted. A line cut short by a crash is
 // removed first.
 func Reopen(dir string) (*Writer, error) {
-	for _, name := range []string{CellsFile, SeriesFile} {
+	for _, name := range []string{CellsFile, SeriesFile, TrialsFile} {
 		if err := dropPartialLine(filepath.Join(dir, name)); err != nil {
 			return nil, fmt.Errorf("reopen run: %w", err)
 		}
@@ -191,6 +202,19 @@ func (w *Writer) Append(r *Repeat, seconds []Second) error {
 		return fmt.Errorf("append to %s: %w", CellsFile, err)
 	}
 	return errors.Join(w.series.Sync(), w.cells.Sync())
+}
+
+// AppendTrial writes a trial, and waits until it is on disk. A run without
+// trials has no file of them.
+func (w *Writer) AppendTrial(t *Trial) error {
+	f, err := os.OpenFile(filepath.Join(w.dir, TrialsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("append trial: %w", err)
+	}
+	if err := errors.Join(appendLine(f, t), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("append to %s: %w", TrialsFile, err)
+	}
+	return nil
 }
 
 func appendLine(f *os.File, v any) error {

@@ -86,10 +86,16 @@ type Repeat struct {
 	Unsent int64 `json:"unsent,omitempty"`
 	// Idle are the clients that only held their connections; Answered of them
 	// answered a probe at the end.
-	Idle     int      `json:"idle_clients,omitempty"`
-	Answered int64    `json:"idle_answered,omitempty"`
+	Idle     int   `json:"idle_clients,omitempty"`
+	Answered int64 `json:"idle_answered,omitempty"`
+	// Kinds are the requests of a mix, each kind by itself.
+	Kinds    []Kind   `json:"kinds,omitempty"`
 	Evenness Evenness `json:"evenness"`
 	Drift    Drift    `json:"drift"`
+	// Count is what a counter of the server came to (workload counter).
+	Count *Count `json:"count,omitempty"`
+	// Fault is what was done to the server in the window.
+	Fault *Fault `json:"fault,omitempty"`
 
 	Server      Server      `json:"server"`
 	Generator   Generator   `json:"generator"`
@@ -133,6 +139,58 @@ func (r *Repeat) MemoryPerClientBytes() float64 {
 	return float64(r.Server.PSSBytes-r.Server.Before.PSSBytes) / float64(r.Clients)
 }
 
+// A Kind is what was measured of one kind of request of a mix.
+type Kind struct {
+	Workload string `json:"workload"` // as in the name of the mix, such as "block-100ms"
+	// Clients ask for nothing else; 0: every client asks for it in its turn.
+	Clients  int      `json:"clients,omitempty"`
+	Requests int64    `json:"requests"`
+	Service  Latency  `json:"service_sec"`
+	Response *Latency `json:"response_sec,omitempty"` // open loop only
+}
+
+// A Count is what a counter came to.
+type Count struct {
+	Increments int64 `json:"increments"` // that were answered, since the server started
+	// Unanswered increments failed or were cut off: the server may or may not
+	// have made them.
+	Unanswered int64 `json:"unanswered,omitempty"`
+	Value      int64 `json:"value"` // of the counter at the end
+	// Values are those of the processes, where each has a counter of its own.
+	Values []int64 `json:"values,omitempty"`
+}
+
+// A Fault is something that was done to a server in the window of a repeat, and
+// what came of it. Rates and times are by the generator.
+type Fault struct {
+	// Kind is "panic", "recovered-panic", "fatal", "kill", "stop", "leak",
+	// "descriptors" or "crashes".
+	Kind    string  `json:"kind"`
+	AtSec   float64 `json:"at_sec"`            // from the start of the window
+	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kind "stop")
+	Workers int     `json:"workers"`           // processes of the server that held connections before it
+	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to
+	Open    int     `json:"open"`              // connections before it
+	Lost    int     `json:"lost"`              // connections that failed because of it
+	Failed  int64   `json:"failed"`            // requests that failed from AtSec on
+	Lived   bool    `json:"lived"`             // the server still answered new connections at the end of the window
+	Exits   int     `json:"exits"`             // processes that ended in the window
+	Crashes int     `json:"crashes,omitempty"` // how often it was done (kind "crashes")
+	Before  float64 `json:"before_rps"`        // throughput before it
+	After   float64 `json:"after_rps"`         // throughput in the last second of the window
+	Low     float64 `json:"low_rps"`           // least throughput of a slice from AtSec on
+	P99     float64 `json:"p99_sec"`           // service time before it
+	// BystanderP99 is the service time from AtSec on, of connections that were
+	// not lost.
+	BystanderP99 float64 `json:"bystander_p99_sec"`
+	// RecoverySec is from AtSec until throughput was back at 95 % of Before for
+	// good; negative if it never was.
+	RecoverySec float64 `json:"recovery_sec"`
+	// RPS is the throughput in slices of SliceSec each, over the window.
+	RPS      []float64 `json:"rps"`
+	SliceSec float64   `json:"slice_sec"`
+}
+
 // Latency is the summary of a histogram of durations, in seconds.
 type Latency struct {
 	Mean float64 `json:"mean"`
@@ -161,6 +219,12 @@ type Server struct {
 	// ConnsPerProcess is how many of the clients' connections each process of
 	// the server holds, largest first.
 	ConnsPerProcess []int `json:"conns_per_process"`
+	// PageTableBytes are the kernel's, SharedBytes are of pages that several
+	// processes map (each counted in every process), SocketBytes the kernel's for
+	// the server's TCP sockets.
+	PageTableBytes int64 `json:"page_table_bytes,omitempty"`
+	SharedBytes    int64 `json:"shared_bytes,omitempty"`
+	SocketBytes    int64 `json:"socket_bytes,omitempty"`
 	// Before is a reading of the same, before the first connection.
 	Before Usage `json:"before"`
 }
@@ -172,6 +236,12 @@ type Usage struct {
 	Threads          int   `json:"threads"`
 	Processes        int   `json:"processes"`
 	FDs              int   `json:"fds"`
+	// PageTableBytes are the kernel's, SharedBytes are of pages that several
+	// processes map (each counted in every process), SocketBytes the kernel's for
+	// the server's TCP sockets.
+	PageTableBytes int64 `json:"page_table_bytes,omitempty"`
+	SharedBytes    int64 `json:"shared_bytes,omitempty"`
+	SocketBytes    int64 `json:"socket_bytes,omitempty"`
 }
 
 // Generator is what the load cost on the client's side in the window.
@@ -320,6 +390,21 @@ type Second struct {
 	CtxSwitches int64 `json:"ctx_switches"`
 	// SampleSec is what the reading of the server itself took.
 	SampleSec float64 `json:"sample_sec"`
+}
+
+// A Trial is one line of trials.jsonl: something that was tried without
+// clients, such as the price of an increment or what unsynchronised updates
+// lose.
+type Trial struct {
+	Run     string    `json:"run"`
+	Name    string    `json:"name"`    // "lost-update", "increment", "spawn", …
+	Variant string    `json:"variant"` // which way of doing it: "mutex", "flock", …
+	Repeat  int       `json:"repeat"`  // from 1
+	Started time.Time `json:"started"`
+	// Values are what came of it, each with its unit in its name: "increment_sec".
+	Values map[string]float64 `json:"values,omitempty"`
+	// Failure is why there are none.
+	Failure string `json:"failure,omitempty"`
 }
 
 // Run is run.json: what was asked, of which machine, by which code.

@@ -150,3 +150,24 @@ func FuzzDecodeLines(f *testing.F) {
 		}
 	})
 }
+
+func TestTrialsAreKept(t *testing.T) {
+	dir := t.TempDir()
+	w, err := result.Create(dir, &result.Run{Schema: result.Schema, ID: "run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := result.Trial{Run: "run", Name: "lost-update", Variant: "mutex", Repeat: 1, Values: map[string]float64{"lost": 3}}
+	again := first
+	again.Values = map[string]float64{"lost": 0}
+	for _, trial := range []result.Trial{first, again} {
+		if err := w.AppendTrial(&trial); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.Close()
+	set, err := result.Load(dir)
+	if err != nil || len(set.Trials) != 1 || set.Trials[0].Values["lost"] != 0 {
+		t.Errorf("trials %+v, err %v; want the later of the two", set.Trials, err)
+	}
+}

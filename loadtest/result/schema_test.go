@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +24,7 @@ var always = map[string][]string{
 	"Run":    {"schema", "id", "name", "started", "config_text", "generator", "cells", "models", "host", "build"},
 	"Repeat": {"run", "model", "protocol", "workload", "clients", "loop", "repeat", "started", "duration_sec", "requests", "throughput_rps", "service_sec", "server", "generator", "established", "gates"},
 	"Second": {"run", "model", "protocol", "workload", "clients", "loop", "repeat", "at_sec", "interval_sec", "requests"},
+	"Trial":  {"run", "name", "variant", "repeat", "started"},
 	"Key":    {"model", "protocol", "workload", "clients", "loop"},
 	"Gates":  {"verdict"},
 }
@@ -40,10 +43,10 @@ func generate(t *testing.T) []byte {
 	out := &made.Schema{
 		Version: made.Version, ID: "https://github.com/tierbench/tierbench/schema/1",
 		Title:       "The record of a tierbench run",
-		Description: "run.json is a Run; each line of cells.jsonl is a Repeat, of series.jsonl a Second. Units are base units: seconds, bytes, requests per second.",
+		Description: "run.json is a Run; each line of cells.jsonl is a Repeat, of series.jsonl a Second, of trials.jsonl a Trial. Units are base units: seconds, bytes, requests per second.",
 		Definitions: made.Definitions{},
 	}
-	for _, v := range []any{&Run{}, &Repeat{}, &Second{}} {
+	for _, v := range []any{&Run{}, &Repeat{}, &Second{}, &Trial{}} {
 		for name, def := range r.Reflect(v).Definitions {
 			out.Definitions[name] = def
 		}
@@ -64,7 +67,7 @@ func generate(t *testing.T) []byte {
 	set("Gates", "verdict", Valid, Suspect, Invalid)
 	// An empty list or map is null where it is not left out.
 	for def, fields := range map[string][]string{
-		"Run": {"cells", "models"}, "Server": {"conns_per_process"}, "Host": {"limits", "sysctls"}, "Build": {"modules"},
+		"Run": {"cells", "models"}, "Server": {"conns_per_process"}, "Fault": {"rps"}, "Host": {"limits", "sysctls"}, "Build": {"modules"},
 	} {
 		for _, f := range fields {
 			p, ok := out.Definitions[def].Properties.Get(f)
@@ -138,7 +141,7 @@ func TestPublishedRecordsValidate(t *testing.T) {
 	if err != nil || len(runs) == 0 {
 		t.Fatalf("no published runs: %v", err)
 	}
-	run, repeat, second := schemaOf(t, "Run"), schemaOf(t, "Repeat"), schemaOf(t, "Second")
+	run, repeat, second, trial := schemaOf(t, "Run"), schemaOf(t, "Repeat"), schemaOf(t, "Second"), schemaOf(t, "Trial")
 	for _, name := range runs {
 		raw, err := os.ReadFile(name)
 		if err != nil {
@@ -147,8 +150,11 @@ func TestPublishedRecordsValidate(t *testing.T) {
 		if err := check(run, raw); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		for file, s := range map[string]*jsonschema.Schema{CellsFile: repeat, SeriesFile: second} {
+		for file, s := range map[string]*jsonschema.Schema{CellsFile: repeat, SeriesFile: second, TrialsFile: trial} {
 			f, err := os.Open(filepath.Join(filepath.Dir(name), file))
+			if file == TrialsFile && errors.Is(err, fs.ErrNotExist) {
+				continue // a run need not have any
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
