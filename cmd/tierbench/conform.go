@@ -73,6 +73,7 @@ func (c *conformCmd) Run(e *env) error {
 			}
 		}
 	}
+	server := strings.Join(c.Command, " ")
 	count := map[string]int{}
 	for _, f := range all {
 		count[f.Outcome]++
@@ -86,10 +87,10 @@ func (c *conformCmd) Run(e *env) error {
 		}
 	}
 	if n := count[conform.Fail]; n > 0 {
-		return fmt.Errorf("%s breaks the contract: %d of %d rules fail", c.Command[0], n, len(all))
+		return fmt.Errorf("%s breaks the contract: %d of %d rules fail", server, n, len(all))
 	}
 	if !c.JSON {
-		fmt.Fprintf(e.out, "%s keeps the contract: %d rules pass, %d are absent\n", c.Command[0], count[conform.Pass], count[conform.Absent])
+		fmt.Fprintf(e.out, "%s keeps the contract: %d rules pass, %d are absent\n", server, count[conform.Pass], count[conform.Absent])
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ var _ Server = launched{}
 
 func (l launched) Addr() string              { return l.Server.Addr }
 func (l launched) Processes() ([]int, error) { return l.Tree().PIDs() }
+func (l launched) Unread() (int64, error)    { return host.UnreadOn(l.Port) }
 
 func (l launched) Held() (established, held int, err error) {
 	sockets, err := host.SocketsOn(l.Port)

@@ -32,6 +32,7 @@ type Server interface {
 	// Held counts the established connections to the server, and those of them
 	// that a process of its group holds.
 	Held() (established, held int, err error)
+	Unread() (int64, error)    // bytes that it was sent and has not read
 	Processes() ([]int, error) // of its group that live
 	Terminate() error          // SIGTERM, to its first process
 	Exited() <-chan struct{}   // closed when its first process has ended
@@ -178,7 +179,7 @@ func (c *checker) dial() (net.Conn, error) {
 	return conn, nil
 }
 
-func closeAll(conns []net.Conn) {
+func closeAll[C net.Conn](conns []C) {
 	for _, c := range conns {
 		c.Close()
 	}

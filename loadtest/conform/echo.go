@@ -59,30 +59,60 @@ func (c *checker) rawEcho() (string, string) {
 
 func (c *checker) rawKeepAlive() (string, string) {
 	const messages = 20
-	return c.raw(func(conn net.Conn) error {
-		for i := range messages {
-			if err := exchange(conn, fmt.Appendf(nil, "message %d", i)); err != nil {
-				return fmt.Errorf("message %d on a connection: %w", i+1, err)
-			}
+	conn, err := c.dial()
+	if err != nil {
+		return Fail, err.Error()
+	}
+	defer conn.Close()
+	for i := range messages {
+		if err := exchange(conn, fmt.Appendf(nil, "message %d", i)); err != nil && i == 1 {
+			c.closes = true
+			return Absent, "it closes behind each message; its config needs closes_each: true"
+		} else if err != nil {
+			return Fail, fmt.Sprintf("message %d on a connection: %v", i+1, err)
 		}
-		return nil
-	}, fmt.Sprintf("%d messages on one connection", messages))
+	}
+	return Pass, fmt.Sprintf("%d messages on one connection", messages)
 }
 
 func (c *checker) rawSplit() (string, string) {
+	if c.closes {
+		return Absent, "it closes behind the first piece"
+	}
 	message := pattern(100)
 	return c.raw(func(conn net.Conn) error {
-		for _, b := range message {
-			if _, err := conn.Write([]byte{b}); err != nil {
-				return err
-			}
-			time.Sleep(50 * time.Microsecond) // more often than not a read of its own
+		if err := inPieces(conn, message); err != nil {
+			return err
 		}
 		return expect(conn, message)
-	}, fmt.Sprintf("%d bytes, one at a time, came back", len(message)))
+	}, fmt.Sprintf("%d pieces came back", pieces))
 }
 
+// inPieces writes a message in pieces with pauses, so that a server reads them
+// one by one unless it is very late.
+func inPieces(w io.Writer, message []byte) error {
+	for i := range pieces {
+		if i > 0 {
+			time.Sleep(pause)
+		}
+		if _, err := w.Write(message[len(message)*i/pieces : len(message)*(i+1)/pieces]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	pieces = 8
+	pause  = 30 * time.Millisecond
+	// aftermath is the time that a server has to end of what it was sent.
+	aftermath = 100 * time.Millisecond
+)
+
 func (c *checker) rawLarge() (string, string) {
+	if c.closes {
+		return Absent, "it closes behind the first piece"
+	}
 	return c.raw(func(conn net.Conn) error { return exchange(conn, pattern(largest)) }, fmt.Sprintf("%d bytes came back", largest))
 }
 
@@ -96,7 +126,11 @@ func (c *checker) rawConnections() (string, string) {
 		}
 		conns = append(conns, conn)
 	}
-	for round := range 2 {
+	rounds := 2
+	if c.closes {
+		rounds = 1
+	}
+	for round := range rounds {
 		for i, conn := range conns {
 			if _, err := fmt.Fprintf(conn, "client %5d", i); err != nil {
 				return Fail, fmt.Sprintf("connection %d: %v", i+1, err)
@@ -107,13 +141,13 @@ func (c *checker) rawConnections() (string, string) {
 				return Fail, fmt.Sprintf("connection %d of %d: %v", i+1, c.opt.Clients, err)
 			}
 		}
-		if round == 0 {
+		if round == 0 && rounds > 1 {
 			if err := c.held(); err != nil {
 				return Fail, err.Error()
 			}
 		}
 	}
-	return Pass, fmt.Sprintf("%d connections, counted by the kernel, in the server's group", c.opt.Clients)
+	return Pass, c.servedAll()
 }
 
 func (c *checker) badClients() (string, string) {
@@ -129,8 +163,11 @@ func (c *checker) badClients() (string, string) {
 		_ = conn.(*net.TCPConn).SetLinger(0) // it breaks off
 		conn.Close()
 	}
-	if outcome, seen := c.raw(func(conn net.Conn) error { return exchange(conn, []byte("after")) }, ""); outcome != Pass {
-		return outcome, "after them: " + seen
+	for range 2 {
+		if outcome, seen := c.raw(func(conn net.Conn) error { return exchange(conn, []byte("after")) }, ""); outcome != Pass {
+			return outcome, "after them: " + seen
+		}
+		time.Sleep(aftermath)
 	}
 	return Pass, fmt.Sprintf("%d of them; it goes on serving", clients)
 }

@@ -176,6 +176,7 @@ func (c *checker) httpEcho() (string, string) {
 			return Fail, fmt.Sprintf("a body of %d bytes: %v", n, err)
 		}
 	}
+	c.has["echo"] = true
 	return Pass, fmt.Sprintf("bodies of %d bytes came back", sizes)
 }
 
@@ -186,21 +187,21 @@ func (c *checker) httpSplit() (string, string) {
 		return Fail, err.Error()
 	}
 	defer s.Close()
-	for _, b := range request {
-		if _, err := s.Write([]byte{b}); err != nil {
-			return Fail, err.Error()
-		}
-		time.Sleep(50 * time.Microsecond) // more often than not a read of its own
+	if err := inPieces(s, request); err != nil {
+		return Fail, err.Error()
 	}
 	a, err := s.read()
 	if err == nil {
 		err = a.ok()
 	}
-	return verdict(err, fmt.Sprintf("a request in %d pieces was answered", len(request)))
+	return verdict(err, fmt.Sprintf("a request in %d pieces was answered", pieces))
 }
 
 func (c *checker) httpLarge() (string, string) {
 	a, err := c.once("POST", "/echo", pattern(largest))
+	if err == nil && a.missing() {
+		return Absent, fmt.Sprintf("status %d", a.status)
+	}
 	if err == nil {
 		err = a.want(string(pattern(largest)))
 	}
@@ -209,11 +210,7 @@ func (c *checker) httpLarge() (string, string) {
 
 func (c *checker) httpConnections() (string, string) {
 	var sessions []*session
-	defer func() {
-		for _, s := range sessions {
-			s.Close()
-		}
-	}()
+	defer func() { closeAll(sessions) }()
 	for range c.opt.Clients {
 		s, err := c.session()
 		if err != nil {
@@ -246,10 +243,14 @@ func (c *checker) httpConnections() (string, string) {
 			}
 		}
 	}
+	return Pass, c.servedAll()
+}
+
+func (c *checker) servedAll() string {
 	if c.closes {
-		return Pass, fmt.Sprintf("%d clients at a time got their answer", c.opt.Clients)
+		return fmt.Sprintf("%d clients at a time got their answer", c.opt.Clients)
 	}
-	return Pass, fmt.Sprintf("%d connections, counted by the kernel, in the server's group", c.opt.Clients)
+	return fmt.Sprintf("%d connections, counted by the kernel, in the server's group", c.opt.Clients)
 }
 
 // held fails unless the server's processes hold as many connections as there
@@ -377,12 +378,15 @@ func (c *checker) badRequests() (string, string) {
 		_ = s.Conn.(*net.TCPConn).SetLinger(0) // it breaks off
 		s.Close()
 	}
-	a, err := c.once("GET", known, nil)
-	if err == nil {
-		err = a.ok()
-	}
-	if err != nil {
-		return Fail, "after them: " + err.Error()
+	for range 2 {
+		a, err := c.once("GET", known, nil)
+		if err == nil {
+			err = a.ok()
+		}
+		if err != nil {
+			return Fail, "after them: " + err.Error()
+		}
+		time.Sleep(aftermath)
 	}
 	var said []string
 	for _, what := range slices.Sorted(maps.Keys(seen)) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -95,125 +96,139 @@ func (c *checker) judge(endings []ending) {
 }
 
 func (c *checker) stopIdle() ending {
-	const clients = 5
-	var conns []net.Conn
-	defer func() { closeAll(conns) }()
-	for range clients {
-		conn, err := c.dial()
-		if err != nil {
-			break // the rule on connections has said so
-		}
-		conns = append(conns, conn)
-	}
-	return c.stop()
-}
-
-// stopInFlight has requests on their way that take their time, where the server
-// has a route for that, and sends SIGTERM. They were sent before, on connections
-// that had been accepted, so they must be answered.
-func (c *checker) stopInFlight() (e ending, outcome, seen string) {
-	path, clients := known, 10
-	for _, route := range []string{"block", "wait"} {
-		if c.has[route] {
-			// One after the other they must fit into the time there is.
-			path, clients = "/"+route+"?ms=500", 4
-		}
-	}
+	clients := 5
 	if c.closes {
-		clients = 1
+		clients = 0 // it has none
 	}
-	message := []byte("in flight")
 	var sessions []*session
-	defer func() {
-		for _, s := range sessions {
-			s.Close()
-		}
-	}()
-	fail := func(err error) (ending, string, string) {
-		return c.stop(), Fail, "before SIGTERM: " + err.Error()
-	}
+	defer func() { closeAll(sessions) }()
 	for range clients {
-		s, err := c.session()
+		s, err := c.idle()
 		if err != nil {
-			return fail(err)
+			break // the other rules have said so
 		}
 		sessions = append(sessions, s)
-		switch {
-		case c.protocol == "echo":
-			err = exchange(s, message)
-		case !c.closes:
-			_, err = c.ask(s, "GET", known, nil)
+	}
+	return c.stop(nil)
+}
+
+// idle is a connection that has been served and is kept.
+func (c *checker) idle() (*session, error) {
+	s, err := c.session()
+	if err != nil {
+		return nil, err
+	}
+	if c.protocol == "echo" {
+		err = exchange(s, []byte("idle"))
+	} else {
+		_, err = c.ask(s, "GET", known, nil)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// stopInFlight has requests in flight when SIGTERM comes: such as take their
+// time, where the server has a route for that, else such as have begun to
+// arrive. The server has read what was sent: one that closes connections in
+// which nothing has begun may do so.
+func (c *checker) stopInFlight() (e ending, outcome, seen string) {
+	what, clients := "messages", 10
+	first, rest, want := []byte("in flight"), []byte(nil), ""
+	if c.protocol == "http" {
+		body := "in flight"
+		first = c.request("POST", "/echo", []byte(body))
+		first, rest, want = first[:len(first)-4], first[len(first)-4:], body
+		what = "POST /echo, half of it sent before"
+		for _, route := range []string{"block", "wait"} {
+			if c.has[route] {
+				path := "/" + route + "?ms=500"
+				// One after the other they must fit into the time there is.
+				what, clients = "GET "+path, 4
+				first, rest, want = c.request("GET", path, nil), nil, "done"
+			}
+		}
+		if rest != nil && !c.has["echo"] {
+			return c.stop(nil), Absent, "not to be told: nothing that it has can be held in flight"
+		}
+	}
+	connect := c.idle
+	if c.closes {
+		connect, clients = c.session, 1
+	}
+	var sessions []*session
+	defer func() { closeAll(sessions) }()
+	for range clients {
+		s, err := connect()
+		if err == nil {
+			sessions = append(sessions, s)
+			_, err = s.Write(first)
 		}
 		if err != nil {
-			return fail(err)
+			return c.stop(nil), Fail, "before SIGTERM: " + err.Error()
 		}
 	}
-	for _, s := range sessions {
-		request := message
-		if c.protocol == "http" {
-			request = c.request("GET", path, nil)
-		}
-		if _, err := s.Write(request); err != nil {
-			return fail(err)
-		}
-	}
-	if c.closes {
-		c.accepted(clients)
-	}
+	c.allRead()
 	errs := make([]error, clients)
 	var reading sync.WaitGroup
-	for i, s := range sessions {
-		reading.Go(func() {
-			if c.protocol == "echo" {
-				errs[i] = expect(s, message)
-				return
+	e = c.stop(func() {
+		for i, s := range sessions {
+			if len(rest) > 0 {
+				if _, err := s.Write(rest); err != nil {
+					errs[i] = err
+					continue
+				}
 			}
-			a, err := s.read()
-			if err == nil && a.status != 200 {
-				err = fmt.Errorf("status %d, want 200", a.status)
-			}
-			errs[i] = err
-		})
-	}
-	e = c.stop()
-	reading.Wait()
-	lost := 0
-	for _, err := range errs {
-		if err != nil {
-			lost++
+			reading.Go(func() {
+				if c.protocol == "echo" {
+					errs[i] = expect(s, first)
+					return
+				}
+				a, err := s.read()
+				if err == nil {
+					err = a.want(want)
+				}
+				errs[i] = err
+			})
 		}
-	}
-	what := "GET " + path
-	if c.protocol == "echo" {
-		what = "messages"
-	}
-	switch err := errors.Join(errs...); {
+	})
+	reading.Wait()
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch lost := len(errs); {
 	case lost > 0 && !e.ended:
 		return e, Absent, "not to be told: it did not end"
 	case lost > 0:
-		first, _, _ := strings.Cut(err.Error(), "\n")
-		return e, Fail, fmt.Sprintf("%d of %d were not answered (%s): %s", lost, clients, what, first)
+		return e, Fail, fmt.Sprintf("%d of %d were not answered (%s): %v", lost, clients, what, errs[0])
 	}
 	return e, Pass, fmt.Sprintf("%d of %d were answered (%s)", clients, clients, what)
 }
 
-// accepted waits until the server's processes hold this many connections.
-func (c *checker) accepted(n int) {
-	for end := time.Now().Add(c.opt.Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
-		if _, held, err := c.server.Held(); err != nil || held >= n || c.exited() {
-			return
+// allRead waits until the server has read what it was sent.
+func (c *checker) allRead() {
+	for end := time.Now().Add(c.opt.Patience); time.Now().Before(end) && !c.exited(); time.Sleep(pollEvery) {
+		if n, err := c.server.Unread(); err != nil || n == 0 {
+			break
 		}
 	}
+	time.Sleep(pollEvery) // from the read to what comes of it
 }
 
-// stop sends SIGTERM, watches the end, and has nothing left after it.
-func (c *checker) stop() ending {
+const pollEvery = 20 * time.Millisecond
+
+// stop sends SIGTERM, does what is to be done right then, if anything, watches
+// the end, and has nothing left after it.
+func (c *checker) stop(then func()) ending {
 	var e ending
 	if err := c.server.Terminate(); err != nil {
 		e.ended, e.err = true, err
 		return e
 	}
 	began := time.Now()
+	if then != nil {
+		then()
+	}
 	var watching sync.WaitGroup
 	watching.Go(func() { c.watch(&e, began) })
 	select {
@@ -230,7 +245,7 @@ func (c *checker) stop() ending {
 
 // watch tries to connect until the port is closed, and asks who lets it in.
 func (c *checker) watch(e *ending, began time.Time) {
-	for ; ; time.Sleep(20 * time.Millisecond) {
+	for ; ; time.Sleep(pollEvery) {
 		select {
 		case <-c.server.Exited():
 			return
