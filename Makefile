@@ -24,7 +24,7 @@ controls: ## build bin/ref, the servers in C, if there is a compiler
 	@mkdir -p bin; if command -v cc >/dev/null; then cc -O2 -pthread -o bin/ref servers/controls/c/ref.c; \
 	else echo "cc is not installed: the servers in C are left out"; fi
 
-python: build ## CPython's ways beside the models in Go; about five minutes
+python: build ## CPython's ways beside the models in Go; about ten minutes
 	bin/tierbench run configs/python.yaml
 
 test: ## run all tests
