@@ -17,7 +17,7 @@ type conformCmd struct {
 	Clients  int           `default:"100" placeholder:"N" help:"Connections at a time. Default: ${default}."`
 	Ready    time.Duration `default:"15s" placeholder:"TIME" help:"Longest wait for the first answer. Default: ${default}."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
-	Command  []string      `arg:"" passthrough:"" name:"command" help:"The server, behind --. The words {addr}, {host}, {port}, {protocol} and {cpus} are filled in."`
+	Command  []string      `arg:"" optional:"" passthrough:"" name:"command" help:"The server, behind --. The words {addr}, {host}, {port}, {protocol} and {cpus} are filled in."`
 }
 
 func (c *conformCmd) Help() string {
