@@ -154,6 +154,9 @@ func (c *checker) tryOn(r rule) (outcome, seen string) {
 		return Fail, "it could not be started again: " + err.Error()
 	}
 	outcome, seen = r.try(c)
+	if r.name == "connections" {
+		time.Sleep(aftermath) // it has to hear that they are gone
+	}
 	if c.exited() {
 		ended := "the server ended"
 		if err := c.server.ExitError(); err != nil {

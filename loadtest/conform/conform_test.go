@@ -75,7 +75,7 @@ func role(protocol, addr, fault string) {
 	case "drops":
 		os.Exit(0)
 	case "goes-on":
-		time.Sleep(3500 * time.Millisecond)
+		time.Sleep(lateAccept + time.Second/2)
 	}
 	stop()
 }
@@ -175,6 +175,9 @@ func serveHTTP(ln net.Listener, fault string) (stop func()) {
 	})
 	if fault != "bare" {
 		text("GET /wait", func(r *http.Request) string {
+			if fault == "drops" && r.URL.Query().Get("ms") == "500" {
+				select {} // until SIGTERM ends it
+			}
 			if fault == "early" && r.URL.Query().Get("ms") == "50" {
 				return "done"
 			}
@@ -252,7 +255,7 @@ func serveEcho(ln net.Listener, fault string) (stop func()) {
 			case fault == "swaps" && k > 1 && k < 50: // in pieces of a message
 				buf[0], buf[1] = buf[1], buf[0]
 			case fault == "drops" && bytes.HasPrefix(buf[:k], []byte("in flight")):
-				time.Sleep(time.Second)
+				select {} // until SIGTERM ends it
 			}
 			if _, err := c.Write(buf[:k]); err != nil || fault == "closes-each" {
 				return
