@@ -52,12 +52,31 @@ type Config struct {
 	MaxConns int // open connections in one process; 0: as many as the process's limits allow
 	Workers  int // worker processes, where the model has them; 0: one per core
 
+	// Counter is the state that requests share; nil: there is none, and /counter is not found.
+	Counter Counter
+
 	// SharePort lets several processes listen on Addr (SO_REUSEPORT). Otherwise an address that anybody listens on is refused.
 	// A master sets it for its workers.
 	SharePort bool
 	Ready     func() // called by Serve when it listens, if not nil
 
 	Log zerolog.Logger
+}
+
+// A Counter is state that all requests share, kept in one of several ways: see package counter.
+type Counter interface {
+	// Cell is one worker's access: of an event loop, or of the thread or goroutine of a connection. What is counted with any
+	// of them counts for all.
+	Cell() Cell
+	// Divided reports that each worker must have a Cell of its own. Otherwise all may use the same.
+	Divided() bool
+}
+
+// A Cell is a worker's access to a Counter.
+type Cell interface {
+	Add() error            // counts one
+	Value() (int64, error) // of the whole Counter
+	Release()              // ends the access, not what was counted
 }
 
 // Defaults. MaxDrain leaves a server a second of the five that the contract gives it to stop.

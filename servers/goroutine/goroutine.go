@@ -9,7 +9,8 @@
 // is tried once before the goroutine is parked, so a request costs one failed read(2) more than on an event loop.
 //
 // What is shared: the process, its memory, its garbage collector and its cores. A slow handler holds up nobody as long
-// as a core is free; when all are busy, the runtime takes turns every 10 ms.
+// as a core is free; when all are busy, the runtime takes turns every 10 ms. A handler that waits parks its goroutine, which
+// costs a timer; one that makes a blocking system call takes its thread with it, and the runtime starts another thread.
 //
 // What it costs: a goroutine with its stack, a read buffer and the netpoller's bookkeeping, about 10 KB for an idle
 // connection. GOMAXPROCS stays as it is, one per core, because a parked goroutine needs no thread.
@@ -49,6 +50,8 @@ const (
 
 	// reserve is what a process needs besides its connections: standard streams, listener, netpoller, and some to spare.
 	reserve = 64
+
+	afterCut = 200 * time.Millisecond // for connections to see that they have been cut off
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -71,6 +74,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		wire: wire.New(cfg),
 		gate: admit.Gate{Max: limit, Log: cfg.Log},
 		open: make(map[*conn]struct{}),
+		cut:  make(chan struct{}),
 	}
 	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
 	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
@@ -96,10 +100,15 @@ type server struct {
 	mu      sync.Mutex
 	open    map[*conn]struct{}
 	drainBy time.Time // until when a connection without a request may stay; set with mu held, before wire.Drain
+
+	cut chan struct{} // closed when the drain timeout is over
 }
+
+var _ wire.Blocker = (*conn)(nil)
 
 type conn struct {
 	*net.TCPConn
+	s       *server
 	state   wire.Conn
 	buf     []byte
 	current uint32    // state.Started() of the request that has begun to arrive
@@ -161,7 +170,7 @@ func (s *server) start(tc *net.TCPConn) {
 		_ = tc.Close()
 		return
 	}
-	c := &conn{TCPConn: tc}
+	c := &conn{TCPConn: tc, s: s}
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
@@ -199,8 +208,7 @@ func (s *server) serve(c *conn) {
 			return
 		}
 		reply := s.reply.Get().(*[]byte)
-		out, next := s.wire.Feed(&c.state, in[:n], (*reply)[:0])
-		ok := len(out) == 0 || s.write(c, out)
+		out, next, ok := s.wire.Exchange(&c.state, c, in[:n], (*reply)[:0])
 		if cap(out) <= keepReply && s.cfg.Protocol == servers.HTTP {
 			*reply = out[:0]
 		}
@@ -263,10 +271,20 @@ func (s *server) setReadDeadline(c *conn, t time.Time) {
 	_ = c.SetReadDeadline(t)
 }
 
-// write writes all of out. A peer that takes nothing for the write timeout ends it.
-func (s *server) write(c *conn, out []byte) bool {
+// Wait parks the goroutine, as time.Sleep does, until d is over or the server has no more time.
+func (c *conn) Wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.s.cut:
+	}
+}
+
+// Send writes all of out. A peer that takes nothing for the write timeout ends it.
+func (c *conn) Send(out []byte) bool {
 	for len(out) > 0 {
-		if by, late := deadline(time.Now(), c.writeBy, s.cfg.WriteTimeout); late {
+		if by, late := deadline(time.Now(), c.writeBy, c.s.cfg.WriteTimeout); late {
 			c.writeBy = by
 			_ = c.SetWriteDeadline(by)
 		}
@@ -329,5 +347,10 @@ func (s *server) drain(ctx context.Context) {
 		_ = c.Close()
 	}
 	s.mu.Unlock()
-	<-done
+	close(s.cut)
+	// They end at once, but for those that a system call blocks: the end of the process ends them.
+	select {
+	case <-done:
+	case <-time.After(afterCut):
+	}
 }

@@ -1,7 +1,8 @@
 // Package thread is the model of a kernel thread for each connection, as pthread_create would give it.
 //
 // How a connection is waited for: its thread is blocked in read(2) on a blocking descriptor. There is no epoll, no
-// non-blocking mode, no netpoller: the kernel wakes the thread when bytes arrive.
+// non-blocking mode, no netpoller: the kernel wakes the thread when bytes arrive. A handler that waits blocks its thread too, in
+// clock_nanosleep(2), so that to wait and to block are the same here.
 //
 // Who schedules: the kernel. In Go a thread is had by locking a goroutine to it (runtime.LockOSThread) and never unlocking
 // it, so that the thread ends with the goroutine. A goroutine in net.Conn.Read would be no thread: it is parked on the
@@ -40,6 +41,7 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/app"
 	"github.com/tierbench/tierbench/servers/listen"
 	"github.com/tierbench/tierbench/servers/wire"
 )
@@ -211,8 +213,7 @@ func (s *server) serve(c *conn) {
 			return
 		}
 		reply := s.reply.Get().(*[]byte)
-		out, next := s.wire.Feed(&c.wire, in[:n], (*reply)[:0])
-		ok = len(out) == 0 || write(c.fd, out)
+		out, next, ok := s.wire.Exchange(&c.wire, c, in[:n], (*reply)[:0])
 		if cap(out) <= keepReply && s.cfg.Protocol == servers.HTTP {
 			*reply = out[:0]
 		}
@@ -283,10 +284,16 @@ func (s *server) setReadTimeout(c *conn) bool {
 	return setTimeout(c.fd, unix.SO_RCVTIMEO, left) == nil
 }
 
-// write writes all of out. A peer that takes nothing for the write timeout (SO_SNDTIMEO) ends it.
-func write(fd int, out []byte) bool {
+var _ wire.Blocker = (*conn)(nil)
+
+// Wait blocks the thread in the kernel. time.Sleep would do something else: it parks the goroutine and leaves its thread to
+// Go's scheduler, which wakes it by a timer of its own. This model has the kernel do what it does for a C program.
+func (c *conn) Wait(d time.Duration) { app.BlockThread(d) }
+
+// Send writes all of out. A peer that takes nothing for the write timeout (SO_SNDTIMEO) ends it.
+func (c *conn) Send(out []byte) bool {
 	for len(out) > 0 {
-		n, err := unix.Write(fd, out)
+		n, err := unix.Write(c.fd, out)
 		if n > 0 {
 			out = out[n:]
 		}
