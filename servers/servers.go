@@ -17,6 +17,9 @@ type Model struct {
 	Name string // key in configs, results and legends; never renamed
 	Doc  string // one sentence, shown by --list and in the report
 
+	// Offloads says that Config.Offload means something here: its connections share threads that a blocking call would stall.
+	Offloads bool
+
 	// Serve answers cfg.Protocol on cfg.Addr until ctx is done, then drains and returns nil.
 	// It binds the address itself: prefork and gnet allow nothing else. It may be called once in a process,
 	// because a model may set what belongs to the whole process (GOMAXPROCS, the thread limit).
@@ -51,6 +54,9 @@ type Config struct {
 
 	MaxConns int // open connections in one process; 0: as many as the process's limits allow
 	Workers  int // worker processes, where the model has them; 0: one per core
+
+	// Offload is how many threads make the blocking calls of event loops, in each process; 0: the loops themselves do.
+	Offload int
 
 	// Counter is the state that requests share; nil: there is none, and /counter is not found.
 	Counter Counter
@@ -156,6 +162,7 @@ func (c Config) Check() error {
 		{"max-body", c.Limits.BodyBytes, 1},
 		{"max-conns", c.MaxConns, 1},
 		{"workers", c.Workers, 1},
+		{"offload-threads", c.Offload, 1},
 	} {
 		if l.value != 0 && l.value < l.min {
 			bad(l.field, l.value, "at least %d, or 0 for the default", l.min)

@@ -18,6 +18,8 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/all"
+	"github.com/tierbench/tierbench/servers/app"
+	"github.com/tierbench/tierbench/servers/counter"
 )
 
 func main() {
@@ -60,6 +62,12 @@ type flags struct {
 	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish what is in flight after SIGTERM. Default: ${default}."`
 	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the system's limits allow. Default: ${default}."`
 	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork; 0: one per core. Default: ${default}."`
+
+	Offload        bool `help:"Give blocking calls to a pool of threads, where they would stall a loop otherwise: ${offloaders}."`
+	OffloadThreads int  `default:"64" placeholder:"N" help:"With --offload: most threads in the pool of a process. Default: ${default}."`
+
+	Counter    string `default:"atomic" placeholder:"NAME" help:"What /counter counts with: ${counters}. Default: ${default}."`
+	CounterDir string `placeholder:"DIR" help:"Where the files of a counter that processes share are made. Default: where the system keeps temporary files."`
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -68,7 +76,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	parser, err := kong.New(&f,
 		kong.Name("server"),
 		kong.Description("Serves HTTP or raw echo with one server model, until SIGTERM."),
-		kong.Vars{"models": strings.Join(names(), ", ")},
+		kong.Vars{
+			"models":     strings.Join(names(), ", "),
+			"counters":   strings.Join(counter.Names(), ", "),
+			"offloaders": strings.Join(offloaders(), ", "),
+		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
 	)
@@ -94,6 +106,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case !ok:
 		return usageError{fmt.Errorf("--model %s: must be one of %s", f.Model, strings.Join(names(), ", "))}
 	}
+	offload := 0
+	if f.Offload {
+		if !model.Offloads {
+			return usageError{fmt.Errorf("--offload: has no use with --model %s, whose connections do not share a loop; it is for %s",
+				model.Name, strings.Join(offloaders(), ", "))}
+		}
+		if offload = f.OffloadThreads; offload < 1 {
+			return usageError{fmt.Errorf("--offload-threads %d: must be at least 1", offload)}
+		}
+	}
+	kind, err := counter.Find(f.Counter)
+	if err != nil {
+		return usageError{fmt.Errorf("--%w", err)}
+	}
 	log, err := logger(stderr, f.LogLevel)
 	if err != nil {
 		return usageError{err}
@@ -108,10 +134,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		DrainTimeout: f.DrainTimeout,
 		MaxConns:     f.MaxConns,
 		Workers:      f.Workers,
+		Offload:      offload,
 		Log:          log.With().Str("model", model.Name).Int("pid", os.Getpid()).Logger(),
 	}
 	if err := cfg.Check(); err != nil {
 		return usageError{flagErrors(err)}
+	}
+	if cfg.Protocol == servers.HTTP {
+		app.Calibrate() // now, and not at the expense of the first request that computes
+		shared, release, err := kind.Open(f.CounterDir)
+		if err != nil {
+			return err
+		}
+		defer release()
+		cfg.Counter = shared
 	}
 	return model.Serve(ctx, cfg)
 }
@@ -137,6 +173,17 @@ func names() []string {
 	var names []string
 	for _, m := range all.Models {
 		names = append(names, m.Name)
+	}
+	return names
+}
+
+// offloaders are the models that --offload is for.
+func offloaders() []string {
+	var names []string
+	for _, m := range all.Models {
+		if m.Offloads {
+			names = append(names, m.Name)
+		}
 	}
 	return names
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/eventloop"
 	"github.com/tierbench/tierbench/servers/goroutine"
+	"github.com/tierbench/tierbench/servers/multiloop"
 	"github.com/tierbench/tierbench/servers/prefork"
 	"github.com/tierbench/tierbench/servers/thread"
 )
@@ -16,6 +17,7 @@ var Models = []servers.Model{
 	thread.Model,
 	eventloop.Model,
 	goroutine.Model,
+	multiloop.Model,
 }
 
 // Find returns the model called name.

@@ -22,13 +22,10 @@ package goroutine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
@@ -80,11 +77,8 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
 	cfg.Listening(limit)
 
-	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(longAgo) })
-	defer stop()
-	err = s.accept(ctx, ln)
-	_ = ln.Close()
-	s.drain(ctx)
+	err = listen.Accept(ctx, ln, cfg.DrainTimeout/2, cfg.Log, s.start)
+	s.drain()
 	return err
 }
 
@@ -116,58 +110,9 @@ type conn struct {
 	writeBy time.Time
 }
 
-// longAgo is a deadline that wakes whoever waits.
-var longAgo = time.Unix(1, 0)
-
-// accept returns nil once ctx is done and the queue is empty.
-func (s *server) accept(ctx context.Context, ln *net.TCPListener) error {
-	leaving := listen.Emptying{Limit: s.cfg.DrainTimeout / 2}
-	short := false // of descriptors or memory
-	for {
-		if ctx.Err() != nil {
-			// The deadline that woke us has accept fail without a look at the queue.
-			if !more(ln, &leaving) {
-				return nil
-			}
-			_ = ln.SetDeadline(time.Now().Add(time.Second))
-		}
-		c, err := ln.AcceptTCP()
-		switch {
-		case err == nil:
-			short = false
-			s.start(c)
-		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
-		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM):
-			// The system is short of something; connections that end will give it back.
-			if !short {
-				short = true
-				s.cfg.Log.Warn().Err(err).Int("open", s.gate.Open()).Msg("cannot accept for now")
-			}
-			select {
-			case <-time.After(10 * time.Millisecond):
-			case <-ctx.Done():
-				return nil
-			}
-		default:
-			return fmt.Errorf("accept on %s: %w", s.cfg.Addr, err)
-		}
-	}
-}
-
-// more waits for a connection in the queue of ln, which is going to be closed.
-func more(ln *net.TCPListener, leaving *listen.Emptying) (more bool) {
-	raw, err := ln.SyscallConn()
-	if err != nil {
-		return false
-	}
-	err = raw.Control(func(fd uintptr) { more = leaving.More(int(fd)) })
-	return err == nil && more
-}
-
 func (s *server) start(tc *net.TCPConn) {
 	if !s.gate.Enter() {
-		_ = tc.SetLinger(0) // a reset, which the peer sees at once
-		_ = tc.Close()
+		listen.Refuse(tc)
 		return
 	}
 	c := &conn{TCPConn: tc, s: s}
@@ -316,7 +261,7 @@ func (s *server) linger(c *conn) {
 }
 
 // drain returns when the last connection has ended, at the latest when the drain timeout is over.
-func (s *server) drain(ctx context.Context) {
+func (s *server) drain() {
 	now := time.Now()
 	s.mu.Lock()
 	s.drainBy = now.Add(servers.DrainGrace)
