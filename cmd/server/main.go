@@ -52,6 +52,10 @@ type flags struct {
 	List bool `help:"List the models and stop."`
 	JSON bool `name:"json" help:"With --list: as JSON."`
 
+	Trial      string `placeholder:"NAME" help:"Try something without clients, print what came of it as JSON, and stop; list: what there is to try."`
+	Variant    string `placeholder:"NAME" help:"With --trial: which way of doing it. Default: the first that the list has."`
+	Increments int    `default:"0" placeholder:"N" help:"With --trial: of each worker; 0: what takes long enough to be measured. Default: ${default}."`
+
 	LogLevel string `default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn, error or off. Default: ${default}."`
 
 	MaxHeader    int           `default:"16384" placeholder:"BYTES" help:"Largest header block of a request; more is answered 431. Default: ${default}."`
@@ -61,7 +65,7 @@ type flags struct {
 	WriteTimeout time.Duration `default:"30s" placeholder:"TIME" help:"Longest time for a client to take nothing of its answer. Default: ${default}."`
 	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish what is in flight after SIGTERM. Default: ${default}."`
 	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the system's limits allow. Default: ${default}."`
-	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork; 0: one per core. Default: ${default}."`
+	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork, or workers of a trial; 0: one per core. Default: ${default}."`
 
 	Offload        bool `help:"Give blocking calls to a pool of threads, where they would stall a loop otherwise: ${offloaders}."`
 	OffloadThreads int  `default:"64" placeholder:"N" help:"With --offload: most threads in the pool of a process. Default: ${default}."`
@@ -93,6 +97,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{err}
 	}
 
+	if f.Trial != "" {
+		return try(ctx, f, args, stdout)
+	}
 	if f.List {
 		return list(stdout, f.JSON)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tierbench/tierbench/servers/all"
+	"github.com/tierbench/tierbench/servers/trial"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -34,6 +35,9 @@ func TestUsageErrors(t *testing.T) {
 		{"--model eventloop --offload --offload-threads 0", []string{"--offload-threads 0", "at least 1"}},
 		{"--model eventloop --offload-threads many", []string{"--offload-threads", "many"}},
 		{"--model thread --counter abacus", []string{"--counter abacus", "mutex", "flock", "pipe"}},
+		{"--trial luck", []string{"--trial luck", "list", "lost-update", "increment"}},
+		{"--trial increment --variant abacus", []string{"--variant abacus", "mutex", "flock"}},
+		{"--trial increment --increments=-1 --workers 1001", []string{"--increments -1", "--workers 1001"}},
 		{"--json", []string{"--json", "--list"}},
 		{"--verbose", []string{"--verbose"}},
 		{"thread", []string{"thread"}},
@@ -87,5 +91,25 @@ func TestHelpNamesEveryModel(t *testing.T) {
 		if !strings.Contains(out.String(), m.Name) {
 			t.Errorf("--help does not name %s:\n%s", m.Name, out.String())
 		}
+	}
+}
+
+func TestTrials(t *testing.T) {
+	var listed bytes.Buffer
+	if err := run(t.Context(), []string{"--trial", "list"}, &listed, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range trial.Trials {
+		if !strings.Contains(listed.String(), tr.Name+" ") || !strings.Contains(listed.String(), strings.Join(tr.Variants, ", ")) {
+			t.Errorf("the list does not have %s and its variants:\n%s", tr.Name, listed.String())
+		}
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), strings.Fields("--trial lost-update --variant locked --increments 1000"), &out, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"name":"lost-update","variant":"locked","values":{"got":-1000,"lost":0,"want":-1000}}` + "\n"
+	if out.String() != want {
+		t.Errorf("got %s, want %s", out.String(), want)
 	}
 }

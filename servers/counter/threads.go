@@ -24,6 +24,9 @@ type none struct {
 	apart func() // may be nil
 }
 
+// Bare is the counter none with nothing between its load and its store: what it costs, and not what it loses, is of interest.
+func Bare() servers.Counter { return new(none) }
+
 func (c *none) Cell() servers.Cell { return c }
 func (c *none) Add() error {
 	n := c.n.Load()
