@@ -46,6 +46,10 @@ const (
 
 var hello = answer(200, "text/plain", "Hello, World!")
 
+var done = answer(200, "text/plain", "done")
+
+var badMS = answer(400, "text/plain", "ms must be a whole number of milliseconds from 0 to 10000")
+
 // headOnly is answer without its body.
 func headOnly(answer string) string {
 	head, _, _ := strings.Cut(answer, "\r\n\r\n")
@@ -76,6 +80,24 @@ var httpRows = []httpRow{
 	{reason: "a GET may have a body, which is not the next request",
 		send: "GET /plaintext HTTP/1.1\r\n" + host + "Content-Length: 16\r\n\r\nGET /evil HTTP/1", want: hello},
 	{reason: "many fields", send: "GET /plaintext HTTP/1.1\r\n" + host + strings.Repeat("X-Field: value\r\n", 8) + "\r\n", want: hello},
+
+	{reason: "an answer that is waited for", send: "GET /wait?ms=3 HTTP/1.1\r\n" + host + "\r\n", want: done},
+	{reason: "nothing to wait for", send: "GET /wait?ms=0 HTTP/1.1\r\n" + host + "\r\n", want: done},
+	{reason: "a system call that blocks", send: "GET /block?ms=3 HTTP/1.1\r\n" + host + "\r\n", want: done},
+	{reason: "a computation", send: "GET /cpu?us=300 HTTP/1.1\r\n" + host + "\r\n", want: done},
+	{reason: "HEAD waits too", send: "HEAD /wait?ms=3 HTTP/1.1\r\n" + host + "\r\n", want: headOnly(done)},
+	{reason: "a body before the wait, which is read over", send: "GET /wait?ms=3 HTTP/1.1\r\n" + host + "Content-Length: 2\r\n\r\nok", want: done},
+	{reason: "HTTP/1.0 waits and closes", send: "GET /wait?ms=3 HTTP/1.0\r\n\r\n", want: answer(200, "text/plain", "done", closing), closes: true},
+	{reason: "HTTP/1.0 waits and keeps the connection if asked", send: "GET /wait?ms=3 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+		want: answer(200, "text/plain", "done", keepAlive)},
+	{reason: "a wait without a time", send: "GET /wait HTTP/1.1\r\n" + host + "\r\n", want: badMS},
+	{reason: "a wait that is too long", send: "GET /wait?ms=10001 HTTP/1.1\r\n" + host + "\r\n", want: badMS},
+	{reason: "a wait that is no number", send: "GET /wait?ms=1s HTTP/1.1\r\n" + host + "\r\n", want: badMS},
+	{reason: "blocking for too long", send: "GET /block?ms=10001 HTTP/1.1\r\n" + host + "\r\n", want: badMS},
+	{reason: "too much to compute", send: "GET /cpu?us=1000001 HTTP/1.1\r\n" + host + "\r\n",
+		want: answer(400, "text/plain", "us must be a whole number of microseconds from 0 to 1000000")},
+	{reason: "counting", send: "POST /counter HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n", want: answer(200, "text/plain", "ok")},
+	{reason: "a path with two methods names both", send: "PUT /counter HTTP/1.1\r\n" + host + "\r\n", want: fail(405, "Allow: POST, GET, HEAD")},
 
 	{reason: "HEAD is GET without the body", send: "HEAD /plaintext HTTP/1.1\r\n" + host + "\r\n", want: headOnly(hello)},
 	{reason: "HEAD of nothing", send: "HEAD /nothing HTTP/1.1\r\n" + host + "\r\n", want: headOnly(fail(404))},

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,19 +42,6 @@ func (p *process) processes() []int {
 	return pids
 }
 
-// settle waits until all workers listen, where there are several: start returns when the first one answers, and what is
-// counted from then on would grow by itself.
-func (p *process) settle() {
-	p.t.Helper()
-	waitFor(p.t, "all workers to listen", func() bool {
-		want := 1
-		if strings.Contains(p.log.String(), "starting workers") {
-			want = runtime.NumCPU()
-		}
-		return p.log.count(`"listening"`) >= want
-	})
-}
-
 // count adds up the entries of a folder of /proc over all processes: fd, task.
 func (p *process) count(folder string) int {
 	p.t.Helper()
@@ -86,17 +72,6 @@ func (p *process) memory() int {
 		}
 	}
 	return total
-}
-
-// count returns how many lines contain s.
-func (l *log) count(s string) int {
-	n := 0
-	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, s) {
-			n++
-		}
-	}
-	return n
 }
 
 // TestThousandConnections: a thousand at once are all answered, again and again, and nothing is left of them: no descriptor,
@@ -448,5 +423,99 @@ func TestPreforkMasterIsKilled(t *testing.T) {
 	if c, err := net.Dial("tcp", p.addr); err == nil {
 		_ = c.Close()
 		t.Error("a worker still listens")
+	}
+}
+
+// TestCloseWhileWaiting: clients that go away while their answers are waited for leave nothing behind.
+func TestCloseWhileWaiting(t *testing.T) {
+	const conns = 300
+	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		p := start(t, model, protocol)
+		p.settle()
+		fds := p.count("fd")
+		for i := range conns {
+			c := p.dial()
+			// Answered first, so that the wait has begun.
+			if err := exchange(c, get("/plaintext")+get("/wait?ms=300")+get("/wait?ms=1"), hello); err != nil {
+				t.Fatal(err)
+			}
+			if i%2 == 0 {
+				_ = c.SetLinger(0) // a reset, and not the end of a stream
+			}
+			_ = c.Close()
+		}
+		waitFor(t, "the connections to end", func() bool { return p.count("fd") <= fds })
+		if !p.answers(protocol) {
+			t.Error("no answer")
+		}
+		p.signal(terminate)
+		p.stopped()
+	})
+}
+
+// TestPoolIsBounded: however many calls block, they are made by as many threads as the flag says.
+func TestPoolIsBounded(t *testing.T) {
+	const threads, clients = 3, 40
+	for _, model := range []string{"eventloop", "multiloop"} {
+		p := start(t, model, servers.HTTP, "--offload", "--offload-threads", strconv.Itoa(threads))
+		// A few at once have the runtime start the threads that it wants for itself.
+		_ = together(t, p, 2*threads, "/block?ms=20")
+		before := p.count("task")
+		var all sync.WaitGroup
+		for range clients {
+			all.Go(func() {
+				if err := exchange(p.dial(), get("/block?ms=50"), done); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		most := 0
+		ended := make(chan struct{})
+		go func() {
+			all.Wait()
+			close(ended)
+		}()
+		for running := true; running; {
+			select {
+			case <-ended:
+				running = false
+			case <-time.After(10 * time.Millisecond):
+				most = max(most, p.count("task"))
+			}
+		}
+		if most > before+threads+clients/4 {
+			t.Errorf("%s: %d threads before, %d while %d calls blocked; the pool may have %d", model, before, most, clients, threads)
+		}
+	}
+}
+
+// TestManyWaitsOnALoop: a thousand answers that are waited for at once take no thread each, and little memory.
+func TestManyWaitsOnALoop(t *testing.T) {
+	const conns = 1000
+	for _, model := range []string{"eventloop", "multiloop"} {
+		p := start(t, model, servers.HTTP)
+		_ = together(t, p, 10, "/wait?ms=10")
+		before := p.count("task")
+		memory := p.memory()
+		var open []net.Conn
+		for range conns {
+			c := p.dial()
+			if err := exchange(c, get("/plaintext")+get("/wait?ms=3000"), hello); err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, c)
+		}
+		if n := p.count("task"); n > before+conns/20 {
+			t.Errorf("%s: %d threads before and %d while %d answers are waited for", model, before, n, conns)
+		}
+		if grown := p.memory() - memory; grown > conns*32<<10 {
+			t.Errorf("%s: %d bytes for each answer that is waited for", model, grown/conns)
+		}
+		for _, c := range open {
+			if err := expect(c, done); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Close()
+		}
 	}
 }

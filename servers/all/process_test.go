@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -75,6 +76,17 @@ func (l *log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.buf.String()
+}
+
+// count returns how many lines contain s.
+func (l *log) count(s string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, s) {
+			n++
+		}
+	}
+	return n
 }
 
 // freePort returns a port that nobody listens on now. Somebody may a moment later: see start.
@@ -163,6 +175,19 @@ func (p *process) answers(protocol string) bool {
 	got := make([]byte, len(want))
 	_, err = io.ReadFull(c, got)
 	return err == nil && string(got) == want
+}
+
+// settle waits until all workers listen, where there are several: start returns when the first one answers, and what is
+// counted from then on would grow by itself.
+func (p *process) settle() {
+	p.t.Helper()
+	waitFor(p.t, "all workers to listen", func() bool {
+		want := 1
+		if strings.Contains(p.log.String(), "starting workers") {
+			want = runtime.NumCPU()
+		}
+		return p.log.count(`"listening"`) >= want
+	})
 }
 
 // signal signals the process the test has started, not its group.
