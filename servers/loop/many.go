@@ -47,6 +47,8 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 		gate:    admit.Gate{Max: limit, Log: cfg.Log},
 		handing: make(chan struct{}, handing),
 		ended:   make(chan struct{}),
+
+		draining: make(chan struct{}),
 	}
 	m.log = &libraryLog{Logger: cfg.Log, ended: sync.OnceFunc(func() { close(m.ended) })}
 	pool := newPool(cfg.Offload)
@@ -73,6 +75,7 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 	defer stop()
 	err = listen.Accept(accepting, ln, cfg.DrainTimeout/2, cfg.Log, m.place)
 	if ctx.Err() != nil {
+		<-m.draining
 		m.await()
 	}
 	m.stop()
@@ -91,7 +94,8 @@ type many struct {
 	handing chan struct{} // holds one for each connection on its way to its loop
 	ended   chan struct{} // closed when a loop has ended by an error
 
-	begin time.Time // of draining
+	draining chan struct{} // closed when the loops drain
+	begin    time.Time     // of that, set before
 }
 
 // add starts l. For gnet it is a client, which is a loop without a listener.
@@ -140,6 +144,8 @@ func (m *many) place(c *net.TCPConn) {
 
 // drain has each loop end its connections.
 func (m *many) drain() {
+	m.begin = time.Now()
+	defer close(m.draining)
 	for _, l := range m.loops {
 		l.wire.Drain()
 	}
@@ -147,7 +153,6 @@ func (m *many) drain() {
 
 // await waits until the last connection has ended, at most until the drain timeout is over.
 func (m *many) await() {
-	m.begin = time.Now()
 	for m.gate.Open() > 0 {
 		if time.Since(m.begin) > m.cfg.DrainTimeout {
 			m.cfg.Log.Warn().Int("open", m.gate.Open()).Msg("drain timeout: closing connections")

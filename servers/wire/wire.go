@@ -37,7 +37,7 @@ type Server struct {
 	limits   servers.Limits
 	draining atomic.Bool
 	counter  servers.Counter
-	cell     servers.Cell // of all connections; nil: each takes its own, or there is no counter
+	cell     app.Counter // of all connections; nil: each takes its own, or there is no counter
 
 	// Scratch memory is held only while a request is processed. Header blocks come in two sizes, so that a process
 	// with thousands of threads does not keep a buffer of the largest allowed header for each.
