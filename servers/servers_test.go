@@ -14,12 +14,12 @@ func TestCheck(t *testing.T) {
 	if err := good.WithDefaults().Check(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	bad := Config{Protocol: "x", Addr: "y", MaxConns: -1, DrainTimeout: time.Minute}
+	bad := Config{Protocol: "x", Addr: "y", MaxConns: -1, DrainTimeout: time.Minute, Spawn: "z", GIL: time.Second}
 	err := bad.Check()
 	if err == nil {
 		t.Fatal("nothing is wrong with", bad)
 	}
-	for _, want := range []string{"protocol x", "addr y", "max-conns -1", "drain-timeout 1m0s"} {
+	for _, want := range []string{"protocol x", "addr y", "max-conns -1", "drain-timeout 1m0s", "spawn z", "gil 1s"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("all mistakes are reported at once, but not %s: %v", want, err)
 		}

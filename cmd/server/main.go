@@ -72,6 +72,10 @@ type flags struct {
 
 	Counter    string `default:"atomic" placeholder:"NAME" help:"What /counter counts with: ${counters}. Default: ${default}."`
 	CounterDir string `placeholder:"DIR" help:"Where the files of a counter that processes share are made. Default: where the system keeps temporary files."`
+
+	Spawn  string        `placeholder:"WAY" help:"Where process gets a process for a connection: reuse one that has become idle, or a fresh one each time. Default: reuse."`
+	GIL    time.Duration `name:"gil" default:"0" placeholder:"TIME" help:"Emulate an interpreter lock with this switch interval, 500µs to 50ms (CPython: 5ms); 0: no lock. For ${gil}."`
+	Faults bool          `help:"Open the routes below /fault/, which harm the server: panic, recovered-panic, fatal, leak?mb=N, descriptors?ms=N."`
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -81,9 +85,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kong.Name("server"),
 		kong.Description("Serves HTTP or raw echo with one server model, until SIGTERM."),
 		kong.Vars{
-			"models":     strings.Join(names(), ", "),
+			"models":     strings.Join(names(anyModel), ", "),
 			"counters":   strings.Join(counter.Names(), ", "),
-			"offloaders": strings.Join(offloaders(), ", "),
+			"offloaders": strings.Join(names(offloads), ", "),
+			"gil":        strings.Join(names(takesGIL), ", "),
 		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
@@ -109,15 +114,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	model, ok := all.Find(f.Model)
 	switch {
 	case f.Model == "":
-		return usageError{fmt.Errorf("--model is missing: must be one of %s", strings.Join(names(), ", "))}
+		return usageError{fmt.Errorf("--model is missing: must be one of %s", strings.Join(names(anyModel), ", "))}
 	case !ok:
-		return usageError{fmt.Errorf("--model %s: must be one of %s", f.Model, strings.Join(names(), ", "))}
+		return usageError{fmt.Errorf("--model %s: must be one of %s", f.Model, strings.Join(names(anyModel), ", "))}
+	case f.GIL != 0 && !model.GIL:
+		return usageError{fmt.Errorf("--gil %v: %s computes on its loops, whose turns no lock changes; it is for %s", f.GIL, model.Name, strings.Join(names(takesGIL), ", "))}
+	case f.Spawn != "" && model.Name != "process":
+		return usageError{fmt.Errorf("--spawn %s: only with --model process, which has a process for each connection", f.Spawn)}
 	}
 	offload := 0
 	if f.Offload {
 		if !model.Offloads {
 			return usageError{fmt.Errorf("--offload: has no use with --model %s, whose connections do not share a loop; it is for %s",
-				model.Name, strings.Join(offloaders(), ", "))}
+				model.Name, strings.Join(names(offloads), ", "))}
 		}
 		if offload = f.OffloadThreads; offload < 1 {
 			return usageError{fmt.Errorf("--offload-threads %d: must be at least 1", offload)}
@@ -142,6 +151,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		MaxConns:     f.MaxConns,
 		Workers:      f.Workers,
 		Offload:      offload,
+		Spawn:        f.Spawn,
+		GIL:          f.GIL,
+		Faults:       f.Faults,
 		Log:          log.With().Str("model", model.Name).Int("pid", os.Getpid()).Logger(),
 	}
 	if err := cfg.Check(); err != nil {
@@ -176,41 +188,45 @@ func flagErrors(err error) error {
 	return errors.Join(errs...)
 }
 
-func names() []string {
-	var names []string
-	for _, m := range all.Models {
-		names = append(names, m.Name)
-	}
-	return names
-}
+func anyModel(servers.Model) bool { return true }
 
-// offloaders are the models that --offload is for.
-func offloaders() []string {
+func offloads(m servers.Model) bool { return m.Offloads }
+
+func takesGIL(m servers.Model) bool { return m.GIL }
+
+// names lists the models that which holds for.
+func names(which func(servers.Model) bool) []string {
 	var names []string
 	for _, m := range all.Models {
-		if m.Offloads {
+		if which(m) {
 			names = append(names, m.Name)
 		}
 	}
 	return names
 }
 
+// offloaders are the models that --offload is for.
 func list(w io.Writer, asJSON bool) error {
 	if asJSON {
 		type model struct {
-			Name string `json:"name"`
-			Doc  string `json:"doc"`
+			Name       string `json:"name"`
+			Doc        string `json:"doc"`
+			ClosesEach bool   `json:"closes_each,omitempty"`
 		}
 		var models []model
 		for _, m := range all.Models {
-			models = append(models, model{m.Name, m.Doc})
+			models = append(models, model{m.Name, m.Doc, m.ClosesEach})
 		}
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(models)
 	}
+	width := 0
 	for _, m := range all.Models {
-		if _, err := fmt.Fprintf(w, "%-10s %s\n", m.Name, m.Doc); err != nil {
+		width = max(width, len(m.Name))
+	}
+	for _, m := range all.Models {
+		if _, err := fmt.Fprintf(w, "%-*s %s\n", width, m.Name, m.Doc); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,9 @@ func TestUsageErrors(t *testing.T) {
 		{"--model thread --max-header 10", []string{"--max-header 10", "64"}},
 		{"--model thread --max-body=-1", []string{"--max-body -1", "at least 1"}},
 		{"--model prefork --workers=-1", []string{"--workers -1", "at least 1"}},
+		{"--model thread --gil 1s", []string{"--gil 1s", "500µs", "50ms"}},
+		{"--model eventloop --gil 5ms", []string{"--gil 5ms", "eventloop", "thread"}},
+		{"--model thread --spawn fresh", []string{"--spawn fresh", "process"}},
 		{"--model thread --protocol x --addr y", []string{"--protocol x", "--addr y"}},
 		{"--model thread --log-level loud", []string{"--log-level loud", "debug", "off"}},
 		{"--model thread --max-conns many", []string{"--max-conns", "many"}},
@@ -64,7 +67,10 @@ func TestList(t *testing.T) {
 	if err := run(t.Context(), []string{"--list", "--json"}, &asJSON, &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
-	var listed []struct{ Name, Doc string }
+	var listed []struct {
+		Name, Doc  string
+		ClosesEach bool `json:"closes_each"`
+	}
 	if err := json.Unmarshal(asJSON.Bytes(), &listed); err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +79,7 @@ func TestList(t *testing.T) {
 	}
 	lines := strings.Split(text.String(), "\n")
 	for i, m := range all.Models {
-		if listed[i].Name != m.Name || listed[i].Doc != m.Doc {
+		if listed[i].Name != m.Name || listed[i].Doc != m.Doc || listed[i].ClosesEach != m.ClosesEach {
 			t.Errorf("JSON lists %+v, want %s: %s", listed[i], m.Name, m.Doc)
 		}
 		if !strings.HasPrefix(lines[i], m.Name+" ") || !strings.HasSuffix(lines[i], " "+m.Doc) {

@@ -30,6 +30,7 @@ type Response struct {
 	Status      int
 	ContentType string
 	Body        []byte // may alias the request's Body, unless there is a Delay
+	Close       bool   // the connection ends with this answer
 
 	Delay Delay // what has to happen before the answer is sent
 }

@@ -111,10 +111,11 @@ func (l *Lock) Unlock() {
 	<-taken
 }
 
-// Checkpoint is called by the holder, who, now and then while it computes. If somebody has asked for the lock, another has
-// it before who has it again. Otherwise it costs a look at a flag.
-func (l *Lock) Checkpoint(who any) {
+// Checkpoint is called by the holder now and then while it computes. If somebody has asked for the lock, another has it
+// before the holder has it again. Otherwise it costs a look at a flag.
+func (l *Lock) Checkpoint() {
 	if l.drop.Load() {
+		who := l.last // the holder, as long as it holds it
 		l.Unlock()
 		l.Lock(who)
 	}

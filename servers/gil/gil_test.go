@@ -48,7 +48,7 @@ func TestHandOverAfterTheInterval(t *testing.T) {
 	l.Lock(a)
 	got := goes(func() { l.Lock(b) })
 	first := <-timers // b waits
-	l.Checkpoint(a)
+	l.Checkpoint()
 	if l.drop.Load() || over(got) {
 		t.Fatal("the lock was asked for before the interval was over")
 	}
@@ -57,7 +57,7 @@ func TestHandOverAfterTheInterval(t *testing.T) {
 	if !l.drop.Load() || over(got) {
 		t.Fatal("after an interval the holder has not been asked, or not been waited for")
 	}
-	back := goes(func() { l.Checkpoint(a) })
+	back := goes(func() { l.Checkpoint() })
 	<-got    // b has it, although a computes on
 	<-timers // and a waits for it like anybody
 	if over(back) {
@@ -144,7 +144,7 @@ func TestUnlockedWhileItWaits(t *testing.T) {
 	l.Lock(b)  // in this goroutine: nothing could give it to b but that it is free
 	l.Unlock()
 	l.Lock(b)
-	l.Checkpoint(b)
+	l.Checkpoint()
 	l.Unlock()
 	if len(l.waiting) > 0 || len(l.switched) > 0 || l.held {
 		t.Errorf("left behind: %d waiting, %d switched, held = %v", len(l.waiting), len(l.switched), l.held)
@@ -167,7 +167,7 @@ func TestManyThreads(t *testing.T) {
 				}
 				for range i % 4 * 50 { // some compute longer
 					inside--
-					l.Checkpoint(who)
+					l.Checkpoint()
 					if inside++; inside != 1 {
 						t.Error("two hold the lock")
 					}
@@ -196,7 +196,7 @@ func BenchmarkUncontended(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Lock(who)
-		l.Checkpoint(who)
+		l.Checkpoint()
 		l.Unlock()
 	}
 }

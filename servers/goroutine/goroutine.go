@@ -37,6 +37,7 @@ import (
 var Model = servers.Model{
 	Name:  "goroutine",
 	Doc:   "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
+	GIL:   true,
 	Serve: Serve,
 }
 

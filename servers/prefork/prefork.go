@@ -48,6 +48,7 @@ import (
 var Model = servers.Model{
 	Name:  "prefork",
 	Doc:   "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
+	GIL:   true,
 	Serve: Serve,
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/tierbench/tierbench/servers/app"
+	"github.com/tierbench/tierbench/servers/faults"
 )
 
 const (
@@ -152,6 +153,9 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	defer pool.Put(sc)
 
 	r, status := sc.parse(&h, block)
+	if s.faults && r.status == http.StatusNotFound {
+		r.serve, r.status, r.allow = faults.Lookup(sc.hdr.Method(), r.path)
+	}
 	if status == 0 && r.length > s.limits.BodyBytes {
 		status = http.StatusRequestEntityTooLarge
 	}
@@ -327,7 +331,7 @@ func (s *Server) render(out []byte, r *request, resp *app.Response, last bool) (
 	out = strconv.AppendInt(out, int64(len(resp.Body)+len(text)), 10)
 	next := Keep
 	switch {
-	case r.close || last && s.draining.Load():
+	case r.close || resp.Close || s.closeEach || last && s.draining.Load():
 		next = Close
 		out = append(out, "\r\nConnection: close\r\n\r\n"...)
 	case r.keepAlive:

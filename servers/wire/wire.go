@@ -17,6 +17,7 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/app"
+	"github.com/tierbench/tierbench/servers/gil"
 )
 
 // Next is what a model has to do once it has written a reply.
@@ -33,11 +34,14 @@ type Server struct {
 	// Yield is given to every request, if not nil (see app.Request). It is set before the first connection.
 	Yield func()
 
-	http     bool
-	limits   servers.Limits
-	draining atomic.Bool
-	counter  servers.Counter
-	cell     app.Counter // of all connections; nil: each takes its own, or there is no counter
+	http      bool
+	closeEach bool
+	faults    bool
+	limits    servers.Limits
+	draining  atomic.Bool
+	gil       *gil.Lock // nil: there is none
+	counter   servers.Counter
+	cell      app.Counter // of all connections; nil: each takes its own, or there is no counter
 
 	// Scratch memory is held only while a request is processed. Header blocks come in two sizes, so that a process
 	// with thousands of threads does not keep a buffer of the largest allowed header for each.
@@ -65,7 +69,14 @@ func NewLoop(cfg servers.Config) *Server {
 }
 
 func build(cfg servers.Config) *Server {
-	s := &Server{http: cfg.Protocol == servers.HTTP, limits: cfg.Limits, counter: cfg.Counter}
+	s := &Server{
+		http: cfg.Protocol == servers.HTTP, closeEach: cfg.CloseEach, faults: cfg.Faults,
+		limits: cfg.Limits, counter: cfg.Counter,
+	}
+	if cfg.GIL > 0 {
+		s.gil = gil.New(cfg.GIL)
+		s.Yield = s.gil.Checkpoint
+	}
 	s.small.New = func() any { return newScratch(min(smallHeader, cfg.Limits.HeaderBytes)) }
 	s.large.New = func() any { return newScratch(cfg.Limits.HeaderBytes) }
 	s.partials.New = func() any { return new(partial) }
@@ -105,14 +116,21 @@ func (c *Conn) Started() uint32 { return c.started }
 //
 // After Later, reply has the answers before the one that is waited for, and c keeps a copy of what follows that request.
 // Fed while it waits, c keeps what comes too: how much that may be is up to who feeds it (see Kept).
+//
+// The interpreter lock, if there is one, is held while Feed works, and not while the answer is waited for.
 func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
+	if s.gil != nil {
+		// All of this is what an interpreted program does between two system calls.
+		s.gil.Lock(c)
+		defer s.gil.Unlock()
+	}
 	switch {
 	case s.http && c.Waiting():
 		c.p.rest = append(c.p.rest, in...)
 		return out, Later
 	case s.http:
 		return s.feedHTTP(c, in, out, false)
-	case s.draining.Load():
+	case s.closeEach || s.draining.Load():
 		return in, Close
 	}
 	return in, Keep
@@ -122,6 +140,10 @@ func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
 // input that was kept, as Feed would.
 func (s *Server) Resume(c *Conn, out []byte) (reply []byte, next Next) {
 	p := c.p
+	if s.gil != nil {
+		s.gil.Lock(c)
+		defer s.gil.Unlock()
+	}
 	rest := p.rest
 	p.rest, p.waiting = nil, false
 	out, next = s.render(out, &p.req, &p.resp, len(rest) == 0)
