@@ -29,11 +29,12 @@ var arrows = []struct {
 	{"servers/wire", []string{"servers", "servers/app", "servers/faults", "servers/gil"}},
 	{"servers/admit", []string{"servers"}},
 	{"servers/listen", []string{"servers"}},
+	{"servers/blocking", []string{"servers", "servers/listen", "servers/wire"}},
 	{"servers/all", []string{"servers", "servers/..."}},
 	{"servers/prefork", []string{"servers", "servers/..."}}, // it alone may wrap another model
 	{"servers/eventloop", []string{"servers", "servers/loop"}},
 	{"servers/multiloop", []string{"servers", "servers/loop"}},
-	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen"}},
+	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen", "servers/blocking"}},
 	{"loadtest/result", nil},
 	{"loadtest/load", []string{"loadtest/result"}},
 	{"loadtest/host", []string{"loadtest/result"}},

@@ -205,7 +205,6 @@ func names(which func(servers.Model) bool) []string {
 	return names
 }
 
-// offloaders are the models that --offload is for.
 func list(w io.Writer, asJSON bool) error {
 	if asJSON {
 		type model struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/tierbench/tierbench/servers/goroutine"
 	"github.com/tierbench/tierbench/servers/multiloop"
 	"github.com/tierbench/tierbench/servers/prefork"
+	"github.com/tierbench/tierbench/servers/sequential"
 	"github.com/tierbench/tierbench/servers/thread"
 )
 
@@ -18,6 +19,7 @@ var Models = []servers.Model{
 	eventloop.Model,
 	goroutine.Model,
 	multiloop.Model,
+	sequential.Model,
 }
 
 // Find returns the model called name.
