@@ -29,7 +29,7 @@ var arrows = []struct {
 	{"servers/wire", []string{"servers", "servers/app", "servers/faults", "servers/gil"}},
 	{"servers/admit", []string{"servers"}},
 	{"servers/listen", []string{"servers"}},
-	{"servers/blocking", []string{"servers", "servers/listen", "servers/wire"}},
+	{"servers/blocking", []string{"servers", "servers/app", "servers/listen", "servers/wire"}},
 	{"servers/all", []string{"servers", "servers/..."}},
 	{"servers/prefork", []string{"servers", "servers/..."}}, // it alone may wrap another model
 	{"servers/eventloop", []string{"servers", "servers/loop"}},

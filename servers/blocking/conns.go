@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/app"
 	"github.com/tierbench/tierbench/servers/wire"
 )
 
@@ -107,8 +108,7 @@ func (s *Conns) serve(c *Conn) {
 			return
 		}
 		reply := s.reply.Get().(*[]byte)
-		out, next := s.wire.Feed(&c.wire, in[:n], (*reply)[:0])
-		ok = len(out) == 0 || Write(c.fd, out)
+		out, next, ok := s.wire.Exchange(&c.wire, c, in[:n], (*reply)[:0])
 		if cap(out) <= keepReply && s.cfg.Protocol == servers.HTTP {
 			*reply = out[:0]
 		}
@@ -178,6 +178,15 @@ func (s *Conns) setReadTimeout(c *Conn) bool {
 	c.short = true
 	return SetTimeout(c.fd, unix.SO_RCVTIMEO, left) == nil
 }
+
+var _ wire.Blocker = (*Conn)(nil)
+
+// Wait blocks the thread in the kernel. time.Sleep would do something else: it parks the goroutine and leaves its thread to
+// Go's scheduler, which wakes it by a timer of its own. Here the kernel does what it does for a C program.
+func (c *Conn) Wait(d time.Duration) { app.BlockThread(d) }
+
+// Send writes all of out: see Write.
+func (c *Conn) Send(out []byte) bool { return Write(c.fd, out) }
 
 // Write writes all of out. A peer that takes nothing for the write timeout (SO_SNDTIMEO) ends it.
 func Write(fd int, out []byte) bool {

@@ -34,6 +34,7 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/app"
 	"github.com/tierbench/tierbench/servers/blocking"
 	"github.com/tierbench/tierbench/servers/wire"
 )
@@ -181,13 +182,13 @@ func (s *server) answer(fd int) bool {
 		case err != nil || n == 0:
 			return false
 		}
-		reply, next := s.wire.Feed(&c, s.in[:n], s.out[:0])
+		reply, next, ok := s.wire.Exchange(&c, conn(fd), s.in[:n], s.out[:0])
 		if s.cfg.Protocol == servers.HTTP {
 			if s.out = reply; cap(reply) > keepReply {
 				s.out = nil
 			}
 		}
-		if !blocking.Write(fd, reply) {
+		if !ok {
 			return false
 		}
 		if next == wire.Close {
@@ -198,6 +199,16 @@ func (s *server) answer(fd int) bool {
 		}
 	}
 }
+
+// A conn is the descriptor of the connection whose turn it is.
+type conn int
+
+var _ wire.Blocker = conn(0)
+
+// Wait blocks the thread, and with it the server.
+func (c conn) Wait(d time.Duration) { app.BlockThread(d) }
+
+func (c conn) Send(out []byte) bool { return blocking.Write(int(c), out) }
 
 // watch is what to wait for beside new connections: that somebody who leaves closes, and the end of the time to do so.
 func (s *server) watch() (fds []unix.PollFd, timeout time.Duration) {
