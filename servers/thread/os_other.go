@@ -25,9 +25,3 @@ func acceptBlocking(fd int) (int, error) {
 	}
 	return nfd, nil
 }
-
-// threadLimit: what the system lets a process start is not to be read in one place here, so the limit is what macOS
-// allows a task by default, less some for Go itself.
-func threadLimit(ours int) (n int, by string) {
-	return max(2048-ours, 1024), "the system's threads of a task"
-}

@@ -22,7 +22,7 @@
 // When to use it: for up to some thousand connections whose handlers block in ways that only a thread can (C libraries,
 // disk), where the kernel's fair scheduling between clients is worth its memory.
 //
-// Go ends the process when it cannot start a thread. So a limit well below the kernel's is kept (see threadLimit), and at
+// Go ends the process when it cannot start a thread. So a limit well below the kernel's is kept (see admit.Tasks), and at
 // the limit new connections are refused while the existing ones go on.
 package thread
 
@@ -81,7 +81,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err != nil {
 		return err
 	}
-	if n, by := threadLimit(processors); n < limit {
+	if n, by := admit.Tasks(processors); n < limit {
 		cfg.Log.Info().Int("threads", n).Str("limited_by", by).Msg("fewer threads than descriptors")
 		limit = n
 	}
