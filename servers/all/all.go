@@ -8,6 +8,7 @@ import (
 	"github.com/tierbench/tierbench/servers/goroutine"
 	"github.com/tierbench/tierbench/servers/multiloop"
 	"github.com/tierbench/tierbench/servers/prefork"
+	processes "github.com/tierbench/tierbench/servers/process"
 	"github.com/tierbench/tierbench/servers/sequential"
 	"github.com/tierbench/tierbench/servers/thread"
 )
@@ -19,6 +20,7 @@ var Models = []servers.Model{
 	eventloop.Model,
 	goroutine.Model,
 	multiloop.Model,
+	processes.Model,
 	sequential.Model,
 }
 
