@@ -224,7 +224,8 @@ func (s *Conns) discard(c *Conn, buf []byte) {
 	}
 }
 
-// Drain ends each connection with its next answer, or where it waits for a request. It returns when the last one has ended, at the latest when the drain timeout is over.
+// Drain ends each connection with its next answer, or where it waits for a request. It returns when the last one has ended,
+// at the latest when the drain timeout is over.
 func (s *Conns) Drain() {
 	s.wire.Drain()
 	begin := time.Now()
