@@ -73,6 +73,8 @@ type Config struct {
 	// Offload is how many threads make the blocking calls of event loops, in each process; 0: the loops themselves do.
 	Offload int
 
+	// CounterName is how Counter was found, so that a worker process can open the same.
+	CounterName string
 	// Counter is the state that requests share; nil: there is none, and /counter is not found.
 	Counter Counter `json:"-"`
 

@@ -35,3 +35,28 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestOrder(t *testing.T) {
+	if Ordered() {
+		t.Fatal("this test was started by a master")
+	}
+	want := Order{Model: "process", LogLevel: "warn", Config: Config{
+		Protocol: Echo, Addr: "127.0.0.1:8080", Limits: Limits{BodyBytes: 7}, GIL: time.Millisecond, Faults: true, CounterName: "shm",
+	}}
+	line, err := want.Env()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, value, _ := strings.Cut(line, "=")
+	t.Setenv(name, value)
+	got, ok, err := ReadOrder()
+	if err != nil || !ok || !Ordered() || got.Model != want.Model || got.LogLevel != want.LogLevel ||
+		got.Config.Protocol != Echo || got.Config.Limits != want.Config.Limits || got.Config.GIL != time.Millisecond ||
+		!got.Config.Faults || got.Config.CounterName != "shm" {
+		t.Errorf("read %+v (%v, %v), want %+v", got, ok, err, want)
+	}
+	t.Setenv(name, "{")
+	if _, ok, err := ReadOrder(); !ok || err == nil {
+		t.Errorf("nonsense is read as an order: %v, %v", ok, err)
+	}
+}

@@ -23,6 +23,18 @@ import (
 )
 
 func main() {
+	// First of all: a worker that is there for one connection has no time and no memory for a command line.
+	if order, ok, err := servers.ReadOrder(); ok {
+		signal.Ignore(os.Interrupt, syscall.SIGTERM)
+		if err == nil {
+			err = work(order, os.Stderr)
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "server: worker: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	// The signals stay caught until the process ends: prefork's workers get SIGTERM twice when a whole process group
 	// is stopped, and the second must not cut off what they are finishing.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -166,7 +178,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 		defer release()
-		cfg.Counter = shared
+		cfg.Counter, cfg.CounterName = shared, kind.Name
 	}
 	return model.Serve(ctx, cfg)
 }

@@ -22,6 +22,9 @@ var Models = []servers.Model{
 	multiloop.Model,
 	processes.Model,
 	sequential.Model,
+	prefork.OverThread,
+	prefork.OverEventLoop,
+	prefork.OverSequential,
 }
 
 // Find returns the model called name.
