@@ -46,15 +46,13 @@ import (
 
 // Model is a process for each connection.
 var Model = servers.Model{
-	Name:  name,
+	Name:  "process",
 	Doc:   "a worker process per connection, which a master hands it over a Unix socket: the kernel keeps clients apart",
 	GIL:   true,
 	Serve: Serve,
 }
 
 const (
-	name = "process"
-
 	// reserve is what the master needs besides its workers: standard streams, listener, netpoller, and some to spare.
 	reserve = 64
 	// descriptors that a worker takes in the master: its socket, what Go waits for its end with, and the connection that is
@@ -88,7 +86,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err != nil {
 		return err
 	}
-	order, err := servers.Order{Model: name, LogLevel: cfg.Log.GetLevel().String(), Config: cfg}.Env()
+	order, err := servers.Order{Model: "process", LogLevel: cfg.Log.GetLevel().String(), Config: cfg}.Env()
 	if err != nil {
 		return fmt.Errorf("write the order for workers: %w", err)
 	}

@@ -18,9 +18,9 @@
 // When to use it: where requests are short and seldom, or one worker process of many (prefork-sequential), which is the
 // classic pool: as many requests at once as there are processes.
 //
-// A client that connects and sends nothing, or takes nothing of its answer, has the server for the length of silence, and
-// for no longer: then its turn is over. So has one in the middle of its request; one that drips is cut off by the read
-// timeout. A closed connection is read and discarded, as by all models, between the turns of the others.
+// A client that connects and sends nothing, or takes nothing of its answer, has the server for a tenth of the read timeout (a
+// second by default), and for no longer: then its turn is over. So has one in the middle of its request; one that drips is cut
+// off by the read timeout. A closed connection is read and discarded, as by all models, between the turns of the others.
 package sequential
 
 import (
@@ -49,8 +49,8 @@ var Model = servers.Model{
 }
 
 const (
-	// silence is how long a client may send nothing, or take nothing, while it is its turn.
-	silence = 500 * time.Millisecond
+	// silence is which part of the read timeout a client may send nothing, or take nothing, while it is its turn.
+	silence = 10
 
 	readSize  = 64 << 10
 	keepReply = 256 << 10 // a larger reply buffer is not kept
@@ -73,8 +73,8 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		return err
 	}
 	cfg.CloseEach = true
-	cfg.IdleTimeout = min(cfg.IdleTimeout, silence)
-	cfg.WriteTimeout = min(cfg.WriteTimeout, silence)
+	cfg.IdleTimeout = min(cfg.IdleTimeout, cfg.ReadTimeout/silence)
+	cfg.WriteTimeout = min(cfg.WriteTimeout, cfg.ReadTimeout/silence)
 	ln, err := blocking.NewListener(cfg)
 	if err != nil {
 		return err
