@@ -79,7 +79,7 @@ func (p *process) memory() int {
 func TestThousandConnections(t *testing.T) {
 	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
-		conns := 1000
+		const conns = 1000
 		if model == "process" {
 			return // see TestProcessPerConnection
 		}
@@ -384,8 +384,12 @@ func startLimited(t *testing.T, model string, descriptors int) *process {
 
 // TestPreforkReplacesWorkers: no number of crashes ends the server, and nobody is left behind.
 func TestPreforkReplacesWorkers(t *testing.T) {
+	eachPrefork(t, replacesWorkers)
+}
+
+func replacesWorkers(t *testing.T, model string) {
 	const workers, crashes = 2, 12
-	p := start(t, "prefork", servers.HTTP, "--workers", strconv.Itoa(workers))
+	p := start(t, model, servers.HTTP, "--workers", strconv.Itoa(workers))
 	waitFor(t, "all workers", func() bool { return p.log.count(`"listening"`) == workers })
 	seen := make(map[int]bool)
 	for i := range crashes {
@@ -418,21 +422,35 @@ func TestPreforkReplacesWorkers(t *testing.T) {
 
 // TestPreforkMasterIsKilled: workers that outlive their master would go on answering on its port.
 func TestPreforkMasterIsKilled(t *testing.T) {
-	p := start(t, "prefork", servers.HTTP)
-	waitFor(t, "workers", func() bool { return len(p.processes()) > 1 })
-	p.signal(syscall.SIGKILL)
-	<-p.done
-	p.groupGone()
-	if c, err := net.Dial("tcp", p.addr); err == nil {
-		_ = c.Close()
-		t.Error("a worker still listens")
-	}
+	eachPrefork(t, func(t *testing.T, model string) {
+		p := start(t, model, servers.HTTP)
+		waitFor(t, "workers", func() bool { return len(p.processes()) > 1 })
+		p.signal(syscall.SIGKILL)
+		<-p.done
+		p.groupGone()
+		if c, err := net.Dial("tcp", p.addr); err == nil {
+			_ = c.Close()
+			t.Error("a worker still listens")
+		}
+	})
+}
+
+// eachPrefork runs f for prefork over each of the models.
+func eachPrefork(t *testing.T, f func(t *testing.T, model string)) {
+	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		if strings.HasPrefix(model, "prefork") {
+			f(t, model)
+		}
+	})
 }
 
 // TestCloseWhileWaiting: clients that go away while their answers are waited for leave nothing behind.
 func TestCloseWhileWaiting(t *testing.T) {
 	const conns = 300
-	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		if model == "process" {
+			return // its workers stay, with their descriptors: see TestProcessPerConnection
+		}
 		p := start(t, model, protocol)
 		p.settle()
 		fds := p.count("fd")
