@@ -18,16 +18,23 @@ var arrows = []struct {
 	from string
 	to   []string
 }{
-	{"cmd/server", []string{"servers", "servers/all"}},
+	{"cmd/server", []string{"servers", "servers/all", "servers/app", "servers/counter", "servers/trial"}},
 	{"cmd/tierbench", []string{"loadtest", "loadtest/..."}},
 	{"servers", nil},
 	{"servers/app", nil},
-	{"servers/wire", []string{"servers", "servers/app"}},
+	{"servers/counter", []string{"servers"}},
+	{"servers/trial", []string{"servers", "servers/counter"}},
+	{"servers/gil", nil},
+	{"servers/faults", []string{"servers/app"}},
+	{"servers/wire", []string{"servers", "servers/app", "servers/faults", "servers/gil"}},
 	{"servers/admit", []string{"servers"}},
 	{"servers/listen", []string{"servers"}},
+	{"servers/blocking", []string{"servers", "servers/app", "servers/listen", "servers/wire"}},
 	{"servers/all", []string{"servers", "servers/..."}},
 	{"servers/prefork", []string{"servers", "servers/..."}}, // it alone may wrap another model
-	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen"}},
+	{"servers/eventloop", []string{"servers", "servers/loop"}},
+	{"servers/multiloop", []string{"servers", "servers/loop"}},
+	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen", "servers/blocking"}},
 	{"loadtest/result", nil},
 	{"loadtest/load", []string{"loadtest/result"}},
 	{"loadtest/host", []string{"loadtest/result"}},
@@ -49,7 +56,7 @@ var arrows = []struct {
 // only names the sole package that may import a library.
 var only = map[string]string{
 	"github.com/tsenart/vegeta/v12/lib": "loadtest/attack",
-	"github.com/panjf2000/gnet/v2":      "servers/eventloop",
+	"github.com/panjf2000/gnet/v2":      "servers/loop",
 }
 
 func matches(pattern, pkg string) bool {

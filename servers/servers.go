@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -16,6 +17,14 @@ import (
 type Model struct {
 	Name string // key in configs, results and legends; never renamed
 	Doc  string // one sentence, shown by --list and in the report
+
+	// ClosesEach says that the model serves one connection at a time: it answers one request and closes, so that the next
+	// waiting connection gets its turn. Its clients connect for each request.
+	ClosesEach bool
+	// GIL says that the model takes Config.GIL: its handlers compute on threads that an interpreter would have.
+	GIL bool
+	// Offloads says that Config.Offload means something here: its connections share threads that a blocking call would stall.
+	Offloads bool
 
 	// Serve answers cfg.Protocol on cfg.Addr until ctx is done, then drains and returns nil.
 	// It binds the address itself: prefork and gnet allow nothing else. It may be called once in a process,
@@ -52,12 +61,53 @@ type Config struct {
 	MaxConns int // open connections in one process; 0: as many as the process's limits allow
 	Workers  int // worker processes, where the model has them; 0: one per core
 
+	// Spawn says where a model with a process per connection gets one: SpawnReuse (also if empty) or SpawnFresh.
+	Spawn string
+	// GIL is the switch interval of an emulated interpreter lock (package gil), one for each process. 0: there is none.
+	GIL time.Duration
+	// Faults opens the routes below /fault/ (package faults), each of which harms the process.
+	Faults bool
+	// CloseEach ends each connection with its first answer. A model that serves one connection at a time sets it itself.
+	CloseEach bool
+
+	// Offload is how many threads make the blocking calls of event loops, in each process; 0: the loops themselves do.
+	Offload int
+
+	// CounterName is how Counter was found, so that a worker process can open the same.
+	CounterName string
+	// Counter is the state that requests share; nil: there is none, and /counter is not found.
+	Counter Counter `json:"-"`
+
 	// SharePort lets several processes listen on Addr (SO_REUSEPORT). Otherwise an address that anybody listens on is refused.
 	// A master sets it for its workers.
 	SharePort bool
-	Ready     func() // called by Serve when it listens, if not nil
+	// Listener is a listening socket that a master has opened on Addr and shares with its workers. If nil, Serve opens its own.
+	Listener *os.File `json:"-"`
+	Ready    func()   `json:"-"` // called by Serve when it listens, if not nil
 
-	Log zerolog.Logger
+	Log zerolog.Logger `json:"-"`
+}
+
+// The values Config.Spawn may have.
+const (
+	SpawnReuse = "reuse" // one that another connection has left, if there is one
+	SpawnFresh = "fresh" // always a new one, which ends with the connection
+)
+
+// A Counter is state that all requests share, kept in one of several ways: see package counter.
+type Counter interface {
+	// Cell is one worker's access: of an event loop, or of the thread or goroutine of a connection. What is counted with any
+	// of them counts for all.
+	Cell() Cell
+	// Divided reports that each worker must have a Cell of its own. Otherwise all may use the same.
+	Divided() bool
+}
+
+// A Cell is a worker's access to a Counter.
+type Cell interface {
+	Add() error            // counts one
+	Value() (int64, error) // of the whole Counter
+	Release()              // ends the access, not what was counted
 }
 
 // Defaults. MaxDrain leaves a server a second of the five that the contract gives it to stop.
@@ -129,6 +179,12 @@ func (c Config) Check() error {
 	if !validAddr(c.Addr) {
 		bad("addr", c.Addr, "host:port with a port of 1 to 65535")
 	}
+	if c.Spawn != "" && c.Spawn != SpawnReuse && c.Spawn != SpawnFresh {
+		bad("spawn", c.Spawn, "%s or %s", SpawnReuse, SpawnFresh)
+	}
+	if c.GIL != 0 && (c.GIL < minGIL || c.GIL > maxGIL) {
+		bad("gil", c.GIL, "%v to %v, or 0 for no lock", minGIL, maxGIL)
+	}
 	for _, l := range []struct {
 		field      string
 		value, min int
@@ -137,6 +193,7 @@ func (c Config) Check() error {
 		{"max-body", c.Limits.BodyBytes, 1},
 		{"max-conns", c.MaxConns, 1},
 		{"workers", c.Workers, 1},
+		{"offload-threads", c.Offload, 1},
 	} {
 		if l.value != 0 && l.value < l.min {
 			bad(l.field, l.value, "at least %d, or 0 for the default", l.min)
@@ -161,6 +218,9 @@ func (c Config) Check() error {
 const (
 	minTimeout = 10 * time.Millisecond // the coarsest clock that a model counts with
 	maxTimeout = 24 * time.Hour
+
+	minGIL = 500 * time.Microsecond // less is near to what waking a thread takes
+	maxGIL = 50 * time.Millisecond
 )
 
 func validAddr(addr string) bool {

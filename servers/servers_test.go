@@ -14,12 +14,12 @@ func TestCheck(t *testing.T) {
 	if err := good.WithDefaults().Check(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	bad := Config{Protocol: "x", Addr: "y", MaxConns: -1, DrainTimeout: time.Minute}
+	bad := Config{Protocol: "x", Addr: "y", MaxConns: -1, DrainTimeout: time.Minute, Spawn: "z", GIL: time.Second}
 	err := bad.Check()
 	if err == nil {
 		t.Fatal("nothing is wrong with", bad)
 	}
-	for _, want := range []string{"protocol x", "addr y", "max-conns -1", "drain-timeout 1m0s"} {
+	for _, want := range []string{"protocol x", "addr y", "max-conns -1", "drain-timeout 1m0s", "spawn z", "gil 1s"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("all mistakes are reported at once, but not %s: %v", want, err)
 		}
@@ -33,5 +33,30 @@ func TestCheck(t *testing.T) {
 		if err := c.Check(); (err == nil) != ok {
 			t.Errorf("address %q: %v", addr, err)
 		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	if Ordered() {
+		t.Fatal("this test was started by a master")
+	}
+	want := Order{Model: "process", LogLevel: "warn", Config: Config{
+		Protocol: Echo, Addr: "127.0.0.1:8080", Limits: Limits{BodyBytes: 7}, GIL: time.Millisecond, Faults: true, CounterName: "shm",
+	}}
+	line, err := want.Env()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, value, _ := strings.Cut(line, "=")
+	t.Setenv(name, value)
+	got, ok, err := ReadOrder()
+	if err != nil || !ok || !Ordered() || got.Model != want.Model || got.LogLevel != want.LogLevel ||
+		got.Config.Protocol != Echo || got.Config.Limits != want.Config.Limits || got.Config.GIL != time.Millisecond ||
+		!got.Config.Faults || got.Config.CounterName != "shm" {
+		t.Errorf("read %+v (%v, %v), want %+v", got, ok, err, want)
+	}
+	t.Setenv(name, "{")
+	if _, ok, err := ReadOrder(); !ok || err == nil {
+		t.Errorf("nonsense is read as an order: %v, %v", ok, err)
 	}
 }

@@ -18,9 +18,23 @@ import (
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/all"
+	"github.com/tierbench/tierbench/servers/app"
+	"github.com/tierbench/tierbench/servers/counter"
 )
 
 func main() {
+	// First of all: a worker that is there for one connection has no time and no memory for a command line.
+	if order, ok, err := servers.ReadOrder(); ok {
+		signal.Ignore(os.Interrupt, syscall.SIGTERM)
+		if err == nil {
+			err = work(order, os.Stderr)
+		}
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "server: worker: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
 	// The signals stay caught until the process ends: prefork's workers get SIGTERM twice when a whole process group
 	// is stopped, and the second must not cut off what they are finishing.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -50,6 +64,10 @@ type flags struct {
 	List bool `help:"List the models and stop."`
 	JSON bool `name:"json" help:"With --list: as JSON."`
 
+	Trial      string `placeholder:"NAME" help:"Try something without clients, print what came of it as JSON, and stop; list: what there is to try."`
+	Variant    string `placeholder:"NAME" help:"With --trial: which way of doing it. Default: the first that the list has."`
+	Increments int    `default:"0" placeholder:"N" help:"With --trial: of each worker; 0: what takes long enough to be measured. Default: ${default}."`
+
 	LogLevel string `default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn, error or off. Default: ${default}."`
 
 	MaxHeader    int           `default:"16384" placeholder:"BYTES" help:"Largest header block of a request; more is answered 431. Default: ${default}."`
@@ -59,7 +77,17 @@ type flags struct {
 	WriteTimeout time.Duration `default:"30s" placeholder:"TIME" help:"Longest time for a client to take nothing of its answer. Default: ${default}."`
 	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish what is in flight after SIGTERM. Default: ${default}."`
 	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the system's limits allow. Default: ${default}."`
-	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork; 0: one per core. Default: ${default}."`
+	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork, or workers of a trial; 0: one per core. Default: ${default}."`
+
+	Offload        bool `help:"Give blocking calls to a pool of threads, where they would stall a loop otherwise: ${offloaders}."`
+	OffloadThreads int  `default:"64" placeholder:"N" help:"With --offload: most threads in the pool of a process. Default: ${default}."`
+
+	Counter    string `default:"atomic" placeholder:"NAME" help:"What /counter counts with: ${counters}. Default: ${default}."`
+	CounterDir string `placeholder:"DIR" help:"Where the files of a counter that processes share are made. Default: where the system keeps temporary files."`
+
+	Spawn  string        `placeholder:"WAY" help:"Where process gets a process for a connection: reuse one that has become idle, or a fresh one each time. Default: reuse."`
+	GIL    time.Duration `name:"gil" default:"0" placeholder:"TIME" help:"Emulate an interpreter lock with this switch interval, 500µs to 50ms (CPython: 5ms); 0: no lock. For ${gil}."`
+	Faults bool          `help:"Open the routes below /fault/, which harm the server: panic, recovered-panic, fatal, leak?mb=N, descriptors?ms=N."`
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -68,7 +96,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	parser, err := kong.New(&f,
 		kong.Name("server"),
 		kong.Description("Serves HTTP or raw echo with one server model, until SIGTERM."),
-		kong.Vars{"models": strings.Join(names(), ", ")},
+		kong.Vars{
+			"models":     strings.Join(names(anyModel), ", "),
+			"counters":   strings.Join(counter.Names(), ", "),
+			"offloaders": strings.Join(names(offloads), ", "),
+			"gil":        strings.Join(names(takesGIL), ", "),
+		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
 	)
@@ -81,6 +114,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{err}
 	}
 
+	if f.Trial != "" {
+		return try(ctx, f, args, stdout)
+	}
 	if f.List {
 		return list(stdout, f.JSON)
 	}
@@ -90,9 +126,27 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	model, ok := all.Find(f.Model)
 	switch {
 	case f.Model == "":
-		return usageError{fmt.Errorf("--model is missing: must be one of %s", strings.Join(names(), ", "))}
+		return usageError{fmt.Errorf("--model is missing: must be one of %s", strings.Join(names(anyModel), ", "))}
 	case !ok:
-		return usageError{fmt.Errorf("--model %s: must be one of %s", f.Model, strings.Join(names(), ", "))}
+		return usageError{fmt.Errorf("--model %s: must be one of %s", f.Model, strings.Join(names(anyModel), ", "))}
+	case f.GIL != 0 && !model.GIL:
+		return usageError{fmt.Errorf("--gil %v: %s computes on its loops, whose turns no lock changes; it is for %s", f.GIL, model.Name, strings.Join(names(takesGIL), ", "))}
+	case f.Spawn != "" && model.Name != "process":
+		return usageError{fmt.Errorf("--spawn %s: only with --model process, which has a process for each connection", f.Spawn)}
+	}
+	offload := 0
+	if f.Offload {
+		if !model.Offloads {
+			return usageError{fmt.Errorf("--offload: has no use with --model %s, whose connections do not share a loop; it is for %s",
+				model.Name, strings.Join(names(offloads), ", "))}
+		}
+		if offload = f.OffloadThreads; offload < 1 {
+			return usageError{fmt.Errorf("--offload-threads %d: must be at least 1", offload)}
+		}
+	}
+	kind, err := counter.Find(f.Counter)
+	if err != nil {
+		return usageError{fmt.Errorf("--%w", err)}
 	}
 	log, err := logger(stderr, f.LogLevel)
 	if err != nil {
@@ -108,10 +162,23 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		DrainTimeout: f.DrainTimeout,
 		MaxConns:     f.MaxConns,
 		Workers:      f.Workers,
+		Offload:      offload,
+		Spawn:        f.Spawn,
+		GIL:          f.GIL,
+		Faults:       f.Faults,
 		Log:          log.With().Str("model", model.Name).Int("pid", os.Getpid()).Logger(),
 	}
 	if err := cfg.Check(); err != nil {
 		return usageError{flagErrors(err)}
+	}
+	if cfg.Protocol == servers.HTTP {
+		app.Calibrate() // now, and not at the expense of the first request that computes
+		shared, release, err := kind.Open(f.CounterDir)
+		if err != nil {
+			return err
+		}
+		defer release()
+		cfg.Counter, cfg.CounterName = shared, kind.Name
 	}
 	return model.Serve(ctx, cfg)
 }
@@ -133,10 +200,19 @@ func flagErrors(err error) error {
 	return errors.Join(errs...)
 }
 
-func names() []string {
+func anyModel(servers.Model) bool { return true }
+
+func offloads(m servers.Model) bool { return m.Offloads }
+
+func takesGIL(m servers.Model) bool { return m.GIL }
+
+// names lists the models that which holds for.
+func names(which func(servers.Model) bool) []string {
 	var names []string
 	for _, m := range all.Models {
-		names = append(names, m.Name)
+		if which(m) {
+			names = append(names, m.Name)
+		}
 	}
 	return names
 }
@@ -144,19 +220,24 @@ func names() []string {
 func list(w io.Writer, asJSON bool) error {
 	if asJSON {
 		type model struct {
-			Name string `json:"name"`
-			Doc  string `json:"doc"`
+			Name       string `json:"name"`
+			Doc        string `json:"doc"`
+			ClosesEach bool   `json:"closes_each,omitempty"`
 		}
 		var models []model
 		for _, m := range all.Models {
-			models = append(models, model{m.Name, m.Doc})
+			models = append(models, model{m.Name, m.Doc, m.ClosesEach})
 		}
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(models)
 	}
+	width := 0
 	for _, m := range all.Models {
-		if _, err := fmt.Fprintf(w, "%-10s %s\n", m.Name, m.Doc); err != nil {
+		width = max(width, len(m.Name))
+	}
+	for _, m := range all.Models {
+		if _, err := fmt.Fprintf(w, "%-*s %s\n", width, m.Name, m.Doc); err != nil {
 			return err
 		}
 	}

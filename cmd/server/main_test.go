@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tierbench/tierbench/servers/all"
+	"github.com/tierbench/tierbench/servers/trial"
 )
 
 func TestUsageErrors(t *testing.T) {
@@ -27,9 +28,19 @@ func TestUsageErrors(t *testing.T) {
 		{"--model thread --max-header 10", []string{"--max-header 10", "64"}},
 		{"--model thread --max-body=-1", []string{"--max-body -1", "at least 1"}},
 		{"--model prefork --workers=-1", []string{"--workers -1", "at least 1"}},
+		{"--model thread --gil 1s", []string{"--gil 1s", "500µs", "50ms"}},
+		{"--model eventloop --gil 5ms", []string{"--gil 5ms", "eventloop", "thread"}},
+		{"--model thread --spawn fresh", []string{"--spawn fresh", "process"}},
 		{"--model thread --protocol x --addr y", []string{"--protocol x", "--addr y"}},
 		{"--model thread --log-level loud", []string{"--log-level loud", "debug", "off"}},
 		{"--model thread --max-conns many", []string{"--max-conns", "many"}},
+		{"--model thread --offload", []string{"--offload", "--model thread", "eventloop", "multiloop"}},
+		{"--model eventloop --offload --offload-threads 0", []string{"--offload-threads 0", "at least 1"}},
+		{"--model eventloop --offload-threads many", []string{"--offload-threads", "many"}},
+		{"--model thread --counter abacus", []string{"--counter abacus", "mutex", "flock", "pipe"}},
+		{"--trial luck", []string{"--trial luck", "list", "lost-update", "increment"}},
+		{"--trial increment --variant abacus", []string{"--variant abacus", "mutex", "flock"}},
+		{"--trial increment --increments=-1 --workers 1001", []string{"--increments -1", "--workers 1001"}},
 		{"--json", []string{"--json", "--list"}},
 		{"--verbose", []string{"--verbose"}},
 		{"thread", []string{"thread"}},
@@ -56,7 +67,10 @@ func TestList(t *testing.T) {
 	if err := run(t.Context(), []string{"--list", "--json"}, &asJSON, &bytes.Buffer{}); err != nil {
 		t.Fatal(err)
 	}
-	var listed []struct{ Name, Doc string }
+	var listed []struct {
+		Name, Doc  string
+		ClosesEach bool `json:"closes_each"`
+	}
 	if err := json.Unmarshal(asJSON.Bytes(), &listed); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +79,7 @@ func TestList(t *testing.T) {
 	}
 	lines := strings.Split(text.String(), "\n")
 	for i, m := range all.Models {
-		if listed[i].Name != m.Name || listed[i].Doc != m.Doc {
+		if listed[i].Name != m.Name || listed[i].Doc != m.Doc || listed[i].ClosesEach != m.ClosesEach {
 			t.Errorf("JSON lists %+v, want %s: %s", listed[i], m.Name, m.Doc)
 		}
 		if !strings.HasPrefix(lines[i], m.Name+" ") || !strings.HasSuffix(lines[i], " "+m.Doc) {
@@ -83,5 +97,25 @@ func TestHelpNamesEveryModel(t *testing.T) {
 		if !strings.Contains(out.String(), m.Name) {
 			t.Errorf("--help does not name %s:\n%s", m.Name, out.String())
 		}
+	}
+}
+
+func TestTrials(t *testing.T) {
+	var listed bytes.Buffer
+	if err := run(t.Context(), []string{"--trial", "list"}, &listed, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tr := range trial.Trials {
+		if !strings.Contains(listed.String(), tr.Name+" ") || !strings.Contains(listed.String(), strings.Join(tr.Variants, ", ")) {
+			t.Errorf("the list does not have %s and its variants:\n%s", tr.Name, listed.String())
+		}
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), strings.Fields("--trial lost-update --variant locked --increments 1000"), &out, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"name":"lost-update","variant":"locked","values":{"got":-1000,"lost":0,"want":-1000}}` + "\n"
+	if out.String() != want {
+		t.Errorf("got %s, want %s", out.String(), want)
 	}
 }

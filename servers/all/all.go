@@ -6,7 +6,10 @@ import (
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/eventloop"
 	"github.com/tierbench/tierbench/servers/goroutine"
+	"github.com/tierbench/tierbench/servers/multiloop"
 	"github.com/tierbench/tierbench/servers/prefork"
+	processes "github.com/tierbench/tierbench/servers/process"
+	"github.com/tierbench/tierbench/servers/sequential"
 	"github.com/tierbench/tierbench/servers/thread"
 )
 
@@ -16,6 +19,12 @@ var Models = []servers.Model{
 	thread.Model,
 	eventloop.Model,
 	goroutine.Model,
+	multiloop.Model,
+	processes.Model,
+	sequential.Model,
+	prefork.OverThread,
+	prefork.OverEventLoop,
+	prefork.OverSequential,
 }
 
 // Find returns the model called name.

@@ -3,9 +3,13 @@ package all
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
+
+// declaration finds the name in a model's declaration.
+var declaration = regexp.MustCompile(`= servers\.Model\{\s*Name:\s+"([^"]+)"`)
 
 // A folder that declares a Model and is not in the list would be a server that nothing runs or tests.
 func TestEveryModelIsListed(t *testing.T) {
@@ -19,17 +23,19 @@ func TestEveryModelIsListed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(string(src), "\nvar Model = servers.Model{") {
-			continue
-		}
-		found++
-		name := filepath.Base(filepath.Dir(file))
-		if _, ok := Find(name); !ok {
-			t.Errorf("servers/%s declares a Model that all.Models does not list under this name", name)
+		for _, declared := range declaration.FindAllSubmatch(src, -1) {
+			found++
+			name, folder := string(declared[1]), filepath.Base(filepath.Dir(file))
+			if _, ok := Find(name); !ok {
+				t.Errorf("servers/%s declares %s, which all.Models does not list", folder, name)
+			}
+			if name != folder && !strings.HasPrefix(name, folder+"-") {
+				t.Errorf("servers/%s declares %s: a model is called like its folder", folder, name)
+			}
 		}
 	}
 	if found != len(Models) {
-		t.Errorf("%d folders declare a model, and %d are listed", found, len(Models))
+		t.Errorf("%d models are declared, and %d are listed", found, len(Models))
 	}
 	for _, m := range Models {
 		if m.Doc == "" || strings.ContainsAny(m.Doc, "\n") || m.Serve == nil {

@@ -110,8 +110,11 @@ func askUntilClosed(c net.Conn, get, last string, answers *atomic.Int64) (ended 
 // TestStopAnswersWhatIsInFlight: what was sent before the signal is answered, whether it has been read or is still in the
 // accept queue; a request that has begun may be finished; a connection without one is closed without a reset.
 func TestStopAnswersWhatIsInFlight(t *testing.T) {
-	const queued = 200
 	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		queued := 200
+		if model == "process" {
+			queued = 10 // each takes the start of a process, and a server has five seconds to stop
+		}
 		p := start(t, model, protocol)
 		whole, begin, rest := "ping", "pi", "ng"
 		want := whole
@@ -120,9 +123,13 @@ func TestStopAnswersWhatIsInFlight(t *testing.T) {
 			begin, rest = whole[:10], whole[10:]
 			want = answer(200, "text/plain", "ok", closing)
 		}
-		idle := p.dial()
-		partial := p.dial()
-		if protocol == servers.HTTP {
+		// Who says nothing has no answer in flight, and makes all others wait where one is served after the other.
+		silent := !closesEach(model)
+		var idle, partial net.Conn
+		if silent {
+			idle, partial = p.dial(), p.dial()
+		}
+		if silent && protocol == servers.HTTP {
 			if _, err := io.WriteString(partial, begin); err != nil {
 				t.Fatal(err)
 			}
@@ -153,12 +160,15 @@ func TestStopAnswersWhatIsInFlight(t *testing.T) {
 			}
 			_ = c.Close()
 		}
-		if protocol == servers.HTTP {
+		if silent && protocol == servers.HTTP {
 			if err := exchange(partial, rest, want); err != nil {
 				t.Errorf("request that had begun: %v", err)
 			}
 		}
 		for name, c := range map[string]net.Conn{"idle": idle, "partial": partial} {
+			if !silent {
+				break
+			}
 			if err := end(c); err != nil {
 				t.Errorf("%s connection: %v", name, err)
 			}
@@ -200,7 +210,7 @@ func TestStopCutsOff(t *testing.T) {
 				t.Error("a connection survived its server")
 			}
 		}
-		if model != "prefork" && !strings.Contains(p.log.String(), "drain timeout") {
+		if !strings.HasPrefix(model, "prefork") && !strings.Contains(p.log.String(), "drain timeout") {
 			t.Error("the log does not say that connections were cut off")
 		}
 	})
@@ -211,7 +221,7 @@ func TestStopsAsAGroup(t *testing.T) {
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
 		c := p.dial()
-		if err := exchange(c, "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello); err != nil {
+		if err := exchange(c, "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", by(model, hello)); err != nil {
 			t.Fatal(err)
 		}
 		if err := syscall.Kill(-p.cmd.Process.Pid, terminate); err != nil {

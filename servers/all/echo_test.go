@@ -10,7 +10,7 @@ import (
 )
 
 func TestEcho(t *testing.T) {
-	eachModel(t, []string{servers.Echo}, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, []string{servers.Echo}, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
 		for _, row := range []struct{ reason, send string }{
 			{"one byte", "x"},
@@ -51,6 +51,28 @@ func TestEcho(t *testing.T) {
 			time.Sleep(bytePause)
 		}
 		_ = c.Close()
+		p.signal(terminate)
+		p.stopped()
+	})
+}
+
+// A model that closes each connection echoes what it has read at once, and that is all.
+func TestEchoOnce(t *testing.T) {
+	eachModel(t, []string{servers.Echo}, func(t *testing.T, model, protocol string) {
+		if !closesEach(model) {
+			return
+		}
+		p := start(t, model, protocol)
+		for _, send := range []string{"x", "\x00\xff\r\n\x00", "GET / HTTP/1.1\r\n\r\n"} {
+			c := p.dial()
+			if err := exchange(c, send, send); err != nil {
+				t.Error(err)
+			}
+			if err := end(c); err != nil {
+				t.Error(err)
+			}
+			_ = c.Close()
+		}
 		p.signal(terminate)
 		p.stopped()
 	})

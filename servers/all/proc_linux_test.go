@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,19 +42,6 @@ func (p *process) processes() []int {
 	return pids
 }
 
-// settle waits until all workers listen, where there are several: start returns when the first one answers, and what is
-// counted from then on would grow by itself.
-func (p *process) settle() {
-	p.t.Helper()
-	waitFor(p.t, "all workers to listen", func() bool {
-		want := 1
-		if strings.Contains(p.log.String(), "starting workers") {
-			want = runtime.NumCPU()
-		}
-		return p.log.count(`"listening"`) >= want
-	})
-}
-
 // count adds up the entries of a folder of /proc over all processes: fd, task.
 func (p *process) count(folder string) int {
 	p.t.Helper()
@@ -88,23 +74,15 @@ func (p *process) memory() int {
 	return total
 }
 
-// count returns how many lines contain s.
-func (l *log) count(s string) int {
-	n := 0
-	for line := range strings.Lines(l.String()) {
-		if strings.Contains(line, s) {
-			n++
-		}
-	}
-	return n
-}
-
 // TestThousandConnections: a thousand at once are all answered, again and again, and nothing is left of them: no descriptor,
 // no thread. For thread it is also the proof that there is a kernel thread for each of them.
 func TestThousandConnections(t *testing.T) {
-	const conns = 1000
-	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
+		const conns = 1000
+		if model == "process" {
+			return // see TestProcessPerConnection
+		}
 		send, want := "ping", "ping"
 		if protocol == servers.HTTP {
 			send, want = "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello
@@ -159,7 +137,7 @@ func TestSlowReader(t *testing.T) {
 	const bodySize = 64 << 10
 	body := strings.Repeat("0123456789abcdef", bodySize/16)
 	post := fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, bodySize, body)
-	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		t.Parallel() // it waits most of the time
 		p := start(t, model, protocol)
 		message, want := body, body
@@ -234,7 +212,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("read", func(t *testing.T) {
-		eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--read-timeout", "300ms", "--idle-timeout", "1h")
 			idle := p.dial()
 			// A byte now and then keeps a connection busy for ever, if each of them extended the time.
@@ -255,7 +233,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("a request after a slow one has its own time", func(t *testing.T) {
-		eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--read-timeout", "1h", "--idle-timeout", "300ms")
 			c := p.dial()
 			// In the middle of a request the idle timeout does not hold; after it, it does again.
@@ -275,7 +253,7 @@ func TestTimeouts(t *testing.T) {
 	})
 	t.Run("the idle time of a connection begins with it, not with the server", func(t *testing.T) {
 		const idle = 2 * time.Second
-		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			t.Parallel() // it waits most of the time
 			// Not asked whether it answers: this must be its first connection.
 			p := startWhen(t, "listen", func(p *process) bool { return p.log.count(`"listening"`) > 0 },
@@ -294,7 +272,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("write", func(t *testing.T) {
-		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--write-timeout", "300ms")
 			p.settle()
 			fds := p.count("fd")
@@ -316,7 +294,7 @@ func TestTimeouts(t *testing.T) {
 // TestLimit: at the limit new connections are refused, in a way that they see, and the others go on; the log says so once.
 func TestLimit(t *testing.T) {
 	const limit = 20
-	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol, "--max-conns", strconv.Itoa(limit), "--workers", "1")
 		send, want := "ping", "ping"
 		if protocol == servers.HTTP {
@@ -406,8 +384,12 @@ func startLimited(t *testing.T, model string, descriptors int) *process {
 
 // TestPreforkReplacesWorkers: no number of crashes ends the server, and nobody is left behind.
 func TestPreforkReplacesWorkers(t *testing.T) {
+	eachPrefork(t, replacesWorkers)
+}
+
+func replacesWorkers(t *testing.T, model string) {
 	const workers, crashes = 2, 12
-	p := start(t, "prefork", servers.HTTP, "--workers", strconv.Itoa(workers))
+	p := start(t, model, servers.HTTP, "--workers", strconv.Itoa(workers))
 	waitFor(t, "all workers", func() bool { return p.log.count(`"listening"`) == workers })
 	seen := make(map[int]bool)
 	for i := range crashes {
@@ -440,13 +422,121 @@ func TestPreforkReplacesWorkers(t *testing.T) {
 
 // TestPreforkMasterIsKilled: workers that outlive their master would go on answering on its port.
 func TestPreforkMasterIsKilled(t *testing.T) {
-	p := start(t, "prefork", servers.HTTP)
-	waitFor(t, "workers", func() bool { return len(p.processes()) > 1 })
-	p.signal(syscall.SIGKILL)
-	<-p.done
-	p.groupGone()
-	if c, err := net.Dial("tcp", p.addr); err == nil {
-		_ = c.Close()
-		t.Error("a worker still listens")
+	eachPrefork(t, func(t *testing.T, model string) {
+		p := start(t, model, servers.HTTP)
+		waitFor(t, "workers", func() bool { return len(p.processes()) > 1 })
+		p.signal(syscall.SIGKILL)
+		<-p.done
+		p.groupGone()
+		if c, err := net.Dial("tcp", p.addr); err == nil {
+			_ = c.Close()
+			t.Error("a worker still listens")
+		}
+	})
+}
+
+// eachPrefork runs f for prefork over each of the models.
+func eachPrefork(t *testing.T, f func(t *testing.T, model string)) {
+	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		if strings.HasPrefix(model, "prefork") {
+			f(t, model)
+		}
+	})
+}
+
+// TestCloseWhileWaiting: clients that go away while their answers are waited for leave nothing behind.
+func TestCloseWhileWaiting(t *testing.T) {
+	const conns = 300
+	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		if model == "process" {
+			return // its workers stay, with their descriptors: see TestProcessPerConnection
+		}
+		p := start(t, model, protocol)
+		p.settle()
+		fds := p.count("fd")
+		for i := range conns {
+			c := p.dial()
+			// Answered first, so that the wait has begun.
+			if err := exchange(c, get("/plaintext")+get("/wait?ms=300")+get("/wait?ms=1"), hello); err != nil {
+				t.Fatal(err)
+			}
+			if i%2 == 0 {
+				_ = c.SetLinger(0) // a reset, and not the end of a stream
+			}
+			_ = c.Close()
+		}
+		waitFor(t, "the connections to end", func() bool { return p.count("fd") <= fds })
+		if !p.answers(protocol) {
+			t.Error("no answer")
+		}
+		p.signal(terminate)
+		p.stopped()
+	})
+}
+
+// TestPoolIsBounded: however many calls block, they are made by as many threads as the flag says.
+func TestPoolIsBounded(t *testing.T) {
+	const threads, clients = 3, 40
+	for _, model := range []string{"eventloop", "multiloop"} {
+		p := start(t, model, servers.HTTP, "--offload", "--offload-threads", strconv.Itoa(threads))
+		// A few at once have the runtime start the threads that it wants for itself.
+		_ = together(t, p, 2*threads, "/block?ms=20")
+		before := p.count("task")
+		var all sync.WaitGroup
+		for range clients {
+			all.Go(func() {
+				if err := exchange(p.dial(), get("/block?ms=50"), done); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		most := 0
+		ended := make(chan struct{})
+		go func() {
+			all.Wait()
+			close(ended)
+		}()
+		for running := true; running; {
+			select {
+			case <-ended:
+				running = false
+			case <-time.After(10 * time.Millisecond):
+				most = max(most, p.count("task"))
+			}
+		}
+		if most > before+threads+clients/4 {
+			t.Errorf("%s: %d threads before, %d while %d calls blocked; the pool may have %d", model, before, most, clients, threads)
+		}
+	}
+}
+
+// TestManyWaitsOnALoop: a thousand answers that are waited for at once take no thread each, and little memory.
+func TestManyWaitsOnALoop(t *testing.T) {
+	const conns = 1000
+	for _, model := range []string{"eventloop", "multiloop"} {
+		p := start(t, model, servers.HTTP)
+		_ = together(t, p, 10, "/wait?ms=10")
+		before := p.count("task")
+		memory := p.memory()
+		var open []net.Conn
+		for range conns {
+			c := p.dial()
+			if err := exchange(c, get("/plaintext")+get("/wait?ms=3000"), hello); err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, c)
+		}
+		if n := p.count("task"); n > before+conns/20 {
+			t.Errorf("%s: %d threads before and %d while %d answers are waited for", model, before, n, conns)
+		}
+		if grown := p.memory() - memory; grown > conns*32<<10 {
+			t.Errorf("%s: %d bytes for each answer that is waited for", model, grown/conns)
+		}
+		for _, c := range open {
+			if err := expect(c, done); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Close()
+		}
 	}
 }

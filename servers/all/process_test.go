@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -77,6 +79,17 @@ func (l *log) String() string {
 	return l.buf.String()
 }
 
+// count returns how many lines contain s.
+func (l *log) count(s string) int {
+	n := 0
+	for line := range strings.Lines(l.String()) {
+		if strings.Contains(line, s) {
+			n++
+		}
+	}
+	return n
+}
+
 // freePort returns a port that nobody listens on now. Somebody may a moment later: see start.
 func freePort(t *testing.T) string {
 	t.Helper()
@@ -118,8 +131,12 @@ func launch(t *testing.T, addr string, args ...string) *process {
 // start starts model on a free port and returns when it answers.
 func start(t *testing.T, model, protocol string, args ...string) *process {
 	t.Helper()
-	return startWhen(t, "answer", func(p *process) bool { return p.answers(protocol) },
-		append([]string{"--model", model, "--protocol", protocol}, args...)...)
+	args = append([]string{"--model", model, "--protocol", protocol}, args...)
+	if closesEach(model) && !slices.Contains(args, "--read-timeout") {
+		// A tenth of it is what a client may be silent in its turn, and a test may be slow.
+		args = append(args, "--read-timeout", (10 * patience).String())
+	}
+	return startWhen(t, "answer", func(p *process) bool { return p.answers(protocol) }, args...)
 }
 
 // startWhen starts a server on a free port, on another if somebody took it meanwhile, and returns when it is ready.
@@ -163,6 +180,19 @@ func (p *process) answers(protocol string) bool {
 	got := make([]byte, len(want))
 	_, err = io.ReadFull(c, got)
 	return err == nil && string(got) == want
+}
+
+// settle waits until all workers listen, where there are several: start returns when the first one answers, and what is
+// counted from then on would grow by itself.
+func (p *process) settle() {
+	p.t.Helper()
+	waitFor(p.t, "all workers to listen", func() bool {
+		want := 1
+		if strings.Contains(p.log.String(), "starting workers") {
+			want = runtime.NumCPU()
+		}
+		return p.log.count(`"listening"`) >= want
+	})
 }
 
 // signal signals the process the test has started, not its group.
@@ -262,6 +292,34 @@ func eachModel(t *testing.T, protocols []string, f func(t *testing.T, model, pro
 			t.Run(m.Name+"/"+protocol, func(t *testing.T) { f(t, m.Name, protocol) })
 		}
 	}
+}
+
+// eachKeeping is eachModel without the models that close each connection behind one answer.
+func eachKeeping(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
+	eachModel(t, protocols, func(t *testing.T, model, protocol string) {
+		if !closesEach(model) {
+			f(t, model, protocol)
+		}
+	})
+}
+
+func closesEach(model string) bool {
+	m, _ := Find(model)
+	return m.ClosesEach
+}
+
+// by is answer as model gives it: one that closes each connection says so in each answer.
+func by(model, answer string) string {
+	if !closesEach(model) || strings.Contains(answer, "\r\n"+closing+"\r\n") {
+		return answer
+	}
+	answer = strings.Replace(answer, "\r\n"+keepAlive+"\r\n", "\r\n", 1)
+	goingOn, rest := "", answer
+	if after, ok := strings.CutPrefix(answer, goOn); ok {
+		goingOn, rest = goOn, after
+	}
+	head, body, _ := strings.Cut(rest, "\r\n\r\n")
+	return goingOn + head + "\r\n" + closing + "\r\n\r\n" + body
 }
 
 var onlyHTTP = []string{servers.HTTP}

@@ -9,7 +9,8 @@
 // is tried once before the goroutine is parked, so a request costs one failed read(2) more than on an event loop.
 //
 // What is shared: the process, its memory, its garbage collector and its cores. A slow handler holds up nobody as long
-// as a core is free; when all are busy, the runtime takes turns every 10 ms.
+// as a core is free; when all are busy, the runtime takes turns every 10 ms. A handler that waits parks its goroutine, which
+// costs a timer; one that makes a blocking system call takes its thread with it, and the runtime starts another thread.
 //
 // What it costs: a goroutine with its stack, a read buffer and the netpoller's bookkeeping, about 10 KB for an idle
 // connection. GOMAXPROCS stays as it is, one per core, because a parked goroutine needs no thread.
@@ -21,13 +22,10 @@ package goroutine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
@@ -39,6 +37,7 @@ import (
 var Model = servers.Model{
 	Name:  "goroutine",
 	Doc:   "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
+	GIL:   true,
 	Serve: Serve,
 }
 
@@ -49,6 +48,8 @@ const (
 
 	// reserve is what a process needs besides its connections: standard streams, listener, netpoller, and some to spare.
 	reserve = 64
+
+	afterCut = 200 * time.Millisecond // for connections to see that they have been cut off
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -71,16 +72,14 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		wire: wire.New(cfg),
 		gate: admit.Gate{Max: limit, Log: cfg.Log},
 		open: make(map[*conn]struct{}),
+		cut:  make(chan struct{}),
 	}
 	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
 	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
 	cfg.Listening(limit)
 
-	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(longAgo) })
-	defer stop()
-	err = s.accept(ctx, ln)
-	_ = ln.Close()
-	s.drain(ctx)
+	err = listen.Accept(ctx, ln, cfg.DrainTimeout/2, cfg.Log, s.start)
+	s.drain()
 	return err
 }
 
@@ -96,10 +95,15 @@ type server struct {
 	mu      sync.Mutex
 	open    map[*conn]struct{}
 	drainBy time.Time // until when a connection without a request may stay; set with mu held, before wire.Drain
+
+	cut chan struct{} // closed when the drain timeout is over
 }
+
+var _ wire.Blocker = (*conn)(nil)
 
 type conn struct {
 	*net.TCPConn
+	s       *server
 	state   wire.Conn
 	buf     []byte
 	current uint32    // state.Started() of the request that has begun to arrive
@@ -107,61 +111,12 @@ type conn struct {
 	writeBy time.Time
 }
 
-// longAgo is a deadline that wakes whoever waits.
-var longAgo = time.Unix(1, 0)
-
-// accept returns nil once ctx is done and the queue is empty.
-func (s *server) accept(ctx context.Context, ln *net.TCPListener) error {
-	leaving := listen.Emptying{Limit: s.cfg.DrainTimeout / 2}
-	short := false // of descriptors or memory
-	for {
-		if ctx.Err() != nil {
-			// The deadline that woke us has accept fail without a look at the queue.
-			if !more(ln, &leaving) {
-				return nil
-			}
-			_ = ln.SetDeadline(time.Now().Add(time.Second))
-		}
-		c, err := ln.AcceptTCP()
-		switch {
-		case err == nil:
-			short = false
-			s.start(c)
-		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
-		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM):
-			// The system is short of something; connections that end will give it back.
-			if !short {
-				short = true
-				s.cfg.Log.Warn().Err(err).Int("open", s.gate.Open()).Msg("cannot accept for now")
-			}
-			select {
-			case <-time.After(10 * time.Millisecond):
-			case <-ctx.Done():
-				return nil
-			}
-		default:
-			return fmt.Errorf("accept on %s: %w", s.cfg.Addr, err)
-		}
-	}
-}
-
-// more waits for a connection in the queue of ln, which is going to be closed.
-func more(ln *net.TCPListener, leaving *listen.Emptying) (more bool) {
-	raw, err := ln.SyscallConn()
-	if err != nil {
-		return false
-	}
-	err = raw.Control(func(fd uintptr) { more = leaving.More(int(fd)) })
-	return err == nil && more
-}
-
 func (s *server) start(tc *net.TCPConn) {
 	if !s.gate.Enter() {
-		_ = tc.SetLinger(0) // a reset, which the peer sees at once
-		_ = tc.Close()
+		listen.Refuse(tc)
 		return
 	}
-	c := &conn{TCPConn: tc}
+	c := &conn{TCPConn: tc, s: s}
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
@@ -199,8 +154,7 @@ func (s *server) serve(c *conn) {
 			return
 		}
 		reply := s.reply.Get().(*[]byte)
-		out, next := s.wire.Feed(&c.state, in[:n], (*reply)[:0])
-		ok := len(out) == 0 || s.write(c, out)
+		out, next, ok := s.wire.Exchange(&c.state, c, in[:n], (*reply)[:0])
 		if cap(out) <= keepReply && s.cfg.Protocol == servers.HTTP {
 			*reply = out[:0]
 		}
@@ -263,10 +217,20 @@ func (s *server) setReadDeadline(c *conn, t time.Time) {
 	_ = c.SetReadDeadline(t)
 }
 
-// write writes all of out. A peer that takes nothing for the write timeout ends it.
-func (s *server) write(c *conn, out []byte) bool {
+// Wait parks the goroutine, as time.Sleep does, until d is over or the server has no more time.
+func (c *conn) Wait(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.s.cut:
+	}
+}
+
+// Send writes all of out. A peer that takes nothing for the write timeout ends it.
+func (c *conn) Send(out []byte) bool {
 	for len(out) > 0 {
-		if by, late := deadline(time.Now(), c.writeBy, s.cfg.WriteTimeout); late {
+		if by, late := deadline(time.Now(), c.writeBy, c.s.cfg.WriteTimeout); late {
 			c.writeBy = by
 			_ = c.SetWriteDeadline(by)
 		}
@@ -298,7 +262,7 @@ func (s *server) linger(c *conn) {
 }
 
 // drain returns when the last connection has ended, at the latest when the drain timeout is over.
-func (s *server) drain(ctx context.Context) {
+func (s *server) drain() {
 	now := time.Now()
 	s.mu.Lock()
 	s.drainBy = now.Add(servers.DrainGrace)
@@ -329,5 +293,10 @@ func (s *server) drain(ctx context.Context) {
 		_ = c.Close()
 	}
 	s.mu.Unlock()
-	<-done
+	close(s.cut)
+	// They end at once, but for those that a system call blocks: the end of the process ends them.
+	select {
+	case <-done:
+	case <-time.After(afterCut):
+	}
 }

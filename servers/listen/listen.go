@@ -14,8 +14,16 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// TCP listens on cfg.Addr, together with other processes if cfg.SharePort says so.
+// TCP listens on cfg.Addr, together with other processes if cfg.SharePort says so. If there is a cfg.Listener, it listens
+// on that socket, with a descriptor of its own.
 func TCP(cfg servers.Config) (*net.TCPListener, error) {
+	if cfg.Listener != nil {
+		ln, err := net.FileListener(cfg.Listener)
+		if err != nil {
+			return nil, err
+		}
+		return ln.(*net.TCPListener), nil
+	}
 	var lc net.ListenConfig
 	// Go listens with multipath TCP where there is it. That is another kind of socket, from which accepted ones do not
 	// inherit what is set on the listener, and none of the other servers uses it.

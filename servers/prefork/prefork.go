@@ -1,21 +1,25 @@
-// Package prefork is the model of the classic Unix server: a fixed number of worker processes.
+// Package prefork is the model of the classic Unix server: a fixed number of worker processes, with any of the other models
+// inside: goroutines (prefork), threads (prefork-thread), an event loop (prefork-eventloop), or one connection at a time
+// (prefork-sequential).
 //
 // How a connection is waited for: each worker has a listening socket of its own on the same port (SO_REUSEPORT), and the
-// kernel deals new connections out by a hash of their addresses. Inside, each worker is a goroutine server (package
-// goroutine) with GOMAXPROCS 1: one core's worth of it.
+// kernel deals new connections out by a hash of their addresses. Inside, each worker waits as its model does; the goroutine
+// server has GOMAXPROCS 1: one core's worth of it. The workers of prefork-sequential share one socket and one queue instead,
+// from which each takes its next connection when it is free; a new connection wakes all that are free, and one gets it.
 //
-// Who schedules: the kernel schedules the processes, and Go's runtime the connections within one. A connection stays with
+// Who schedules: the kernel schedules the processes, and the model inside the connections of one. A connection stays with
 // its worker, however busy that is and however idle the others: ten connections on eight workers leave about two of them
 // without any, while thousands spread evenly.
 //
 // What is shared: nothing but the port. Each worker has its own memory and its own garbage collector, so no core waits for
 // another one's lock or cache line, and a worker that crashes takes only its own connections with it.
 //
-// What it costs: a Go runtime for each worker (some megabytes), a connection costs what it costs in package goroutine,
+// What it costs: a Go runtime for each worker (some megabytes), a connection costs what it costs in the model inside,
 // and state cannot be shared between requests without leaving the process.
 //
-// When to use it: where one process does not scale over the cores, or must not be the only one. It is *not* the process
-// for each connection that a fork-and-forget server has.
+// When to use it: where one process does not scale over the cores, or must not be the only one: over an event loop, which
+// uses one core, or over any model to lose only a part of the clients to a crash. It is *not* the process for each
+// connection that a fork-and-forget server has (package process).
 //
 // The master holds no connection. It is fasthttp's prefork, which starts the workers and starts them again when they die;
 // this package adds what that leaves open: it stops the workers when it is stopped, delays a worker that keeps dying,
@@ -40,15 +44,53 @@ import (
 	fasthttp "github.com/valyala/fasthttp/prefork"
 
 	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/eventloop"
 	"github.com/tierbench/tierbench/servers/goroutine"
 	"github.com/tierbench/tierbench/servers/listen"
+	"github.com/tierbench/tierbench/servers/sequential"
+	"github.com/tierbench/tierbench/servers/thread"
 )
 
-// Model is a worker process per core.
-var Model = servers.Model{
-	Name:  "prefork",
-	Doc:   "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
-	Serve: Serve,
+// The mixes: processes over each of the other models.
+var (
+	// Model is a worker process per core, with goroutines inside.
+	Model = servers.Model{
+		Name: "prefork",
+		Doc:  "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
+		GIL:  true,
+		// A worker is one core's worth of server.
+		Serve: mix{serve: goroutine.Serve, processors: 1}.Serve,
+	}
+	// OverThread has the threads of a worker spread over all cores, as the kernel pleases.
+	OverThread = servers.Model{
+		Name:  "prefork-thread",
+		Doc:   "a worker process per core, each with its own SO_REUSEPORT socket and memory; a kernel thread per connection inside",
+		GIL:   true,
+		Serve: mix{serve: thread.Serve}.Serve,
+	}
+	// OverEventLoop is how servers on event loops use all cores.
+	OverEventLoop = servers.Model{
+		Name:     "prefork-eventloop",
+		Doc:      "a worker process per core, each with its own SO_REUSEPORT socket and memory; one event loop inside, by gnet",
+		Offloads: eventloop.Model.Offloads,
+		Serve:    mix{serve: eventloop.Model.Serve}.Serve,
+	}
+	// OverSequential is the classic pool. Its workers share one listening socket: whoever is free takes the next connection.
+	// Dealt out by a hash, connections would wait for a worker that is busy while another has nothing to do.
+	OverSequential = servers.Model{
+		Name:       "prefork-sequential",
+		Doc:        "a worker process per core, which share a listening socket; each serves one connection at a time and closes it",
+		GIL:        true,
+		ClosesEach: true,
+		Serve:      mix{serve: sequential.Serve, sharedSocket: true}.Serve,
+	}
+)
+
+// A mix is what the workers do.
+type mix struct {
+	serve        func(context.Context, servers.Config) error
+	processors   int  // GOMAXPROCS; 0: the model inside sets it
+	sharedSocket bool // one for all workers, instead of one each
 }
 
 const (
@@ -59,6 +101,8 @@ const (
 	// reportFD is where a worker finds the pipe on which it tells its master why it cannot listen: starting it again would
 	// not help.
 	reportFD = 3
+	// listenerFD is where it finds the listening socket, if there is one for all workers.
+	listenerFD = 4
 
 	// A worker process that lived for healthy is not one that keeps dying.
 	healthy    = 10 * time.Second
@@ -70,15 +114,15 @@ const (
 )
 
 // Serve is the master, and in a process that a master has started it is the worker.
-func Serve(ctx context.Context, cfg servers.Config) error {
+func (x mix) Serve(ctx context.Context, cfg servers.Config) error {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Check(); err != nil {
 		return err
 	}
 	if fasthttp.IsChild() {
-		return work(ctx, cfg)
+		return x.work(ctx, cfg)
 	}
-	return newMaster(cfg, &fasthttp.Prefork{
+	return newMaster(cfg, x, &fasthttp.Prefork{
 		Network:   "tcp",
 		Reuseport: true,
 		Logger:    libraryLog{cfg.Log, ctx},
@@ -89,7 +133,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 
 // work serves in a worker process. It does without the library, whose listener accepts nobody before the first byte
 // (TCP_DEFER_ACCEPT), unlike that of any other model.
-func work(ctx context.Context, cfg servers.Config) error {
+func (x mix) work(ctx context.Context, cfg servers.Config) error {
 	report := os.NewFile(reportFD, "report")
 	defer func() { _ = report.Close() }()
 	exitWithMaster()
@@ -100,11 +144,17 @@ func work(ctx context.Context, cfg servers.Config) error {
 			return nil
 		}
 	}
-	runtime.GOMAXPROCS(1) // a worker is one core's worth of server
+	if x.processors > 0 {
+		runtime.GOMAXPROCS(x.processors)
+	}
 	cfg.SharePort = true
+	if x.sharedSocket {
+		cfg.Listener = os.NewFile(listenerFD, "listener")
+		defer func() { _ = cfg.Listener.Close() }()
+	}
 	listens := false
 	cfg.Ready = func() { listens = true }
-	err := goroutine.Serve(ctx, cfg)
+	err := x.serve(ctx, cfg)
 	if err != nil && !listens {
 		err = fmt.Errorf("worker cannot listen on %s: %w", cfg.Addr, err)
 		_, _ = fmt.Fprintln(report, strings.ReplaceAll(err.Error(), "\n", " "))
@@ -115,20 +165,22 @@ func work(ctx context.Context, cfg servers.Config) error {
 // A master starts the workers and stops them.
 type master struct {
 	cfg     servers.Config
+	mix     mix
 	lib     *fasthttp.Prefork
 	workers int
 
 	mu       sync.Mutex
 	stopping bool
 	failure  error               // why, if not because it was asked to
+	socket   *os.File            // that all workers share; nil: each has its own
 	alive    map[int]*os.Process // by pid
 	restarts backoff
 }
 
 var errStopping = errors.New("stopping")
 
-func newMaster(cfg servers.Config, lib *fasthttp.Prefork) *master {
-	m := &master{cfg: cfg, lib: lib, workers: cfg.Workers, alive: make(map[int]*os.Process)}
+func newMaster(cfg servers.Config, x mix, lib *fasthttp.Prefork) *master {
+	m := &master{cfg: cfg, mix: x, lib: lib, workers: cfg.Workers, alive: make(map[int]*os.Process)}
 	if m.workers == 0 {
 		m.workers = runtime.NumCPU()
 	}
@@ -139,7 +191,7 @@ func newMaster(cfg servers.Config, lib *fasthttp.Prefork) *master {
 }
 
 func (m *master) run(ctx context.Context) error {
-	if err := listen.Exclusive(m.cfg.Addr); err != nil {
+	if err := m.bind(); err != nil {
 		return err
 	}
 
@@ -165,6 +217,20 @@ func (m *master) run(ctx context.Context) error {
 	return err
 }
 
+// bind opens the socket that all workers share, or sees to it that they will be alone on the port.
+func (m *master) bind() error {
+	if !m.mix.sharedSocket {
+		return listen.Exclusive(m.cfg.Addr)
+	}
+	ln, err := listen.TCP(m.cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = ln.Close() }() // the duplicate goes on listening
+	m.socket, err = ln.File()
+	return err
+}
+
 // stop asks all workers to drain; no new one is started. The library's loop sees it when the first of them ends.
 func (m *master) stop(failure error) {
 	m.mu.Lock()
@@ -174,6 +240,9 @@ func (m *master) stop(failure error) {
 	}
 	m.stopping = true
 	m.failure = failure
+	if m.socket != nil {
+		_ = m.socket.Close() // the port closes with the last worker, who leaves nobody behind in its queue
+	}
 	for _, p := range m.alive {
 		_ = p.Signal(syscall.SIGTERM)
 	}
@@ -199,6 +268,9 @@ func (m *master) start([]*os.File) (*exec.Cmd, error) {
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), childEnv, delayEnv+"="+delay.String())
 	cmd.ExtraFiles = []*os.File{w} // becomes reportFD
+	if m.socket != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, m.socket) // becomes listenerFD
+	}
 	setDeathSignal(cmd)
 	err = cmd.Start()
 	_ = w.Close()

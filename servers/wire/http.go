@@ -9,6 +9,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/tierbench/tierbench/servers/app"
+	"github.com/tierbench/tierbench/servers/faults"
 )
 
 const (
@@ -28,7 +29,6 @@ type scratch struct {
 	br   *bufio.Reader
 	req  app.Request
 	resp app.Response
-	text []byte // the body of an answer that is an error
 }
 
 func newScratch(headerBytes int) *scratch {
@@ -53,9 +53,10 @@ type request struct {
 
 const chunkedLength = -1
 
-// A partial is a request that has begun to arrive and has not ended.
+// A partial is a request that has begun to arrive and has not ended, or whose answer is waited for.
 type partial struct {
-	inBody bool
+	inBody  bool
+	waiting bool
 
 	head head
 	buf  []byte // the header block so far; then what path and query of req point to
@@ -64,6 +65,9 @@ type partial struct {
 	body   []byte
 	need   int // bytes of the body to come, when it has a Content-Length
 	chunks chunked
+
+	resp app.Response // while waiting; its request is req, without the names
+	rest []byte       // while waiting: what was read after the request
 }
 
 func (s *Server) getPartial(c *Conn) *partial {
@@ -86,7 +90,8 @@ func (s *Server) putPartial(p *partial) {
 	s.partials.Put(p)
 }
 
-func (s *Server) feedHTTP(c *Conn, in, out []byte) ([]byte, Next) {
+// feedHTTP answers in. owned says that in may be kept as it is.
+func (s *Server) feedHTTP(c *Conn, in, out []byte, owned bool) ([]byte, Next) {
 	for len(in) > 0 {
 		var status int
 		next := Keep
@@ -96,14 +101,18 @@ func (s *Server) feedHTTP(c *Conn, in, out []byte) ([]byte, Next) {
 			in, out, next, status = s.feedHead(c, in, out)
 		}
 		if status != 0 {
-			sc := s.small.Get().(*scratch)
 			r := request{status: status, close: true}
-			out, next = s.answer(sc, out, &r, nil, true)
-			s.small.Put(sc)
+			out, next = s.refuse(out, &r)
 		}
-		if next == Close {
-			s.Release(c)
+		switch next {
+		case Close:
+			s.done(c)
 			return out, Close
+		case Later:
+			if c.p.rest = in; !owned {
+				c.p.rest = append([]byte(nil), in...)
+			}
+			return out, Later
 		}
 	}
 	return out, Keep
@@ -144,6 +153,9 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	defer pool.Put(sc)
 
 	r, status := sc.parse(&h, block)
+	if s.faults && r.status == http.StatusNotFound {
+		r.serve, r.status, r.allow = faults.Lookup(sc.hdr.Method(), r.path)
+	}
 	if status == 0 && r.length > s.limits.BodyBytes {
 		status = http.StatusRequestEntityTooLarge
 	}
@@ -156,7 +168,7 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	if r.expect != expectNothing && r.status != http.StatusOK && r.length != 0 {
 		// The client may or may not send the body now: what follows cannot be told from it.
 		r.close = true
-		out, next = s.answer(sc, out, &r, nil, true)
+		out, next = s.refuse(out, &r)
 		return nil, out, next, 0
 	}
 
@@ -168,8 +180,7 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	if r.length >= 0 && len(in) >= r.length {
 		body := in[:r.length]
 		in = in[r.length:]
-		out, next = s.answer(sc, out, &r, body, len(in) == 0)
-		s.Release(c)
+		out, next = s.answer(c, sc, out, &r, body, len(in) == 0)
 		return in, out, next, 0
 	}
 
@@ -203,9 +214,8 @@ func (s *Server) feedBody(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 		}
 	}
 	sc := s.small.Get().(*scratch)
-	out, next = s.answer(sc, out, &p.req, p.body, len(in) == 0)
+	out, next = s.answer(c, sc, out, &p.req, p.body, len(in) == 0)
 	s.small.Put(sc)
-	s.Release(c)
 	return in, out, next, 0
 }
 
@@ -260,22 +270,48 @@ func splitTarget(target []byte) (path, query []byte) {
 	return path, query
 }
 
-// answer appends the answer to r. last says that nothing follows r in what was read: only then may a draining server
-// end the connection, or a request that it has read would go without an answer.
-func (s *Server) answer(sc *scratch, out []byte, r *request, body []byte, last bool) ([]byte, Next) {
+// answer appends the answer to r, or has it waited for, and ends the request. last says that nothing follows r in what
+// was read: only then may a draining server end the connection, or a request that it has read would go without an answer.
+func (s *Server) answer(c *Conn, sc *scratch, out []byte, r *request, body []byte, last bool) ([]byte, Next) {
 	resp := &sc.resp
 	*resp = app.Response{Status: r.status, ContentType: "text/plain"}
 	if r.status == http.StatusOK {
-		sc.req = app.Request{Path: r.path, Query: r.query, Body: body}
+		sc.req = app.Request{Path: r.path, Query: r.query, Body: body, Counter: s.counts(c), Yield: s.Yield}
 		r.serve(&sc.req, resp)
 		sc.req = app.Request{}
+		if resp.Delay.Kind != app.Nothing {
+			return out, s.later(c, r, resp)
+		}
 	}
+	out, next := s.render(out, r, resp, last)
+	resp.Body = nil
+	s.done(c)
+	return out, next
+}
 
+// later keeps what Resume needs to answer r.
+func (s *Server) later(c *Conn, r *request, resp *app.Response) Next {
+	kept := request{status: r.status, head: r.head, close: r.close, keepAlive: r.keepAlive}
+	s.done(c) // r is not used after this: it may be a part of what is given back
+	p := s.getPartial(c)
+	p.waiting = true
+	p.req, p.resp = kept, *resp
+	return Later
+}
+
+// refuse appends the answer to a request that nothing serves.
+func (s *Server) refuse(out []byte, r *request) ([]byte, Next) {
+	return s.render(out, r, &app.Response{Status: r.status, ContentType: "text/plain"}, true)
+}
+
+// render appends resp, the answer to r.
+func (s *Server) render(out []byte, r *request, resp *app.Response, last bool) ([]byte, Next) {
+	text := "" // the body of an answer that is an error, and has none
 	out = append(out, "HTTP/1.1 "...)
 	if resp.Status == http.StatusOK {
 		out = append(out, "200 OK\r\nServer: tierbench\r\n"...)
 	} else {
-		text := http.StatusText(resp.Status)
+		text = http.StatusText(resp.Status)
 		out = strconv.AppendInt(out, int64(resp.Status), 10)
 		out = append(out, ' ')
 		out = append(out, text...)
@@ -285,18 +321,17 @@ func (s *Server) answer(sc *scratch, out []byte, r *request, body []byte, last b
 			out = append(out, r.allow...)
 			out = append(out, "\r\n"...)
 		}
-		if resp.Body == nil {
-			sc.text = append(sc.text[:0], text...)
-			resp.Body = sc.text
+		if resp.Body != nil {
+			text = ""
 		}
 	}
 	out = append(out, "Content-Type: "...)
 	out = append(out, resp.ContentType...)
 	out = append(out, "\r\nContent-Length: "...)
-	out = strconv.AppendInt(out, int64(len(resp.Body)), 10)
+	out = strconv.AppendInt(out, int64(len(resp.Body)+len(text)), 10)
 	next := Keep
 	switch {
-	case r.close || last && s.draining.Load():
+	case r.close || resp.Close || s.closeEach || last && s.draining.Load():
 		next = Close
 		out = append(out, "\r\nConnection: close\r\n\r\n"...)
 	case r.keepAlive:
@@ -305,8 +340,7 @@ func (s *Server) answer(sc *scratch, out []byte, r *request, body []byte, last b
 		out = append(out, "\r\n\r\n"...)
 	}
 	if !r.head {
-		out = append(out, resp.Body...)
+		out = append(append(out, resp.Body...), text...)
 	}
-	resp.Body = nil
 	return out, next
 }

@@ -13,8 +13,11 @@ package wire
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/app"
+	"github.com/tierbench/tierbench/servers/gil"
 )
 
 // Next is what a model has to do once it has written a reply.
@@ -23,13 +26,22 @@ type Next uint8
 const (
 	Keep  Next = iota // go on reading
 	Close             // read no more requests: half-close, discard for a while, close
+	Later             // read nothing, let Conn.Delay pass, then call Resume
 )
 
 // A Server answers the connections of one process. Its methods may be called by many goroutines at once.
 type Server struct {
-	http     bool
-	limits   servers.Limits
-	draining atomic.Bool
+	// Yield is given to every request, if not nil (see app.Request). It is set before the first connection.
+	Yield func()
+
+	http      bool
+	closeEach bool
+	faults    bool
+	limits    servers.Limits
+	draining  atomic.Bool
+	gil       *gil.Lock // nil: there is none
+	counter   servers.Counter
+	cell      app.Counter // of all connections; nil: each takes its own, or there is no counter
 
 	// Scratch memory is held only while a request is processed. Header blocks come in two sizes, so that a process
 	// with thousands of threads does not keep a buffer of the largest allowed header for each.
@@ -37,9 +49,34 @@ type Server struct {
 	partials     sync.Pool // of *partial
 }
 
-// New returns the protocol of cfg, which has been checked and has its defaults.
+// New returns the protocol of cfg, which has been checked and has its defaults, for a model whose connections have a
+// worker each: a thread, a goroutine.
 func New(cfg servers.Config) *Server {
-	s := &Server{http: cfg.Protocol == servers.HTTP, limits: cfg.Limits}
+	s := build(cfg)
+	if s.counter != nil && !s.counter.Divided() {
+		s.cell = s.counter.Cell()
+	}
+	return s
+}
+
+// NewLoop is New for an event loop: one worker that has all connections of the Server.
+func NewLoop(cfg servers.Config) *Server {
+	s := build(cfg)
+	if s.counter != nil {
+		s.cell = s.counter.Cell()
+	}
+	return s
+}
+
+func build(cfg servers.Config) *Server {
+	s := &Server{
+		http: cfg.Protocol == servers.HTTP, closeEach: cfg.CloseEach, faults: cfg.Faults,
+		limits: cfg.Limits, counter: cfg.Counter,
+	}
+	if cfg.GIL > 0 {
+		s.gil = gil.New(cfg.GIL)
+		s.Yield = s.gil.Checkpoint
+	}
 	s.small.New = func() any { return newScratch(min(smallHeader, cfg.Limits.HeaderBytes)) }
 	s.large.New = func() any { return newScratch(cfg.Limits.HeaderBytes) }
 	s.partials.New = func() any { return new(partial) }
@@ -53,15 +90,22 @@ func (s *Server) Drain() { s.draining.Store(true) }
 func (s *Server) Draining() bool { return s.draining.Load() }
 
 // A Conn is the state of one connection between two calls of Feed. The zero value is a new connection, and a
-// connection without an unfinished request is a zero value but for a counter: a model may throw it away and start
+// connection without an unfinished request is a zero value but for a counter: an event loop may throw it away and start
 // from zero again, so that an idle connection costs nothing.
 type Conn struct {
 	p       *partial
+	cell    servers.Cell // of this connection's worker, where each has its own
 	started uint32
 }
 
 // Partial reports whether a request has begun to arrive and has not ended: the read timeout holds, not the idle one.
-func (c *Conn) Partial() bool { return c.p != nil }
+func (c *Conn) Partial() bool { return c.p != nil && !c.p.waiting }
+
+// Waiting reports whether an answer is waited for: the last Feed or Resume returned Later.
+func (c *Conn) Waiting() bool { return c.p != nil && c.p.waiting }
+
+// Delay is what has to happen before Resume. It counts from the return of Feed or Resume with Later.
+func (c *Conn) Delay() app.Delay { return c.p.resp.Delay }
 
 // Started counts the requests that were left unfinished at the end of a Feed. While it is the same, so is the request.
 func (c *Conn) Started() uint32 { return c.started }
@@ -69,20 +113,109 @@ func (c *Conn) Started() uint32 { return c.started }
 // Feed takes all of in, which is not empty, and returns the answers to the requests that it completes, appended to out,
 // so that pipelined requests take one write. The reply may be a part of in itself (echo copies nothing); Feed keeps
 // no reference to in, out or reply. After Close, c must be fed no more.
+//
+// After Later, reply has the answers before the one that is waited for, and c keeps a copy of what follows that request.
+// Fed while it waits, c keeps what comes too: how much that may be is up to who feeds it (see Kept).
+//
+// The interpreter lock, if there is one, is held while Feed works, and not while the answer is waited for.
 func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
-	if s.http {
-		return s.feedHTTP(c, in, out)
+	if s.gil != nil {
+		// All of this is what an interpreted program does between two system calls.
+		s.gil.Lock(c)
+		defer s.gil.Unlock()
 	}
-	if s.draining.Load() {
+	switch {
+	case s.http && c.Waiting():
+		c.p.rest = append(c.p.rest, in...)
+		return out, Later
+	case s.http:
+		return s.feedHTTP(c, in, out, false)
+	case s.closeEach || s.draining.Load():
 		return in, Close
 	}
 	return in, Keep
 }
 
-// Release gives back what an unfinished request of c holds, when the connection has ended.
+// Resume is called when the Delay has passed. It appends the answer that was waited for to out, and goes on with the
+// input that was kept, as Feed would.
+func (s *Server) Resume(c *Conn, out []byte) (reply []byte, next Next) {
+	p := c.p
+	if s.gil != nil {
+		s.gil.Lock(c)
+		defer s.gil.Unlock()
+	}
+	rest := p.rest
+	p.rest, p.waiting = nil, false
+	out, next = s.render(out, &p.req, &p.resp, len(rest) == 0)
+	s.done(c)
+	if next == Close {
+		return out, Close
+	}
+	return s.feedHTTP(c, rest, out, true)
+}
+
+// Kept is how many bytes of input c keeps while it waits.
+func (c *Conn) Kept() int {
+	if c.p == nil {
+		return 0
+	}
+	return len(c.p.rest)
+}
+
+// Release gives back what c holds, when the connection has ended.
 func (s *Server) Release(c *Conn) {
+	s.done(c)
+	if c.cell != nil {
+		c.cell.Release()
+		c.cell = nil
+	}
+}
+
+// done gives back what the unfinished request of c holds.
+func (s *Server) done(c *Conn) {
 	if c.p != nil {
 		s.putPartial(c.p)
 		c.p = nil
+	}
+}
+
+// counts returns what a request of c counts with.
+func (s *Server) counts(c *Conn) app.Counter {
+	switch {
+	case s.cell != nil:
+		return s.cell
+	case s.counter == nil:
+		return nil
+	case c.cell == nil:
+		c.cell = s.counter.Cell()
+	}
+	return c.cell
+}
+
+// A Blocker is a connection whose worker may block for it.
+type Blocker interface {
+	Send(reply []byte) bool // writes all of it; false: the connection is lost
+	Wait(time.Duration)     // for app.Wait, as the model waits
+}
+
+// Exchange is what a worker that may block does with what it has read: it feeds in, sends what comes of it, and lets every
+// Delay pass. The buffer that is returned may be given as out again. next is Keep or Close; ok is false when the
+// connection is lost.
+func (s *Server) Exchange(c *Conn, b Blocker, in, out []byte) (buf []byte, next Next, ok bool) {
+	reply, next := s.Feed(c, in, out)
+	for {
+		if len(reply) > 0 && !b.Send(reply) {
+			return reply, next, false
+		}
+		if next != Later {
+			return reply, next, true
+		}
+		switch d := c.Delay(); d.Kind {
+		case app.Block:
+			app.BlockThread(d.Time)
+		default:
+			b.Wait(d.Time)
+		}
+		reply, next = s.Resume(c, reply[:0])
 	}
 }

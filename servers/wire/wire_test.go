@@ -7,10 +7,12 @@ import (
 	"net/http/httputil"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/app"
 )
 
 func newServer(protocol string, headerBytes, bodyBytes int) *Server {
@@ -30,6 +32,10 @@ func feedAll(s *Server, pieces ...[]byte) (out []byte, closed bool) {
 		}
 		reply, next := s.Feed(&c, p, nil)
 		out = append(out, reply...)
+		for next == Later {
+			reply, next = s.Resume(&c, nil)
+			out = append(out, reply...)
+		}
 		if next == Close {
 			return out, true
 		}
@@ -207,6 +213,8 @@ func FuzzFeed(f *testing.F) {
 		"GET /healthz HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: identity\r\nContent-Length: 1\r\n\r\nx",
 		"GET http://h/plaintext?q HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
 		"GET /plaintext HTTP/1.1\nHost: h\n\n",
+		"GET /wait?ms=1 HTTP/1.1\r\nHost: h\r\n\r\nGET /block?ms=1 HTTP/1.0\r\n\r\n",
+		"GET /wait?ms=1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhelloGET /wa",
 	} {
 		f.Add([]byte(seed), uint8(7), false)
 		f.Add([]byte(seed), uint8(1), true)
@@ -238,6 +246,12 @@ func FuzzFeed(f *testing.F) {
 		var c Conn
 		for _, p := range pieces {
 			_, next := s.Feed(&c, p, nil)
+			if next == Close {
+				break
+			}
+			for next == Later {
+				_, next = s.Resume(&c, nil)
+			}
 			if next == Close {
 				break
 			}
@@ -326,5 +340,203 @@ func TestFeedDoesNotAllocate(t *testing.T) {
 		_, _ = s.Feed(&c, in[100:], out)
 	}); n >= 1 && !raceEnabled {
 		t.Errorf("%v allocations a run, want 0", n)
+	}
+}
+
+// later is a request whose answer is waited for.
+func later(path string, ms int) string {
+	return fmt.Sprintf("GET /%s?ms=%d HTTP/1.1\r\nHost: h\r\n\r\n", path, ms)
+}
+
+const ping = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+
+func TestLater(t *testing.T) {
+	wait := func(ms int) app.Delay { return app.Delay{Kind: app.Wait, Time: time.Duration(ms) * time.Millisecond} }
+	block := func(ms int) app.Delay { return app.Delay{Kind: app.Block, Time: time.Duration(ms) * time.Millisecond} }
+	closing := strings.Replace(ok("done"), "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+	head, _, _ := strings.Cut(ok("done"), "done")
+	type step struct {
+		reply string
+		delay app.Delay // before the next step; none: the last
+	}
+	for _, test := range []struct {
+		reason, in string
+		steps      []step
+		next       Next
+	}{
+		{"alone", later("wait", 5), []step{{"", wait(5)}, {ok("done"), app.Delay{}}}, Keep},
+		{"blocking", later("block", 6), []step{{"", block(6)}, {ok("done"), app.Delay{}}}, Keep},
+		{"what is ready goes before it", ping + ping + later("wait", 5), []step{{ok("ok") + ok("ok"), wait(5)}, {ok("done"), app.Delay{}}}, Keep},
+		{"what follows waits", later("wait", 5) + ping + ping, []step{{"", wait(5)}, {ok("done") + ok("ok") + ok("ok"), app.Delay{}}}, Keep},
+		{"one after the other", later("wait", 5) + later("block", 6) + ping + later("wait", 7),
+			[]step{{"", wait(5)}, {ok("done"), block(6)}, {ok("done") + ok("ok"), wait(7)}, {ok("done"), app.Delay{}}}, Keep},
+		{"with a body, which is read over", "GET /wait?ms=5 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc" + ping,
+			[]step{{"", wait(5)}, {ok("done") + ok("ok"), app.Delay{}}}, Keep},
+		{"HEAD waits too", "HEAD /wait?ms=5 HTTP/1.1\r\nHost: h\r\n\r\n", []step{{"", wait(5)}, {head, app.Delay{}}}, Keep},
+		{"the client's last", "GET /wait?ms=5 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n" + ping, []step{{"", wait(5)}, {closing, app.Delay{}}}, Close},
+		{"nothing to wait for", later("wait", 0) + ping, []step{{ok("done") + ok("ok"), app.Delay{}}}, Keep},
+	} {
+		for name, pieces := range map[string][][]byte{"whole": {[]byte(test.in)}, "bytewise": bytewise([]byte(test.in))} {
+			s := newServer(servers.HTTP, 1024, 1024)
+			var c Conn
+			var steps []step
+			var next Next
+			took := ""
+			for _, p := range pieces {
+				var reply []byte
+				reply, next = s.Feed(&c, p, nil)
+				if took += string(reply); next == Close {
+					break
+				}
+				if (next == Later) != c.Waiting() || c.Waiting() && c.Partial() {
+					t.Fatalf("%s, %s: next %d, waiting %v, partial %v", test.reason, name, next, c.Waiting(), c.Partial())
+				}
+			}
+			for next == Later {
+				steps = append(steps, step{took, c.Delay()})
+				var reply []byte
+				reply, next = s.Resume(&c, nil)
+				took = string(reply)
+			}
+			steps = append(steps, step{reply: took})
+			if diff := cmp.Diff(test.steps, steps, cmp.AllowUnexported(step{})); diff != "" || next != test.next {
+				t.Errorf("%s, %s: next %d, want %d; steps (-want +got):\n%s", test.reason, name, next, test.next, diff)
+			}
+			if c.Partial() || c.Waiting() || c.Kept() > 0 {
+				t.Errorf("%s, %s: something is kept", test.reason, name)
+			}
+		}
+	}
+}
+
+// The end of the connection is decided when the answer is sent, not when it is asked for.
+func TestLaterWhileDraining(t *testing.T) {
+	closing := func(body string) string {
+		return strings.Replace(ok(body), "\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1)
+	}
+	for _, test := range []struct {
+		reason, in, want string
+		next             Next
+	}{
+		{"the last answer", later("wait", 5), closing("done"), Close},
+		{"requests that have been read are all answered", later("wait", 5) + ping, ok("done") + closing("ok"), Close},
+		{"so is one that has been read in part, once it is whole", later("wait", 5) + ping[:9], ok("done"), Keep},
+	} {
+		s := newServer(servers.HTTP, 1024, 1024)
+		var c Conn
+		if _, next := s.Feed(&c, []byte(test.in), nil); next != Later {
+			t.Fatalf("%s: next %d, want Later", test.reason, next)
+		}
+		s.Drain()
+		out, next := s.Resume(&c, nil)
+		if diff := cmp.Diff(test.want, string(out)); diff != "" || next != test.next {
+			t.Errorf("%s: next %d, want %d; answers (-want +got):\n%s", test.reason, next, test.next, diff)
+		}
+	}
+}
+
+// A connection may end while an answer is waited for.
+func TestReleaseWhileWaiting(t *testing.T) {
+	s := newServer(servers.HTTP, 1024, 1024)
+	var c Conn
+	_, _ = s.Feed(&c, []byte(later("wait", 5)+ping), nil)
+	if got, want := c.Kept(), len(ping); got != want {
+		t.Errorf("%d bytes are kept, want %d", got, want)
+	}
+	s.Release(&c)
+	if c != (Conn{started: c.started}) {
+		t.Errorf("%+v holds something", c)
+	}
+}
+
+// tape is a Blocker that notes what is asked of it.
+type tape struct {
+	strings.Builder
+	lostAfter int // sends
+}
+
+func (t *tape) Send(b []byte) bool {
+	t.WriteString("send " + string(b) + "\n")
+	t.lostAfter--
+	return t.lostAfter != 0
+}
+
+func (t *tape) Wait(d time.Duration) { fmt.Fprintln(t, "wait", d) }
+
+func TestExchange(t *testing.T) {
+	s := newServer(servers.HTTP, 1024, 1024)
+	in := []byte(ping + later("wait", 5) + later("wait", 0) + later("block", 1) + ping)
+	want := "send " + ok("ok") + "\nwait 5ms\nsend " + ok("done") + ok("done") + "\nsend " + ok("done") + ok("ok") + "\n"
+	var c Conn
+	var b tape
+	if _, next, ok := s.Exchange(&c, &b, in, nil); next != Keep || !ok {
+		t.Errorf("next %d, ok %v; want Keep and true", next, ok)
+	}
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error("(-want +got)", diff)
+	}
+	b = tape{lostAfter: 2}
+	if _, _, ok := s.Exchange(&c, &b, in, nil); ok {
+		t.Error("a lost connection goes on")
+	}
+	if diff := cmp.Diff(want[:strings.LastIndex(want, "send")], b.String()); diff != "" {
+		t.Error("after the second send the connection is lost (-want +got)", diff)
+	}
+}
+
+// divided is a counter whose workers have cells of their own.
+type divided struct{ cells []*cell }
+
+func (d *divided) Divided() bool { return true }
+func (d *divided) Cell() servers.Cell {
+	c := &cell{all: d}
+	d.cells = append(d.cells, c)
+	return c
+}
+
+type cell struct {
+	all      *divided
+	n        int64
+	released bool
+}
+
+func (c *cell) Add() error { c.n++; return nil }
+func (c *cell) Release()   { c.released = true }
+func (c *cell) Value() (n int64, err error) {
+	for _, other := range c.all.cells {
+		n += other.n
+	}
+	return n, nil
+}
+
+func TestCells(t *testing.T) {
+	post := []byte("POST /counter HTTP/1.1\r\nHost: h\r\n\r\n")
+	for _, test := range []struct {
+		reason string
+		make   func(servers.Config) *Server
+		cells  int
+	}{
+		{"each connection is a worker and has its own", New, 3},
+		{"a loop is a worker, which has one", NewLoop, 1},
+	} {
+		d := new(divided)
+		s := test.make(servers.Config{Protocol: servers.HTTP, Limits: servers.Limits{HeaderBytes: 1024, BodyBytes: 1024}, Counter: d})
+		conns := make([]Conn, 3)
+		for range 2 {
+			for i := range conns {
+				_, _ = s.Feed(&conns[i], post, nil)
+			}
+		}
+		if len(d.cells) != test.cells {
+			t.Errorf("%s: %d cells, want %d", test.reason, len(d.cells), test.cells)
+		}
+		for i := range conns {
+			s.Release(&conns[i])
+		}
+		for i, c := range d.cells {
+			if own := test.cells > 1; c.released != own || own && c.n != 2 {
+				t.Errorf("%s: cell %d: %d, released %v", test.reason, i, c.n, c.released)
+			}
+		}
 	}
 }

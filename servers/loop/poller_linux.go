@@ -1,4 +1,4 @@
-package eventloop
+package loop
 
 import (
 	"bufio"
@@ -22,17 +22,25 @@ type poller struct {
 	fd int // gnet's epoll, -1: not found
 }
 
-// find looks for the epoll that watches the connection conn.
+// find looks for the epoll that watches the connection conn. Where the connection was handed over, Go's own may still watch
+// the same socket under another descriptor.
 func (p *poller) find(conn int) error {
-	ep, _, err := watcher(conn)
+	ep, _, err := watcher(conn, func(watched int) bool { return watched == conn })
 	p.fd = ep
 	return err
 }
 
 // writeOnly has the loop wait only until conn can be written. It reports whether it could.
-func (p *poller) writeOnly(conn int) bool {
-	return p.fd >= 0 && unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, conn,
-		&unix.EpollEvent{Events: unix.EPOLLOUT, Fd: int32(conn)}) == nil
+func (p *poller) writeOnly(conn int) bool { return p.set(conn, unix.EPOLLOUT) }
+
+// silence has the loop wait for nothing from conn but that it breaks. It reports whether it could.
+func (p *poller) silence(conn int) bool { return p.set(conn, 0) }
+
+// listen has the loop read from conn again.
+func (p *poller) listen(conn int) { p.set(conn, unix.EPOLLIN|unix.EPOLLPRI) }
+
+func (p *poller) set(conn int, events uint32) bool {
+	return p.fd >= 0 && unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, conn, &unix.EpollEvent{Events: events, Fd: int32(conn)}) == nil
 }
 
 // stopListening closes the port, unless connections wait in its accept queue: more. gnet itself would close it only after
@@ -43,7 +51,7 @@ func (p *poller) stopListening(engine gnet.Engine) (more bool, err error) {
 		return false, err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	ep, listener, err := watcher(fd)
+	ep, listener, err := watcher(fd, func(int) bool { return true })
 	if err != nil {
 		return false, err
 	}
@@ -58,8 +66,8 @@ func (p *poller) stopListening(engine gnet.Engine) (more bool, err error) {
 	return false, os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_RD))
 }
 
-// watcher finds the epoll of this process that watches the socket behind fd, and under which descriptor.
-func watcher(fd int) (epoll, watched int, err error) {
+// watcher finds the epoll of this process that watches the socket behind fd, under a descriptor that accept takes.
+func watcher(fd int, accept func(watched int) bool) (epoll, watched int, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return -1, -1, os.NewSyscallError("fstat", err)
@@ -79,7 +87,7 @@ func watcher(fd int) (epoll, watched int, err error) {
 		}
 		watched, found := watchedFD(bufio.NewScanner(f), st.Ino)
 		_ = f.Close()
-		if found {
+		if found && accept(watched) {
 			epoll, err := strconv.Atoi(e.Name())
 			return epoll, watched, err
 		}

@@ -1,4 +1,4 @@
-package thread
+package admit
 
 import (
 	"os"
@@ -41,8 +41,8 @@ func TestCgroupRoom(t *testing.T) {
 	}
 }
 
-func TestThreadLimitOfThisMachine(t *testing.T) {
-	n, by := threadLimit(0)
+func TestTasksOfThisMachine(t *testing.T) {
+	n, by := Tasks(0)
 	if n < 1 || by == "" {
 		t.Errorf("limit %d by %q", n, by)
 	}

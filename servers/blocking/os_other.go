@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package thread
+package blocking
 
 import (
 	"syscall"
@@ -24,10 +24,4 @@ func acceptBlocking(fd int) (int, error) {
 		return -1, err
 	}
 	return nfd, nil
-}
-
-// threadLimit: what the system lets a process start is not to be read in one place here, so the limit is what macOS
-// allows a task by default, less some for Go itself.
-func threadLimit(ours int) (n int, by string) {
-	return max(2048-ours, 1024), "the system's threads of a task"
 }

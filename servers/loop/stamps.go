@@ -1,4 +1,4 @@
-package eventloop
+package loop
 
 import "time"
 

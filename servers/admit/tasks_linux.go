@@ -1,4 +1,4 @@
-package thread
+package admit
 
 import (
 	"bufio"
@@ -10,17 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acceptBlocking accepts a connection as a blocking descriptor, whatever the listener is.
-func acceptBlocking(fd int) (int, error) {
-	nfd, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
-	return nfd, err
-}
+// taskSlack is left to the rest of the machine, which starts threads and processes too.
+const taskSlack = 256
 
-// threadSlack is left to the rest of the machine, which starts threads and processes too.
-const threadSlack = 256
-
-// threadLimit is how many more threads the system lets this process start after ours for Go itself, and what says so.
-func threadLimit(ours int) (n int, by string) {
+// Tasks is how many more threads or processes the system lets this process start after ours for its own use, and what says
+// so.
+func Tasks(ours int) (n int, by string) {
 	n = 1 << 30
 	lower := func(limit int, name string) {
 		if limit < n {
@@ -35,7 +30,7 @@ func threadLimit(ours int) (n int, by string) {
 		lower(v-running, "kernel.threads-max")
 	}
 	if v, ok := readInt("/proc/sys/vm/max_map_count"); ok {
-		lower(v/2-threadSlack, "vm.max_map_count") // a stack and its guard page, when C's library makes the threads
+		lower(v/2-taskSlack, "vm.max_map_count") // a stack and its guard page, when C's library makes the threads
 	}
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &l) == nil && l.Cur < 1<<30 {
@@ -44,7 +39,7 @@ func threadLimit(ours int) (n int, by string) {
 	if v, ok := cgroupRoom("/proc/self/cgroup", "/sys/fs/cgroup"); ok {
 		lower(v, "pids.max of the control group")
 	}
-	return max(n-ours-threadSlack, 1), by
+	return max(n-ours-taskSlack, 1), by
 }
 
 // runningThreads counts the threads of the machine, as the fourth field of /proc/loadavg does: 1/234.

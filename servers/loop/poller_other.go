@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package eventloop
+package loop
 
 import (
 	"errors"
@@ -19,6 +19,10 @@ func (*poller) find(int) error {
 }
 
 func (*poller) writeOnly(int) bool { return false }
+
+func (*poller) silence(int) bool { return false }
+
+func (*poller) listen(int) {}
 
 func (*poller) stopListening(gnet.Engine) (more bool, err error) {
 	return false, fmt.Errorf("find gnet's kqueue: %w", errors.ErrUnsupported)

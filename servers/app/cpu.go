@@ -1,0 +1,106 @@
+package app
+
+import (
+	"math"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxCPU = time.Second
+
+	// rateEnv hands the rate on to worker processes: they do the same work, and none of them spends its first
+	// milliseconds on finding out how much that is.
+	rateEnv = "TIERBENCH_CPU_STEPS_PER_US"
+
+	calibrationRounds = 8
+	calibrationRound  = time.Millisecond
+
+	// yieldEvery is how long a computation goes on between two calls of Yield. It is well below the shortest interval at
+	// which anybody wants a turn, and long enough to cost nothing.
+	yieldEvery = 50 // µs
+)
+
+// cpu computes for us microseconds of processor time: always the same number of steps, found by calibration, so that the
+// work is the same for every model, however often it is interrupted.
+var cpu = workload{path: "/cpu", method: "GET", serve: func(req *Request, resp *Response) {
+	us, ok := number(req.Query, "us", maxCPU.Microseconds())
+	if !ok {
+		badParameter(resp, "us", "microseconds", maxCPU.Microseconds())
+		return
+	}
+	Compute(us, req.Yield)
+	resp.Body = done
+}}
+
+// Compute uses about us microseconds of the processor. It calls yield, if not nil, every now and then.
+func Compute(us int64, yield func()) {
+	rate := Calibrate()
+	for us > 0 {
+		piece := min(us, yieldEvery)
+		steps(int(float64(piece) * rate))
+		if us -= piece; us > 0 && yield != nil {
+			yield()
+		}
+	}
+}
+
+// sink makes the result of steps one that somebody might look at, so that the compiler has to compute it.
+var sink atomic.Uint64
+
+// steps does n steps, each of which needs the result of the one before (a xorshift generator: it never comes to 0).
+func steps(n int) {
+	x := uint64(0x9E3779B97F4A7C15)
+	for range n {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+	}
+	if x == 0 {
+		sink.Add(1)
+	}
+}
+
+var calibrated struct {
+	once sync.Once
+	rate float64
+}
+
+// Calibrate returns how many steps take a microsecond. The first call in the first process of a server measures it, which
+// takes some ten milliseconds, by the processor time of its thread: what else runs on the machine does not count. Other
+// processes find the result in their environment.
+func Calibrate() float64 {
+	calibrated.once.Do(func() {
+		if v, err := strconv.ParseFloat(os.Getenv(rateEnv), 64); err == nil && v > 0 && !math.IsInf(v, 0) {
+			calibrated.rate = v
+			return
+		}
+		calibrated.rate = measureRate(threadTime)
+		_ = os.Setenv(rateEnv, strconv.FormatFloat(calibrated.rate, 'g', -1, 64))
+	})
+	return calibrated.rate
+}
+
+// measureRate times steps on one thread. The fastest of some rounds counts: caches, other hardware threads and a processor
+// that wakes up only ever make it slower.
+func measureRate(now func() time.Duration) (best float64) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	n := 1000
+	for rounds := 0; rounds < calibrationRounds; {
+		begin := now()
+		steps(n)
+		took := now() - begin
+		if took < calibrationRound {
+			n *= 2 // too short to be told from the cost of looking at the clock
+			continue
+		}
+		best = max(best, float64(n)/(float64(took.Nanoseconds())/1e3))
+		rounds++
+	}
+	return best
+}

@@ -1,0 +1,10 @@
+//go:build unix && !linux
+
+package app
+
+import (
+	"testing"
+	"time"
+)
+
+func threadUsage(*testing.T) time.Duration { return threadTime() }

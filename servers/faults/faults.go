@@ -1,0 +1,136 @@
+// Package faults is what a server must not have unless it is asked for: routes that harm the process which answers them,
+// to see how far the harm goes. One process for all clients loses all of them to one fault; that is what is measured.
+//
+//	GET /fault/panic              a panic that nothing recovers: Go ends the process
+//	GET /fault/recovered-panic    a panic that the handler's wrapper recovers: 500, and the connection ends
+//	GET /fault/fatal              an error of the runtime, which nothing can recover
+//	GET /fault/leak?mb=N          N MiB are taken, touched and never given back
+//	GET /fault/descriptors?ms=N   every descriptor that is left is taken, and given back after N ms
+package faults
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/tierbench/tierbench/servers/app"
+)
+
+const (
+	prefix = "/fault/"
+
+	maxLeakMB       = 1 << 20
+	maxDescriptorMS = 60_000
+)
+
+var done = []byte("done")
+
+// Lookup finds the handler of method at path. When there is none, status says why, as that of app.Lookup does.
+func Lookup(method, path []byte) (h app.Handler, status int, allow string) {
+	name, ok := bytes.CutPrefix(path, []byte(prefix))
+	if !ok {
+		return nil, http.StatusNotFound, ""
+	}
+	switch string(name) {
+	case "panic":
+		h = func(*app.Request, *app.Response) { panic("asked to, by " + prefix + "panic") }
+	case "recovered-panic":
+		h = recovering(func(*app.Request, *app.Response) { panic("asked to, by " + prefix + "recovered-panic") })
+	case "fatal":
+		h = fatal
+	case "leak":
+		h = leak
+	case "descriptors":
+		h = descriptors
+	default:
+		return nil, http.StatusNotFound, ""
+	}
+	// No HEAD: it would ask for the harm and not for the answer.
+	if string(method) != http.MethodGet {
+		return nil, http.StatusMethodNotAllowed, http.MethodGet
+	}
+	return h, http.StatusOK, ""
+}
+
+// recovering is the wrapper that servers put around handlers of which they do not know whether they panic.
+func recovering(h app.Handler) app.Handler {
+	return func(req *app.Request, resp *app.Response) {
+		defer func() {
+			if recover() != nil {
+				// What the handler has left behind is not known, so the connection goes too.
+				*resp = app.Response{Status: http.StatusInternalServerError, ContentType: "text/plain", Close: true}
+			}
+		}()
+		h(req, resp)
+	}
+}
+
+// fatal ends the process by an error that the runtime finds itself: no deferred function runs, none can recover.
+func fatal(*app.Request, *app.Response) {
+	var mu sync.Mutex
+	mu.Unlock() //nolint // the error is the point
+}
+
+// leaked is what nobody gives back.
+var leaked struct {
+	sync.Mutex
+	blocks [][]byte
+}
+
+func leak(req *app.Request, resp *app.Response) {
+	mb, ok := number(req, resp, "mb", 1, maxLeakMB)
+	if !ok {
+		return
+	}
+	page := os.Getpagesize()
+	// In blocks of a MiB: what is there is kept, if the process is stopped by a limit on the way.
+	for range mb {
+		block := make([]byte, 1<<20)
+		for i := 0; i < len(block); i += page {
+			block[i] = 1
+		}
+		leaked.Lock()
+		leaked.blocks = append(leaked.blocks, block)
+		leaked.Unlock()
+	}
+	resp.Body = done
+}
+
+func descriptors(req *app.Request, resp *app.Response) {
+	ms, ok := number(req, resp, "ms", 1, maxDescriptorMS)
+	if !ok {
+		return
+	}
+	first, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	var taken []int
+	for fd := first; err == nil; fd, err = unix.FcntlInt(uintptr(first), unix.F_DUPFD_CLOEXEC, 0) {
+		taken = append(taken, fd)
+	}
+	time.AfterFunc(time.Duration(ms)*time.Millisecond, func() {
+		for _, fd := range taken {
+			_ = unix.Close(fd)
+		}
+	})
+	resp.Body = done
+}
+
+// number reads a parameter of the query. If it is missing or wrong, the answer says what is allowed.
+func number(req *app.Request, resp *app.Response, name string, least, most int) (n int, ok bool) {
+	for pair := range bytes.SplitSeq(req.Query, []byte("&")) {
+		if value, has := bytes.CutPrefix(pair, []byte(name+"=")); has {
+			n, err := strconv.Atoi(string(value))
+			if err == nil && least <= n && n <= most {
+				return n, true
+			}
+		}
+	}
+	resp.Status = http.StatusBadRequest
+	resp.Body = fmt.Appendf(nil, "%s must be a whole number from %d to %d", name, least, most)
+	return 0, false
+}

@@ -1,0 +1,71 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
+)
+
+// longAgo is a deadline that wakes whoever waits.
+var longAgo = time.Unix(1, 0)
+
+// Accept gives each connection that comes to ln to start, until ctx is done and the queue is empty: then it closes ln and
+// returns nil. After ctx is done it goes on accepting for limit at most.
+func Accept(ctx context.Context, ln *net.TCPListener, limit time.Duration, log zerolog.Logger, start func(*net.TCPConn)) error {
+	defer func() { _ = ln.Close() }()
+	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(longAgo) })
+	defer stop()
+	leaving := Emptying{Limit: limit}
+	short := false // of descriptors or memory
+	for {
+		if ctx.Err() != nil {
+			// The deadline that woke us has accept fail without a look at the queue.
+			if !more(ln, &leaving) {
+				return nil
+			}
+			_ = ln.SetDeadline(time.Now().Add(time.Second))
+		}
+		c, err := ln.AcceptTCP()
+		switch {
+		case err == nil:
+			short = false
+			start(c)
+		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
+		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM):
+			// The system is short of something; connections that end will give it back.
+			if !short {
+				short = true
+				log.Warn().Err(err).Msg("cannot accept for now")
+			}
+			select {
+			case <-time.After(10 * time.Millisecond):
+			case <-ctx.Done():
+				return nil
+			}
+		default:
+			return fmt.Errorf("accept on %s: %w", ln.Addr(), err)
+		}
+	}
+}
+
+// more waits for a connection in the queue of ln, which is going to be closed.
+func more(ln *net.TCPListener, leaving *Emptying) (more bool) {
+	raw, err := ln.SyscallConn()
+	if err != nil {
+		return false
+	}
+	err = raw.Control(func(fd uintptr) { more = leaving.More(int(fd)) })
+	return err == nil && more
+}
+
+// Refuse closes c so that its peer sees a reset at once.
+func Refuse(c *net.TCPConn) {
+	_ = c.SetLinger(0)
+	_ = c.Close()
+}

@@ -1,0 +1,183 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/listen"
+)
+
+const (
+	// handing is how many connections are on their way from the acceptor to their loops at most: each has two descriptors
+	// until it has arrived.
+	handing = 128
+
+	manyReserve = reserve + handing
+)
+
+// Many listens on cfg.Addr and serves with n loops until ctx is done.
+//
+// One acceptor gives each connection to the loop that has the fewest, so that the loops differ by one at most while
+// connections come. The kernel's way, a listening socket for each loop (SO_REUSEPORT), deals them out by a hash: of ten
+// connections on two loops, one loop gets seven or more about every third time. gnet's own acceptor is no way either: it runs
+// ahead of the limit on connections, and ends the server when descriptors run out.
+func Many(ctx context.Context, cfg servers.Config, n int) error {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	ln, err := listen.TCP(cfg)
+	if err != nil {
+		return err
+	}
+	limit, err := admit.Limit(cfg.MaxConns, manyReserve+cfg.Offload)
+	if err != nil {
+		_ = ln.Close()
+		return err
+	}
+	m := &many{
+		cfg:     cfg,
+		gate:    admit.Gate{Max: limit, Log: cfg.Log},
+		handing: make(chan struct{}, handing),
+		ended:   make(chan struct{}),
+
+		draining: make(chan struct{}),
+	}
+	m.log = &libraryLog{Logger: cfg.Log, ended: sync.OnceFunc(func() { close(m.ended) })}
+	pool := newPool(cfg.Offload)
+	for range n {
+		if err := m.add(newLoop(cfg, &m.gate, pool)); err != nil {
+			_ = ln.Close()
+			m.stop()
+			return err
+		}
+	}
+	cfg.Listening(limit)
+
+	// A loop that ends by an error ends the server: its connections are lost, and nobody would serve new ones.
+	accepting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-m.ended:
+			cancel()
+		case <-accepting.Done():
+		}
+	}()
+	stop := context.AfterFunc(ctx, m.drain)
+	defer stop()
+	err = listen.Accept(accepting, ln, cfg.DrainTimeout/2, cfg.Log, m.place)
+	if ctx.Err() != nil {
+		<-m.draining
+		m.await()
+	}
+	m.stop()
+	if err == nil && ctx.Err() == nil {
+		err = fmt.Errorf("event loop ended: %s", m.log.cause())
+	}
+	return err
+}
+
+type many struct {
+	cfg     servers.Config
+	log     *libraryLog
+	gate    admit.Gate
+	loops   []*loop
+	clients []*gnet.Client
+	handing chan struct{} // holds one for each connection on its way to its loop
+	ended   chan struct{} // closed when a loop has ended by an error
+
+	draining chan struct{} // closed when the loops drain
+	begin    time.Time     // of that, set before
+}
+
+// add starts l. For gnet it is a client, which is a loop without a listener.
+func (m *many) add(l *loop) error {
+	client, err := gnet.NewClient(l,
+		gnet.WithNumEventLoop(1),
+		gnet.WithTicker(true),
+		gnet.WithTCPNoDelay(gnet.TCPDelay), // Go has set it when it accepted
+		gnet.WithLogger(m.log),
+	)
+	if err == nil {
+		err = client.Start()
+	}
+	if err != nil {
+		return fmt.Errorf("start an event loop: %w", err)
+	}
+	m.loops = append(m.loops, l)
+	m.clients = append(m.clients, client)
+	return nil
+}
+
+// place gives c to the loop with the fewest connections. Only one place is under way at a time.
+func (m *many) place(c *net.TCPConn) {
+	if !m.gate.Enter() {
+		listen.Refuse(c)
+		return
+	}
+	least := 0
+	for i, l := range m.loops {
+		if l.load.Load() < m.loops[least].load.Load() {
+			least = i
+		}
+	}
+	m.loops[least].load.Add(1)
+	m.handing <- struct{}{}
+	// A loop takes its time when a handler does: others need not wait for it.
+	go func() {
+		defer func() { <-m.handing }()
+		if _, err := m.clients[least].EnrollContext(c, nil); err != nil {
+			m.cfg.Log.Warn().Err(err).Msg("cannot give a connection to its loop")
+			m.loops[least].load.Add(-1)
+			m.gate.Leave()
+		}
+	}()
+}
+
+// drain has each loop end its connections.
+func (m *many) drain() {
+	m.begin = time.Now()
+	defer close(m.draining)
+	for _, l := range m.loops {
+		l.wire.Drain()
+	}
+}
+
+// await waits until the last connection has ended, at most until the drain timeout is over.
+func (m *many) await() {
+	for m.gate.Open() > 0 {
+		if time.Since(m.begin) > m.cfg.DrainTimeout {
+			m.cfg.Log.Warn().Int("open", m.gate.Open()).Msg("drain timeout: closing connections")
+			return
+		}
+		for _, l := range m.loops {
+			l.requestTick()
+		}
+		time.Sleep(drainEvery)
+	}
+}
+
+// stop ends the loops. One that a system call blocks does not see it: the end of the process ends it.
+func (m *many) stop() {
+	var all sync.WaitGroup
+	for _, c := range m.clients {
+		all.Go(func() { _ = c.Stop() })
+	}
+	done := make(chan struct{})
+	go func() {
+		all.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(afterCut):
+	}
+}

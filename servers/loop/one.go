@@ -1,0 +1,84 @@
+package loop
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/panjf2000/gnet/v2"
+
+	"github.com/tierbench/tierbench/servers"
+	"github.com/tierbench/tierbench/servers/admit"
+	"github.com/tierbench/tierbench/servers/listen"
+)
+
+// One listens on cfg.Addr and serves with one loop until ctx is done. The loop accepts its connections itself.
+//
+// gnet does that only with SO_REUSEPORT; otherwise a second thread accepts, ahead of the loop by as many connections as it
+// likes, and no limit could be kept. So the option is set, and listen.Exclusive sees to it that the port is ours.
+func One(ctx context.Context, cfg servers.Config) error {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Check(); err != nil {
+		return err
+	}
+	limit, err := admit.Limit(cfg.MaxConns, reserve+cfg.Offload)
+	if err != nil {
+		return err
+	}
+	if !cfg.SharePort {
+		if err := listen.Exclusive(cfg.Addr); err != nil {
+			return err
+		}
+	}
+	l := newLoop(cfg, &admit.Gate{Max: limit, Log: cfg.Log}, newPool(cfg.Offload))
+	l.accepts = true
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(oneProcessors(cfg)))
+	log := &libraryLog{Logger: cfg.Log}
+	drained := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		l.drain()
+		close(drained)
+	})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- gnet.Run(l, "tcp://"+cfg.Addr,
+			gnet.WithNumEventLoop(1),
+			gnet.WithTicker(true),
+			gnet.WithTCPNoDelay(gnet.TCPNoDelay),
+			gnet.WithReusePort(true),
+			gnet.WithReuseAddr(true), // a port in TIME_WAIT is free again, as Go's own listeners have it
+			gnet.WithLogger(log),
+		)
+	}()
+	select {
+	case err = <-ended:
+		if !stop() {
+			<-drained
+		}
+	case <-drained:
+		// A loop that a system call blocks does not see that it is to end: the end of the process ends it.
+		select {
+		case err = <-ended:
+		case <-time.After(afterCut):
+		}
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("listen on %s: %w", cfg.Addr, err)
+	case ctx.Err() == nil:
+		// gnet logs what ended it, and returns nil.
+		return fmt.Errorf("event loop ended: %s", log.cause())
+	}
+	return nil
+}
+
+// oneProcessors is GOMAXPROCS for one loop: one, for there is one thing to do. With more, each time the loop yields, Go wakes
+// another thread that looks for work, finds the loop, and carries it to another core. Threads that come back from the
+// pool's blocking calls are something else to do, and must not wait until Go takes the loop's processor away.
+func oneProcessors(cfg servers.Config) int {
+	if cfg.Offload > 0 {
+		return 2
+	}
+	return 1
+}
