@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -13,6 +14,22 @@ type Estimate struct {
 	Hi    float64 `json:"hi"`
 	// N is how many repeats it rests on. With one there is no interval.
 	N int `json:"n"`
+}
+
+// MarshalJSON writes null for an end that is not known or not there.
+func (e Estimate) MarshalJSON() ([]byte, error) {
+	number := func(v float64) *float64 {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		return &v
+	}
+	return json.Marshal(struct {
+		Value *float64 `json:"value"`
+		Lo    *float64 `json:"lo"`
+		Hi    *float64 `json:"hi"`
+		N     int      `json:"n"`
+	}{number(e.Value), number(e.Lo), number(e.Hi), e.N})
 }
 
 // Known tells an estimate that has an interval. Without one nothing can be

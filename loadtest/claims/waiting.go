@@ -1,0 +1,119 @@
+package claims
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// What T1 and I1 ask for, and their bounds.
+const (
+	waitWorkload = "wait-50ms"
+	gainShare    = 0.9
+	idleCPU      = 0.3
+	onOneCPU     = "server cpus 0"
+	illusionN    = 100
+)
+
+var waitTiers = []int{1, 10, 100, 1000}
+
+var waiting = &Claim{
+	ID: "T1", Title: "Optimize waiting periods",
+	Quote:      `"Non-blocking, doing something while a task waits" is NOT exclusive to async; in the table: yes (pre-emptive), yes (pre-emptive), yes (cooperative)`,
+	Says:       map[string]string{Processes: "yes (pre-emptive)", Threads: "yes (pre-emptive)", Async: "yes (cooperative)"},
+	Definition: "While requests wait, others are served: N clients that each wait 50 ms are answered up to N times as fast as one after the other.",
+	Experiment: "T1 and T3: wait 50 ms in the closed loop at 1, 10, 100 and 1,000 clients; the event loop waits on a timer, the others block",
+	Metric:     "gain: throughput ÷ that of a server that serves one at a time (Go: the model sequential at the same N; CPython: the same server with one client); the server's CPU time as a part of the CPUs it may use",
+	Rule: Rule{"1", "Supported for a model if gain ≥ 0.9·min(N, its slots) and server CPU < 30 %, by the whole intervals. " +
+		"Slots are the processes or threads that can wait; a process, thread or task per client has no bound but N; a pool of processes that serve one request each has as many as there are cores."},
+	decide: func(e *evidence) []Verdict {
+		servers := append([]server{}, table...)
+		servers = append(servers, server{language: Go, model: "goroutine"})
+		return byColumn(servers, func(s server) Verdict {
+			var points []point
+			for _, n := range waitTiers {
+				if n == 1 && s.language == CPython {
+					e.cell(closed(s.model, waitWorkload, 1)) // it is the baseline
+					continue
+				}
+				points = append(points, e.waits(s, n))
+			}
+			return judge(s.subject(), "the number of clients", points...)
+		})
+	},
+}
+
+// oneAtATime is what a server's throughput is a multiple of.
+func oneAtATime(s server, n int, setting string) result.Key {
+	if s.language == CPython {
+		return with(closed(s.model, waitWorkload, 1), setting)
+	}
+	return with(closed("sequential", waitWorkload, n), setting)
+}
+
+func (e *evidence) waits(s server, n int) point {
+	k, base := closed(s.model, waitWorkload, n), oneAtATime(s, n, "")
+	p := point{at: stats.Group(n) + " clients"}
+	c, b := e.cell(k), e.cell(base)
+	if c == nil || b == nil {
+		p.missing = e.lackOf(k, base)
+		return p
+	}
+	slots := n
+	if s.oneEach {
+		slots = min(n, max(1, serverCPUs(c)))
+	}
+	gain := stats.MedianOf(scaled(paired(c, stats.Throughput, b, stats.Throughput), 1/float64(slots)))
+	cpu := stats.MedianOf(values(c, cpuShare))
+	p.cells = keys(c, b)
+	p.effects = []Effect{
+		{What: fmt.Sprintf("gain ÷ %d slots at %s clients", slots, stats.Group(n)), Estimate: gain, Bound: "≥ 0.9"},
+		{What: fmt.Sprintf("server CPU at %s clients, of all it may use", stats.Group(n)), Estimate: cpu, Bound: "< 0.3"},
+	}
+	p.holds = both(gain.AtLeast(gainShare), below(cpu, idleCPU))
+	return p
+}
+
+// below is 1 if the whole interval is under the bound, -1 if all of it is at
+// or above, else 0.
+func below(e stats.Estimate, bound float64) int { return -e.AtLeast(bound) }
+
+// lackOf says what is missing of cells that are needed together.
+func (e *evidence) lackOf(ks ...result.Key) string {
+	var out []string
+	for _, k := range ks {
+		if c := e.by[k]; c == nil || len(c.Counted) == 0 {
+			out = append(out, e.lack(k))
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+var illusion = &Claim{
+	ID: "I1", Title: "The illusion of multi-tasking saves time, too",
+	Quote:      `even if the hardware simply gives the illusion of "doing multi-tasking", the time required to run a program based on concurrency techniques might be less`,
+	Definition: "On a single core, 100 clients that wait are answered faster than one after the other.",
+	Experiment: "I1: T1 at 100 clients with the server pinned to one core",
+	Metric:     "gain, as in T1",
+	Rule:       Rule{"1", "Supported for a model if gain > 1 with an interval that excludes 1; refuted if the interval is at or below 1."},
+	decide: func(e *evidence) []Verdict {
+		return byLanguage(table, func(s server) Verdict {
+			k, base := with(closed(s.model, waitWorkload, illusionN), onOneCPU), oneAtATime(s, illusionN, onOneCPU)
+			c, b := e.cell(k), e.cell(base)
+			if c == nil || b == nil {
+				return judge(s.subject(), "", point{missing: e.lackOf(k, base)})
+			}
+			gain := stats.RatioOf(c, b, stats.Throughput)
+			return judge(s.subject(), "", point{
+				holds: above(gain, 1), cells: keys(c, b),
+				effects: []Effect{{What: "gain at 100 clients on one core", Estimate: gain, Bound: "> 1"}},
+			})
+		})
+	},
+}
+
+// above is 1 if the whole interval is over the bound, -1 if all of it is at or
+// under, else 0.
+func above(e stats.Estimate, bound float64) int { return -e.AtMost(bound) }
