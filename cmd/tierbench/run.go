@@ -14,6 +14,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
@@ -101,6 +102,7 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: strings.Join(p.Generators(), ", "),
 		Seed: cfg.Seed, Repeats: mostRepeats(cfg), Cells: p.Keys(), Models: p.Models,
 		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
+		ClaimRules: claims.RulesVersion,
 	}}
 	dir := filepath.Join(c.Results, s.run.ID)
 	if s.writer, err = result.Create(dir, &s.run); err != nil {

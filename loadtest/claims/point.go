@@ -139,7 +139,11 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 		v.Trials = append(v.Trials, m.Trials...)
 		said = append(said, fmt.Sprintf("%s: %s", m.Subject, m.Word))
 		if m.Word == Undecidable {
-			open = append(open, m.Subject+": "+m.Why)
+			if why := m.Why; len(vs) > 1 {
+				open = append(open, m.Subject+": "+why)
+			} else {
+				open = append(open, why)
+			}
 		}
 		if !slices.Contains(words, m.Word) {
 			words = append(words, m.Word)

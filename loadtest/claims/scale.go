@@ -109,14 +109,19 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 			break
 		}
 	}
-	if len(l.rungs) == 0 {
-		k.Clients = tailBase
+	k.Clients = tailBase
+	base := k
+	base.Loop, base.Rate = result.Open, capacityRate
+	switch {
+	case l.base >= 0 && l.rungs[l.base].broken == "":
+	case l.base >= 0:
+		l.missing = fmt.Sprintf("a p99 at %d clients that the others can be compared with: %s", tailBase, l.rungs[l.base].broken)
+		return l
+	case e.cell(k) == nil:
 		l.missing = e.lack(k)
 		return l
-	}
-	if l.base < 0 || l.rungs[l.base].broken != "" {
-		k.Clients, k.Loop, k.Rate = tailBase, result.Open, capacityRate
-		l.missing = e.lack(k) + ", with whose p99 the others are compared"
+	default:
+		l.missing = e.lack(base)
 		return l
 	}
 	l.climb()

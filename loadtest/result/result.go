@@ -429,6 +429,9 @@ type Run struct {
 	Ratios []Ratio `json:"ratios,omitempty"`
 	Host   Host    `json:"host"`
 	Build  Build   `json:"build"`
+	// ClaimRules is the version of the rules by which the claims were to be
+	// decided when the run began.
+	ClaimRules string `json:"claim_rules,omitempty"`
 	// Absent names models of the config that this machine has no program for,
 	// and what is missing.
 	Absent map[string]string `json:"absent,omitempty"`
