@@ -117,6 +117,10 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 	case l.base >= 0:
 		l.missing = fmt.Sprintf("a p99 at %d clients that the others can be compared with: %s", tailBase, l.rungs[l.base].broken)
 		return l
+	case len(l.rungs) > 0 && l.rungs[len(l.rungs)-1].broken != "":
+		last := l.rungs[len(l.rungs)-1]
+		l.missing = fmt.Sprintf("a p99 at %d clients that the others can be compared with: it failed at %d: %s", tailBase, last.n, last.broken)
+		return l
 	case e.cell(k) == nil:
 		l.missing = e.lack(k)
 		return l
