@@ -59,7 +59,7 @@ var (
 		switch {
 		case f.RecoverySec < 0:
 			return math.Inf(1)
-		case f.Kind == "stop" && f.EndSec > f.AtSec:
+		case f.EndSec > f.AtSec:
 			return math.Max(0, f.RecoverySec-(f.EndSec-f.AtSec))
 		}
 		return f.RecoverySec
@@ -72,7 +72,7 @@ var isolation = &Claim{
 	Quote:      "an error or memory leak in one process will not hurt the execution of another process; that is not necessarily the case for threads",
 	Definition: "What is done to one worker costs its own connections and no others; the server is soon as fast as before.",
 	Experiment: "B1: 100 clients ask for plaintext while one worker panics, fails fatally, is killed (−9), is stopped and continued, leaks memory to a limit, and crashes several times in a row. CPython's servers get the signals only",
-	Metric:     "blast radius = connections lost ÷ open (of a stopped process: those it holds); connections lost of other workers; recovery = time back to 95 % of throughput, of a stop from its end; bystanders' p99 ratio",
+	Metric:     "blast radius = connections lost ÷ open (of a stopped process: those it holds); connections lost of other workers; recovery = time back to 95 % of throughput, of a stop from its end, of crashes from the last; bystanders' p99 ratio",
 	Rule: Rule{"1", "A fault is isolated if radius ≤ 1.5 ÷ workers, no failure on the other workers' connections, recovery ≤ 1 s, by the whole intervals. " +
 		"Workers are the processes that hold connections; where one process has threads, each thread is one. " +
 		"Supported for processes if every fault is isolated; for threads, of which less is said (\"not necessarily\"), if one is not."},

@@ -176,36 +176,43 @@ func (l *ladder) climb() {
 	for _, r := range sound {
 		samples = append(samples, r.x, r.p99)
 	}
+	of := make([]float64, len(samples))
+	medians := func(s [][]float64) []float64 {
+		for i := range s {
+			of[i] = stats.Median(s[i])
+		}
+		return of
+	}
 	l.s = stats.Bootstrap(samples, func(s [][]float64) float64 {
-		last := 0
+		m, last := medians(s), 0
 		for i, r := range sound {
-			if l.fails(s, i) != "" {
+			if l.fails(m, i) != "" {
 				break
 			}
 			last = r.n
 		}
 		return float64(last)
 	})
+	m := medians(samples)
 	for i, r := range sound {
-		if why := l.fails(samples, i); why != "" {
+		if why := l.fails(m, i); why != "" {
 			l.failAt, l.why = r.n, why
 			break
 		}
 	}
 }
 
-// fails says which condition the rung does not meet, by samples that hold two
-// of each rung: throughputs and p99s.
-func (l *ladder) fails(samples [][]float64, i int) string {
-	x := stats.Median(samples[2*i])
-	best := x
+// fails says which condition the rung does not meet, by two medians of each
+// rung: its throughput and its p99.
+func (l *ladder) fails(m []float64, i int) string {
+	x, best := m[2*i], m[2*i]
 	for j := range i {
-		best = math.Max(best, stats.Median(samples[2*j]))
+		best = math.Max(best, m[2*j])
 	}
 	if x < ofBest*best {
 		return fmt.Sprintf("throughput: %.0f %% of its best", 100*x/best)
 	}
-	p99, base := stats.Median(samples[2*i+1]), stats.Median(samples[2*l.base+1])
+	p99, base := m[2*i+1], m[2*l.base+1]
 	if p99 > tailTimes*base {
 		return fmt.Sprintf("tail: p99 is %.3g times that at %d clients", p99/base, tailBase)
 	}

@@ -65,33 +65,35 @@ func USL(clients []float64, throughput [][]float64) Scaling {
 	if s.R2 < LeastR2 {
 		s.Refused = fmt.Sprintf("R² is %.3f, below %.2f", s.R2, LeastR2)
 	}
-	draws := [4][]float64{}
 	repeats := len(xs[0])
 	for _, x := range xs {
 		repeats = min(repeats, len(x))
 	}
-	// Bootstrap draws, and this keeps all parameters of each draw.
-	bootstrap(xs, uslResamples, func(drawn [][]float64) float64 {
-		f, err := fitUSL(ns, drawn, fit)
-		if err != nil {
-			return math.NaN()
-		}
-		for i, v := range []float64{f.rate, f.sigma, f.kappa, f.peak()} {
-			draws[i] = append(draws[i], v)
-		}
-		return f.kappa
-	})
+	// Bootstrap draws, and this keeps all parameters of each draw. The first is
+	// of the samples themselves.
+	draws := [4][]float64{}
+	if s.Refused == "" {
+		bootstrap(xs, uslResamples, func(drawn [][]float64) float64 {
+			f, err := fitUSL(ns, drawn, fit)
+			if err != nil {
+				return math.NaN()
+			}
+			for i, v := range []float64{f.rate, f.sigma, f.kappa, f.peak()} {
+				draws[i] = append(draws[i], v)
+			}
+			return f.kappa
+		})
+	}
 	for i, to := range []struct {
 		e *Estimate
 		v float64
 	}{{&s.Rate, fit.rate}, {&s.Contention, fit.sigma}, {&s.Coherency, fit.kappa}, {&s.Peak, fit.peak()}} {
-		*to.e = Estimate{Value: to.v, Lo: math.NaN(), Hi: math.NaN(), N: repeats}
-		if repeats >= 2 {
-			// The first call was of the samples themselves.
-			to.e.Lo, to.e.Hi = percentiles(draws[i][1:])
+		if math.IsInf(to.v, 0) {
+			continue
 		}
-		if math.IsInf(to.e.Value, 0) {
-			*to.e = none
+		*to.e = Estimate{Value: to.v, Lo: math.NaN(), Hi: math.NaN(), N: repeats}
+		if len(draws[i]) > 1 {
+			to.e.Lo, to.e.Hi = percentiles(draws[i][1:])
 		}
 	}
 	return s
