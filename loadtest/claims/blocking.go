@@ -96,8 +96,8 @@ func (e *evidence) interference(model, plain, setting, kind, share string) point
 
 func (e *evidence) otherShares(s server) (notes []string) {
 	for _, share := range blockShares {
-		if share == decidingShare {
-			continue
+		if share == decidingShare || e.by[closed(s.model, mixed("block", share), blockClients)] == nil {
+			continue // the others are shown where they were measured
 		}
 		if p := e.interference(s.model, s.model, "", "block", share); p.missing == "" {
 			f := p.effects[0]

@@ -144,7 +144,12 @@ func (e *evidence) carried(model string) (*stats.Cell, string) {
 func (e *evidence) cheaper(language string) Verdict {
 	s := subject{language: language}
 	lead := of(table, language, Async)[0].model
-	a, lack := e.carried(lead)
+	at := map[string]*stats.Cell{}
+	lacks := map[string]string{}
+	for _, srv := range of(table, language, "") {
+		at[srv.model], lacks[srv.model] = e.carried(srv.model)
+	}
+	a, lack := at[lead], lacks[lead]
 	if a == nil {
 		return undecidable(s, lack)
 	}
@@ -163,7 +168,7 @@ func (e *evidence) cheaper(language string) Verdict {
 			if other.model == lead {
 				continue
 			}
-			b, lack := e.carried(other.model)
+			b, lack := at[other.model], lacks[other.model]
 			if b == nil {
 				p.missing = lack
 				continue
