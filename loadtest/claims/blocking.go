@@ -152,22 +152,3 @@ func binomialQuantile(n int, p, q float64) int {
 		sum += term
 	}
 }
-
-// interval prints an effect's number with its interval.
-func (f Effect) interval() string {
-	switch {
-	case f.N == 0 || math.IsNaN(f.Value):
-		return "–"
-	case !f.Known():
-		return f.Unit.Format(f.Value) + " (no interval)"
-	}
-	hi := "∞"
-	if !math.IsInf(f.Hi, 1) {
-		hi = f.Unit.Format(f.Hi)
-	}
-	s := fmt.Sprintf("%s (%s – %s", f.Unit.Format(f.Value), f.Unit.Format(f.Lo), hi)
-	if f.Few() {
-		s += fmt.Sprintf(", n=%d", f.N)
-	}
-	return s + ")"
-}

@@ -123,6 +123,8 @@ type Verdict struct {
 	Trials []string `json:"trials,omitempty"`
 	// Repeats is the least number of repeats behind an effect.
 	Repeats int `json:"repeats"`
+	// Partial says that not all that the experiment asks for was measured.
+	Partial bool `json:"partial,omitempty"`
 	// Suspect says that a repeat behind it is.
 	Suspect bool   `json:"suspect,omitempty"`
 	Rule    string `json:"rule"` // claim and version

@@ -105,13 +105,13 @@ func waits(model string, gains map[int]float64, cpu float64) *record {
 func TestWaiting(t *testing.T) {
 	of := func(word Word, says string) decision { return decision{"T1", Go, Threads, "thread", word, says} }
 	all := func(g float64) map[int]float64 { return map[int]float64{1: g, 10: g, 100: g, 1000: g} }
-	check(t, "gain above 0.9·N", waits("thread", all(0.93), 0.1), of(Supported, "gain ÷ 1 slots"))
+	check(t, "gain above 0.9·N", waits("thread", all(0.93), 0.1), of(Supported, "gain ÷ 1,000 slots at 1,000 clients"))
 	check(t, "gain below 0.9·N", waits("thread", all(0.88), 0.1), of(Refuted, ""))
 	check(t, "the interval holds 0.9", waits("thread", all(0.9), 0.1), of(Undecidable, "the interval holds the bound"))
 	check(t, "server CPU just under 30 %", waits("thread", all(0.95), 0.29), of(Supported, ""))
 	check(t, "server CPU at 30 %", waits("thread", all(0.95), 0.3), of(Refuted, "server CPU"))
 	check(t, "up to 100 clients only", waits("thread", map[int]float64{1: 1, 10: 1, 100: 0.95, 1000: 0.4}, 0.1), of(Depends, "not so at 1,000 clients"))
-	check(t, "a tier is missing", waits("thread", map[int]float64{10: 1, 100: 1}, 0.1), of(Supported, "missing: the cell thread http/wait-50ms closed clients=1,"))
+	check(t, "a tier is missing", waits("thread", map[int]float64{10: 1, 100: 1}, 0.1), of(Supported, "missing: the cell thread http/wait-50ms closed clients=1000,"))
 	check(t, "nothing was measured", newRecord(), of(Undecidable, "did not ask for"))
 	check(t, "one is one's own baseline", waits("thread", all(1), 0.1), decision{"T1", Go, Processes, "", Undecidable, "process: missing"})
 
@@ -224,7 +224,9 @@ func TestScale(t *testing.T) {
 	of := func(column, model string, word Word, says string) decision {
 		return decision{"T3", Go, column, model, word, says}
 	}
-	up := func(model string, x, p99 func(int) float64) *record { return climbs(newRecord(), model, x, p99, rungs...) }
+	up := func(model string, x, p99 func(int) float64) *record {
+		return climbs(newRecord(), model, x, p99, rungs...)
+	}
 	ms := flat(0.001)
 	check(t, "throughput at 92 % of its best passes", up("thread", from(1000, 1000, 920), ms), of(Threads, "thread", Refuted, "did not fail up to 5,000 clients: 5,000"))
 	check(t, "throughput at 88 % does not", up("thread", from(1000, 1000, 880), ms), of(Threads, "thread", Supported, "fails at 1,000: throughput: 88 % of its best: 500 (500 – 500"))
@@ -534,7 +536,7 @@ func TestIsolation(t *testing.T) {
 		{"a connection of another worker", func(_ string, f *result.Fault) { f.Lost++ }, Refuted, "connections of other workers lost"},
 		{"recovery in a second", func(_ string, f *result.Fault) { f.RecoverySec = 1 }, Supported, ""},
 		{"recovery in more", func(_ string, f *result.Fault) { f.RecoverySec = 1.01 }, Refuted, ""},
-		{"none at all", func(_ string, f *result.Fault) { f.RecoverySec = -1 }, Refuted, "recovery: –"},
+		{"none at all", func(_ string, f *result.Fault) { f.RecoverySec = -1 }, Refuted, "recovery: ∞"},
 		{"one kind of fault is not isolated", func(kind string, f *result.Fault) {
 			if kind == "leak" {
 				f.RecoverySec = -1
@@ -630,7 +632,7 @@ func TestState(t *testing.T) {
 		}
 		return r
 	}
-	check(t, "messages are exact", owner(right), decision{"B5", Go, "", "", Supported, "price of an increment, owner ÷ mutex: 3"})
+	check(t, "messages are exact", owner(right), decision{"B5", Go, "", "", Supported, "price of an increment, owner ÷ mutex: 3.00"})
 	check(t, "messages are lost", owner(value(998, 0)), decision{"B5", Go, "", "", Refuted, ""})
 }
 

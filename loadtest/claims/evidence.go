@@ -98,11 +98,8 @@ func (e *evidence) trialValues(name, variant, value string) []float64 {
 // askAA notes the cells of the noise floor as ones that are used.
 func (e *evidence) askAA() {
 	for _, c := range e.cells {
-		if c.Setting == stats.AA {
-			e.asked[c.Key] = true
-			k := c.Key
-			k.Setting = ""
-			e.asked[k] = true
+		if k, ok := stats.Plain(c.Key); ok {
+			e.asked[c.Key], e.asked[k] = true, true
 		}
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -18,6 +20,41 @@ func JSON(w io.Writer, l *Ledger) error {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(l)
+}
+
+// interval prints an effect's number with its interval.
+func (f Effect) interval() string {
+	switch {
+	case f.N == 0 || math.IsNaN(f.Value):
+		return "–"
+	case !f.Known():
+		return f.number(f.Value) + " (no interval)"
+	}
+	s := fmt.Sprintf("%s (%s – %s", f.number(f.Value), f.number(f.Lo), f.number(f.Hi))
+	if f.Few() {
+		s += fmt.Sprintf(", n=%d", f.N)
+	}
+	return s + ")"
+}
+
+// number prints one of three that stand side by side: all with decimals, or
+// none.
+func (f Effect) number(v float64) string {
+	whole := func(x float64) bool { return x == math.Trunc(x) && math.Abs(x) < 1e6 }
+	a := math.Abs(v)
+	switch {
+	case math.IsInf(v, 0):
+		return "∞"
+	case f.Unit != stats.Count || whole(f.Value) && whole(f.Lo) && whole(f.Hi) && f.Hi >= 10 || a >= 1000:
+		return f.Unit.Format(v)
+	case v == 0 || a < 1e-6*math.Max(math.Abs(f.Lo), math.Abs(f.Hi)):
+		return "0"
+	case a < 0.01:
+		return strings.Replace(strconv.FormatFloat(v, 'g', 2, 64), "-", "−", 1)
+	case a < 10:
+		return strings.Replace(strconv.FormatFloat(v, 'f', 2, 64), "-", "−", 1)
+	}
+	return strings.Replace(strconv.FormatFloat(v, 'f', 1, 64), "-", "−", 1)
 }
 
 // head is what a cell of the table says of a language: the word, the number,
@@ -52,6 +89,9 @@ func (v *Verdict) rests() string {
 		if (stats.Estimate{N: v.Repeats}).Few() {
 			s += ", quick"
 		}
+	}
+	if v.Partial {
+		s += ", in part"
 	}
 	if v.Suspect {
 		s += ", suspect"
@@ -91,9 +131,21 @@ func (l *Ledger) rows() (table, rest []*Claim) {
 	return table, rest
 }
 
+// asides are a row's verdicts that are of no column and of no model: of all
+// columns together, or of a way around what a column says.
+func (l *Ledger) asides(c *Claim) (out []*Verdict) {
+	for i := range l.Verdicts {
+		if v := &l.Verdicts[i]; v.Claim == c.ID && v.Column == "" && strings.Contains(v.Subject, " ") {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
 const (
 	firstWidth  = 26
 	columnWidth = 38
+	pageWidth   = firstWidth + 3*columnWidth
 )
 
 // Text writes the document's table with the verdicts, then the remarks and the
@@ -139,6 +191,13 @@ func Text(w io.Writer, l *Ledger) error {
 			line(cells...)
 		}
 	}
+	item := func(label string, v *Verdict) {
+		word, number, rests := v.head()
+		fmt.Fprintf(b, "   %s\n", strings.Join(wrap(label+": "+word, pageWidth-6), "\n      "))
+		for _, s := range compact(number, rests) {
+			fmt.Fprintf(b, "      %s\n", strings.Join(wrap(s, pageWidth-6), "\n        "))
+		}
+	}
 	table, rest := l.rows()
 	block("", Columns)
 	for _, c := range table {
@@ -156,6 +215,9 @@ func Text(w io.Writer, l *Ledger) error {
 			}
 			block("   "+language, cells)
 		}
+		for _, v := range l.asides(c) {
+			item(v.Language+", "+v.Subject, v)
+		}
 	}
 	b.WriteString("\nThe remarks and the background\n")
 	for _, c := range rest {
@@ -170,15 +232,11 @@ func Text(w io.Writer, l *Ledger) error {
 				if col != "" {
 					label += ", " + col
 				}
-				word, number, rests := v.head()
-				fmt.Fprintf(b, "   %s: %s\n", label, word)
-				for _, s := range compact(number, rests) {
-					fmt.Fprintf(b, "      %s\n", s)
-				}
+				item(label, v)
 			}
 		}
 	}
-	fmt.Fprintf(b, "\n%s\n", l.about())
+	fmt.Fprintf(b, "\n%s\n", strings.Join(wrap(l.about(), pageWidth-6), "\n"))
 	return b.Flush()
 }
 
@@ -259,6 +317,12 @@ func Markdown(w io.Writer, l *Ledger) error {
 			fmt.Fprintf(b, " %s |", strings.Join(parts, "<br>"))
 		}
 		b.WriteByte('\n')
+	}
+	b.WriteByte('\n')
+	for _, c := range table {
+		for _, v := range l.asides(c) {
+			fmt.Fprintf(b, "- %s, %s: %s\n", c.ID, plain(v.Subject), v.markdown())
+		}
 	}
 	b.WriteString("\n| | the remarks and the background | Go | CPython |\n|---|---|---|---|\n")
 	for _, c := range rest {

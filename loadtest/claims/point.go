@@ -34,8 +34,18 @@ func (p point) flip() point {
 // A subject is what points are of.
 type subject struct{ language, column, model string }
 
-// judge makes the verdict of a subject. Axis is what its points differ in.
+// judge makes the verdict of a subject, of which all points must be known.
+// Axis is what they differ in.
 func judge(s subject, axis string, points ...point) Verdict {
+	v := judgePart(s, axis, points...)
+	if v.Partial && (v.Word == Supported || v.Word == Refuted) {
+		v.Word = Undecidable
+	}
+	return v
+}
+
+// judgePart makes a verdict of the points that are known, if any are.
+func judgePart(s subject, axis string, points ...point) Verdict {
 	v := Verdict{Language: s.language, Column: s.column, Subject: s.model}
 	var yes, no, tie, between, missing []point
 	for _, p := range points {
@@ -118,6 +128,7 @@ func judge(s subject, axis string, points ...point) Verdict {
 		}
 	}
 	if len(lacks) > 0 {
+		v.Partial = len(missing) < len(points)
 		why = append(why, "missing: "+strings.Join(lacks, "; "))
 	}
 	v.Why = strings.Join(why, "; ")
@@ -137,6 +148,7 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 	for _, m := range vs {
 		v.Cells = append(v.Cells, m.Cells...)
 		v.Trials = append(v.Trials, m.Trials...)
+		v.Partial = v.Partial || m.Partial
 		said = append(said, fmt.Sprintf("%s: %s", m.Subject, m.Word))
 		if m.Word == Undecidable {
 			if why := m.Why; len(vs) > 1 {

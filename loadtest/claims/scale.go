@@ -259,7 +259,7 @@ func (l *ladder) inBand(workload string, b band) point {
 			p.holds = 1
 		case from > b.hi || to <= b.lo:
 			p.holds = -1
-		case math.IsInf(to, 1) && l.failAt == 0 && from <= b.hi:
+		case l.failAt == 0 && from == float64(l.most()):
 			p.missing = fmt.Sprintf("more clients of %s in %s: it did not fail up to %s", l.model, workload, stats.Group(l.most()))
 		}
 	}

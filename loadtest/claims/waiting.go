@@ -2,6 +2,7 @@ package claims
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -18,7 +19,8 @@ const (
 	poolMost     = 100
 )
 
-var waitTiers = []int{1, 10, 100, 1000}
+// waitTiers begin with the one that says most.
+var waitTiers = []int{1000, 100, 10, 1}
 
 var waiting = &Claim{
 	ID: "T1", Title: "Optimize waiting periods",
@@ -40,7 +42,7 @@ var waiting = &Claim{
 				}
 				points = append(points, e.waits(s, n))
 			}
-			return judge(s.subject(), "the number of clients", points...)
+			return judgePart(s.subject(), "the number of clients", points...)
 		})
 	},
 }
@@ -58,7 +60,7 @@ func oneAtATime(s server, setting string) result.Key {
 
 func (e *evidence) waits(s server, n int) point {
 	k, base := closed(s.model, waitWorkload, n), oneAtATime(s, "")
-	p := point{at: stats.Group(n) + " clients"}
+	p := point{at: count(n, "client")}
 	c, b := e.cell(k), e.cell(base)
 	if c == nil || b == nil {
 		p.missing = e.lackOf(k, base)
@@ -72,7 +74,7 @@ func (e *evidence) waits(s server, n int) point {
 	cpu := stats.MedianOf(values(c, cpuShare))
 	p.cells = keys(c, b)
 	p.effects = []Effect{
-		{What: fmt.Sprintf("gain ÷ %d slots at %s clients", slots, stats.Group(n)), Estimate: gain, Bound: "≥ 0.9"},
+		{What: fmt.Sprintf("gain ÷ %s slots at %s clients", stats.Group(slots), stats.Group(n)), Estimate: gain, Bound: "≥ 0.9"},
 		{What: fmt.Sprintf("server CPU at %s clients, of all it may use", stats.Group(n)), Estimate: cpu, Bound: "< 0.3"},
 	}
 	p.holds = both(gain.AtLeast(gainShare), below(cpu, idleCPU))
@@ -88,7 +90,9 @@ func (e *evidence) lackOf(ks ...result.Key) string {
 	var out []string
 	for _, k := range ks {
 		if c := e.by[k]; c == nil || len(c.Counted) == 0 {
-			out = append(out, e.lack(k))
+			if why := e.lack(k); !slices.Contains(out, why) {
+				out = append(out, why)
+			}
 		}
 	}
 	return strings.Join(out, "; ")

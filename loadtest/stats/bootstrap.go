@@ -5,6 +5,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // An Estimate is a number with its 95 % interval.
@@ -163,7 +166,8 @@ func Unlike(ratio Estimate) bool {
 	return ratio.Known() && (ratio.Lo > 1 || ratio.Hi < 1) && math.Abs(ratio.Value-1) > TieWithin
 }
 
-// AA is the setting under which a server is measured against itself.
+// AA is the setting, or the last part of one, under which a server is measured
+// against itself.
 const AA = "A/A"
 
 // A Noise is what a comparison of a server with itself came to. The
@@ -176,17 +180,24 @@ type Noise struct {
 	Cells int     `json:"cells"`
 }
 
+// Plain is the key of the cell that a cell with the setting AA is once more;
+// false if it is not one.
+func Plain(k result.Key) (result.Key, bool) {
+	rest, ok := strings.CutSuffix(k.Setting, AA)
+	k.Setting = strings.TrimSuffix(rest, ", ")
+	return k, ok
+}
+
 // NoiseFloor takes every cell with the setting AA beside the same cell without
 // it. It has no cells where the run measured nothing twice.
 func NoiseFloor(cells []*Cell, m Metric) Noise {
 	var pairs, off []float64
 	n := Noise{}
 	for _, c := range cells {
-		if c.Setting != AA {
+		k, ok := Plain(c.Key)
+		if !ok {
 			continue
 		}
-		k := c.Key
-		k.Setting = ""
 		plain := find(cells, k)
 		if plain == nil {
 			continue
