@@ -276,7 +276,7 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	if r.Server.Before, err = m.server.Usage(); err != nil {
 		return fmt.Errorf("read the server's usage: %w", err)
 	}
-	target := load.Target{Addr: m.server.Addr(), Protocol: step.Key.Protocol, Requests: step.Workload.Requests}
+	target := load.Target{Addr: m.server.Addr(), Protocol: step.Key.Protocol, Requests: step.Workload.Requests, ByClients: step.Workload.ByClients()}
 	clients, connected, err := c.Connect(ctx, step, target)
 	fillConnect(r, connected)
 	if err != nil {
@@ -370,6 +370,14 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 		r.RateRPS = float64(w.Due) / w.Length.Seconds()
 		r.Generator.SendLagP99Sec = latency(all.Lag).P99
 	}
+	for _, k := range w.Kinds {
+		kind := result.Kind{Workload: k.Name, Clients: k.Clients, Requests: k.Service.TotalCount(), Service: latency(k.Service)}
+		if k.Response != nil {
+			response := latency(k.Response)
+			kind.Response = &response
+		}
+		r.Kinds = append(r.Kinds, kind)
+	}
 	if w.Connect != nil {
 		connects := latency(w.Connect)
 		r.Connect.Window = &connects
@@ -378,7 +386,9 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 	r.Drift = drift(w.Slices)
 }
 
-// evenness is Jain's index of the answers per client.
+// evenness is Jain's index of the answers per client, of those that ask for the
+// first kind: where a client has a request of its own, it gets as many answers
+// as that allows.
 func evenness(w *load.Window) result.Evenness {
 	if w.Clients == 0 || w.Squares == 0 {
 		return result.Evenness{}

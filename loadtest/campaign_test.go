@@ -25,6 +25,7 @@ type fakeServer struct {
 	switches int64
 	threads  int
 	conns    int
+	kinds    []*load.Kind // that its clients measure
 	exited   chan struct{}
 	stopErr  error
 }
@@ -76,6 +77,7 @@ func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*loa
 		Started: time.Unix(1000, 0), Length: work.Length, Errors: map[string]int64{},
 		Clients: 1, Sum: 100, Squares: 10000, Due: 100, Slices: []int64{10, 10, 10, 10, 10, 10, 10, 10, 10, 10},
 	}
+	w.Kinds = c.kinds
 	for i := range 3 {
 		s := load.NewInterval(work.Loop)
 		for range []int{40, 40, 20}[i] {
@@ -206,6 +208,23 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	}
 	if !slices.Equal(requests, []int64{40, 40, 20}) || !slices.Equal(at, []float64{1, 2, 2.5}) || f.series[2].IntervalSec != 0.5 {
 		t.Errorf("series %v at %v", requests, at)
+	}
+}
+
+func TestKindsOfAMixAreKept(t *testing.T) {
+	f := setUp(t, config)
+	h := load.NewHistogram()
+	_ = h.RecordValue(int64(time.Second))
+	f.server.kinds = []*load.Kind{{Name: "plaintext", Service: load.NewHistogram()}, {Name: "cpu-5ms", Clients: 3, Service: h, Response: h}}
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kinds := f.saved[0].Kinds
+	if len(kinds) != 2 || kinds[0].Workload != "plaintext" || kinds[0].Requests != 0 || kinds[0].Response != nil {
+		t.Fatalf("%+v", kinds)
+	}
+	if k := kinds[1]; k.Clients != 3 || k.Requests != 1 || math.Abs(k.Service.P99-1) > 1e-3 || k.Response == nil || math.Abs(k.Response.Max-1) > 1e-3 {
+		t.Errorf("%+v", k)
 	}
 }
 

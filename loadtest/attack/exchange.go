@@ -82,13 +82,13 @@ func newExchange(t load.Target, r load.Request, perRequest bool) (*exchange, err
 		e.payload = r.PayloadBytes
 	case "http/wait":
 		ask("GET", "/wait?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
-		e.body = []byte("waited")
+		e.body = []byte("done")
 	case "http/block":
 		ask("GET", "/block?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
-		e.body = []byte("blocked")
+		e.body = []byte("done")
 	case "http/cpu":
 		ask("GET", "/cpu?us="+strconv.FormatInt(r.Time.Microseconds(), 10), 0)
-		e.body = []byte("worked")
+		e.body = []byte("done")
 	case "http/counter":
 		ask("POST", "/counter", 0)
 		e.digits = true

@@ -248,7 +248,7 @@ func TestAMixIsAskedByItsWeights(t *testing.T) {
 		case "/plaintext":
 			_, _ = io.WriteString(w, "Hello, World!")
 		case "/wait":
-			_, _ = io.WriteString(w, "waited")
+			_, _ = io.WriteString(w, "done")
 		case "/counter":
 			_, _ = io.WriteString(w, "1234")
 		}

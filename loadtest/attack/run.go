@@ -38,6 +38,7 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.
 		sh.loop = work.Loop
 		sh.intervals = make([]*load.Interval, int(math.Ceil(work.Length.Seconds()))+1)
 		sh.free.ring = make([]int32, len(sh.clients))
+		sh.kinds = newKinds(c.target.Requests, work.Loop)
 		if work.Loop == result.Open {
 			if err := sh.schedule(begin); err != nil {
 				return &load.Window{}, err
@@ -77,6 +78,21 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.
 		err = errors.Join(err, sh.failed)
 	}
 	return w, err
+}
+
+// newKinds are those of a mix; nil if there is only one.
+func newKinds(requests []load.Request, loop string) (kinds []*load.Kind) {
+	if len(requests) < 2 {
+		return nil
+	}
+	for _, r := range requests {
+		k := &load.Kind{Name: r.Name(), Service: load.NewHistogram()}
+		if loop == result.Open {
+			k.Response = load.NewHistogram()
+		}
+		kinds = append(kinds, k)
+	}
+	return kinds
 }
 
 func untilStart(t time.Time) time.Duration {
@@ -342,7 +358,7 @@ func (c *Clients) merge(w *load.Window) {
 	whole := int(w.Length / load.SliceLength)
 	for _, sh := range c.shards {
 		part := &load.Window{
-			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn,
+			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds,
 			Slices: append(sh.slices, make([]int64, max(0, whole-len(sh.slices)))...)[:whole],
 		}
 		for _, s := range sh.intervals[:c.lastInterval()+1] {
@@ -352,7 +368,14 @@ func (c *Clients) merge(w *load.Window) {
 			part.Intervals = append(part.Intervals, s)
 		}
 		for i := range sh.clients {
-			if cl := &sh.clients[i]; cl.active {
+			cl := &sh.clients[i]
+			if !cl.active {
+				continue
+			}
+			if sh.kinds != nil && cl.only > 0 {
+				sh.kinds[cl.only].Clients++
+			}
+			if cl.only == 0 {
 				part.Clients++
 				part.Sum += float64(cl.done)
 				part.Squares += float64(cl.done) * float64(cl.done)

@@ -23,6 +23,7 @@ type client struct {
 	number uint32 // among all clients, from 0
 	asked  uint32 // requests of this client
 	done   uint32 // of them answered within the window
+	only   int    // the exchange that it asks for, in a mix by clients
 	kind   int    // exchange of the request in flight
 	wrote  int    // bytes of it that were taken
 	full   bool   // its socket took no more, and is waited for
@@ -58,7 +59,7 @@ type shard struct {
 	poll      *poller
 	clients   []client
 	exchanges []*exchange
-	rotation  []int // exchanges in the order in which they are asked
+	rotation  []int // exchanges in the order in which they are asked; nil in a mix by clients
 	turn      int   // in the rotation
 	buf       []byte
 
@@ -84,6 +85,7 @@ type shard struct {
 	// Of the window.
 	intervals []*load.Interval // as many as it may have, nil where nothing was recorded
 	slices    []int64
+	kinds     []*load.Kind // of a mix, as the exchanges
 	errors    map[string]int64
 	due       int64
 	unsent    int64
@@ -102,24 +104,48 @@ func newShard(c *Clients, lane, n, first int) (*shard, error) {
 	if sh.exchanges, err = newExchanges(c.target, c.population.PerRequest); err != nil {
 		return nil, err
 	}
-	sh.rotation = rotation(c.target.Requests)
 	if sh.poll, err = newPoller(); err != nil {
 		return nil, err
 	}
+	byClients, p := c.target.ByClients, c.population
 	for i := range sh.clients {
-		sh.clients[i] = client{
-			fd: -1, number: uint32(c.population.First + first + i),
-			active: spread(first+i, c.population.Active, c.population.Clients),
+		cl := client{fd: -1, number: uint32(p.First + first + i), active: spread(first+i, p.Active, p.Clients)}
+		if byClients && cl.active {
+			cl.only = own(c.target.Requests, (first+i)*p.Active/p.Clients, p.Active)
 		}
+		sh.clients[i] = cl
 	}
-	// Lanes do not ask in step with each other.
-	sh.turn = first % len(sh.rotation)
+	if !byClients {
+		sh.rotation = rotation(c.target.Requests)
+		// Lanes do not ask in step with each other.
+		sh.turn = first % len(sh.rotation)
+	}
 	return sh, nil
 }
 
 // spread tells whether number i of n is one of the k that are spread evenly
-// over them.
+// over them: the one with the number i*k/n among these.
 func spread(i, k, n int) bool { return (i+1)*k/n > i*k/n }
+
+// own is the request that active client number i of n asks for in a mix by
+// clients. Those that do not ask for the first are spread over all.
+func own(requests []load.Request, i, n int) int {
+	total := 0
+	for _, r := range requests {
+		total += r.Clients
+	}
+	if !spread(i, total, n) {
+		return 0
+	}
+	nth := i * total / n
+	for k, r := range requests {
+		if nth < r.Clients {
+			return k
+		}
+		nth -= r.Clients
+	}
+	return 0
+}
 
 // rotation spreads the requests by their weights, as evenly as whole numbers
 // can: of 99 and 1 the one comes in the middle of the others.
@@ -235,12 +261,21 @@ func (sh *shard) ask(cl *client, now time.Duration) {
 
 func (sh *shard) send(cl *client, now time.Duration) {
 	cl.asked++
-	cl.kind = sh.rotation[sh.turn]
+	cl.kind = sh.choose(cl)
+	cl.state, cl.wrote = asking, 0
+	sh.write(cl, now)
+}
+
+// choose is the exchange that a client asks for next.
+func (sh *shard) choose(cl *client) int {
+	if sh.rotation == nil {
+		return cl.only
+	}
+	kind := sh.rotation[sh.turn]
 	if sh.turn++; sh.turn == len(sh.rotation) {
 		sh.turn = 0
 	}
-	cl.state, cl.wrote = asking, 0
-	sh.write(cl, now)
+	return kind
 }
 
 func (sh *shard) write(cl *client, now time.Duration) {
@@ -485,6 +520,13 @@ func (sh *shard) record(cl *client, now time.Duration, err error) {
 	if s.Response != nil {
 		_ = s.Response.RecordValue(trackable(now - cl.due))
 		_ = s.Lag.RecordValue(trackable(cl.lag))
+	}
+	if sh.kinds != nil {
+		k := sh.kinds[cl.kind]
+		_ = k.Service.RecordValue(trackable(now - cl.sent))
+		if k.Response != nil {
+			_ = k.Response.RecordValue(trackable(now - cl.due))
+		}
 	}
 	cl.done++
 	sh.count.Add(1)

@@ -4,6 +4,7 @@
 package load
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -18,6 +19,22 @@ type Target struct {
 	// Requests are asked for by their weights, in a fixed rotation that is the
 	// same for every run. Most targets have one.
 	Requests []Request
+	// ByClients is set where all requests but the first have clients of their own.
+	// The other clients ask for the first, and weights mean nothing.
+	ByClients bool
+}
+
+// Part is the target of a generator that has a part of all clients: the parts
+// of its requests' clients that fall to it, so that those of all generators
+// together are the whole. Before, part and whole are numbers of active clients.
+func (t Target) Part(before, part, whole int) Target {
+	own := make([]Request, len(t.Requests))
+	for i, r := range t.Requests {
+		r.Clients = r.Clients*(before+part)/whole - r.Clients*before/whole
+		own[i] = r
+	}
+	t.Requests = own
+	return t
 }
 
 // A Request is one kind of request.
@@ -26,6 +43,24 @@ type Request struct {
 	PayloadBytes int           // of an echo
 	Time         time.Duration // of a wait, a block or a burst of CPU work
 	Weight       int           // share of the requests; 0 is 1
+	Clients      int           // that ask for nothing else; 0 is none of their own
+}
+
+// DefaultPayloadBytes is the payload of an echo that is not in its name.
+const DefaultPayloadBytes = 64
+
+// Name is what is asked, with its time or its payload: "plaintext",
+// "block-100ms", "echo-100B".
+func (r Request) Name() string {
+	switch {
+	case r.Time >= time.Millisecond && r.Time%time.Millisecond == 0:
+		return fmt.Sprintf("%s-%dms", r.Workload, r.Time.Milliseconds())
+	case r.Time > 0:
+		return fmt.Sprintf("%s-%dus", r.Workload, r.Time.Microseconds())
+	case r.PayloadBytes > 0 && r.PayloadBytes != DefaultPayloadBytes:
+		return fmt.Sprintf("%s-%dB", r.Workload, r.PayloadBytes)
+	}
+	return r.Workload
 }
 
 // A Population is who asks. The clients of one generator may be a part of all
@@ -119,12 +154,24 @@ type Window struct {
 	// what is left at the end is in none.
 	Slices []int64
 	// Clients is the number of active clients that could answer evenly, Sum and
-	// Squares the sums of their answers and of the squares of these.
+	// Squares the sums of their answers and of the squares of these. Those that
+	// ask for something else than the most are not among them.
 	Clients      int64
 	Sum, Squares float64
 	// Connect is how long each connect within the window took, where clients
 	// open one for each request.
 	Connect *hdrhistogram.Histogram
+	// Kinds are the requests of a mix by themselves, in the order of the target's;
+	// empty where all are of one kind.
+	Kinds []*Kind
+}
+
+// A Kind is what was measured of one kind of request of a mix.
+type Kind struct {
+	Name     string
+	Clients  int                     // that asked for nothing else; 0: all took turns
+	Service  *hdrhistogram.Histogram // from the actual send, nanoseconds
+	Response *hdrhistogram.Histogram // from the scheduled send; open loop only, else nil
 }
 
 // SliceLength is the length of a part of the window in Window.Slices.
@@ -204,6 +251,23 @@ func (w *Window) Add(o *Window) {
 			w.Connect = NewHistogram()
 		}
 		w.Connect.Merge(o.Connect)
+	}
+	for i, k := range o.Kinds {
+		if i == len(w.Kinds) {
+			w.Kinds = append(w.Kinds, &Kind{Name: k.Name, Service: NewHistogram()})
+		}
+		w.Kinds[i].add(k)
+	}
+}
+
+func (k *Kind) add(o *Kind) {
+	k.Clients += o.Clients
+	k.Service.Merge(o.Service)
+	if o.Response != nil {
+		if k.Response == nil {
+			k.Response = NewHistogram()
+		}
+		k.Response.Merge(o.Response)
 	}
 }
 

@@ -78,7 +78,7 @@ type Workload struct {
 }
 
 // Name is the workload's in keys: what is asked, with its time, and in a mix
-// the shares of the others behind the first.
+// the shares of the others behind the first, or how many clients ask for them.
 func (w Workload) Name() string {
 	total := 0
 	for _, r := range w.Requests {
@@ -86,21 +86,22 @@ func (w Workload) Name() string {
 	}
 	var parts []string
 	for i, r := range w.Requests {
-		s := r.Workload
+		s := r.Name()
 		switch {
-		case r.Time >= time.Millisecond && r.Time%time.Millisecond == 0:
-			s += fmt.Sprintf("-%dms", r.Time.Milliseconds())
-		case r.Time > 0:
-			s += fmt.Sprintf("-%dus", r.Time.Microseconds())
-		case r.PayloadBytes > 0 && r.PayloadBytes != defaultPayload:
-			s += fmt.Sprintf("-%dB", r.PayloadBytes)
-		}
-		if i > 0 {
+		case r.Clients > 0:
+			s = fmt.Sprintf("%dx%s", r.Clients, s)
+		case i > 0:
 			s = strconv.FormatFloat(100*float64(r.Weight)/float64(total), 'g', 3, 64) + "%" + s
 		}
 		parts = append(parts, s)
 	}
 	return strings.Join(parts, "+")
+}
+
+// ByClients tells whether it is a mix in which requests have clients of their
+// own, all but the first.
+func (w Workload) ByClients() bool {
+	return slices.ContainsFunc(w.Requests, func(r load.Request) bool { return r.Clients > 0 })
 }
 
 func (w Workload) String() string { return w.Protocol + "/" + w.Name() }
@@ -223,7 +224,6 @@ const (
 	maxSteps        = 1000
 	maxTime         = 10 * time.Second // of a wait or a block
 	maxCPUTime      = time.Second
-	defaultPayload  = 64
 )
 
 // Read reads a config file. All mistakes in it are reported, as Errors.
@@ -602,12 +602,14 @@ func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
 		return
 	}
 	switch {
+	case mix == nil && one.Clients > 0:
+		d.fail(d.places[path+".clients"], path+".clients", "is for an entry of a mix, of which the other clients ask for the first")
 	case mix == nil:
 		if d.asked(n, path, w.Protocol, &one) {
 			w.Requests = append(w.Requests, one)
 		}
-	case one.Workload != "" || one.PayloadBytes >= 0 || one.Time > 0 || one.Weight != 1:
-		d.fail(d.places[path+".mix"], path+".mix", "is instead of workload, payload_bytes, time and weight, not beside them")
+	case one.Workload != "" || one.PayloadBytes >= 0 || one.Time > 0 || one.Weight != 1 || one.Clients > 0:
+		d.fail(d.places[path+".mix"], path+".mix", "is instead of workload, payload_bytes, time, weight and clients, not beside them")
 	default:
 		d.list(func(n ast.Node, path string) {
 			r := load.Request{PayloadBytes: -1, Weight: 1}
@@ -621,6 +623,7 @@ func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
 			}
 			w.Requests = append(w.Requests, r)
 		})(mix, path+".mix")
+		d.byClients(w.Requests, path+".mix")
 		if len(w.Requests) < 2 && !d.failed(path) {
 			d.failAt(mix, path+".mix", "needs at least two entries")
 		}
@@ -636,6 +639,26 @@ func (d *decoder) request(r *load.Request) fields {
 		"payload_bytes": func(n ast.Node, path string) { r.PayloadBytes = d.int(n, path, 1, MaxPayloadBytes) },
 		"time":          d.duration(&r.Time, time.Microsecond, maxTime),
 		"weight":        func(n ast.Node, path string) { r.Weight = d.int(n, path, 1, maxWeight) },
+		"clients":       func(n ast.Node, path string) { r.Clients = d.int(n, path, 1, maxClients) },
+	}
+}
+
+// byClients checks a mix in which entries have clients of their own: all but the
+// first must, which the other clients ask for, and weights mean nothing.
+func (d *decoder) byClients(mix []load.Request, path string) {
+	if d.failed(path) || !(Workload{Requests: mix}).ByClients() {
+		return
+	}
+	for i, r := range mix {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case i == 0 && r.Clients > 0:
+			d.fail(d.places[at+".clients"], at+".clients", "the first entry has no number: all clients ask for it that ask for no other")
+		case i > 0 && r.Clients == 0:
+			d.fail(d.places[at], at+".clients", "is missing; in a mix by clients each entry but the first has their number")
+		case d.places[at+".weight"] != (place{}):
+			d.fail(d.places[at+".weight"], at+".weight", "means nothing in a mix by clients")
+		}
 	}
 }
 
@@ -653,7 +676,7 @@ func (d *decoder) asked(n ast.Node, path, protocol string, r *load.Request) bool
 		return false
 	}
 	if echoes := r.Workload == "echo" || protocol == "echo"; echoes && r.PayloadBytes < 0 {
-		r.PayloadBytes = defaultPayload
+		r.PayloadBytes = load.DefaultPayloadBytes
 	} else if !echoes && r.PayloadBytes >= 0 {
 		at := path + ".payload_bytes"
 		d.fail(d.places[at], at, fmt.Sprintf("%s sends no payload; only echo does", what))

@@ -131,6 +131,15 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 			}
 		}
 		for i, w := range e.Workloads {
+			own := 0
+			for _, r := range w.Requests {
+				own += r.Clients
+			}
+			for _, n := range e.Clients {
+				if active := e.Active.Of(n); own >= active {
+					say(at("workloads", i), fmt.Sprintf("%d clients of its mix have a request of their own, and of %d none is left for the first; allowed: up to %d", own, active, active-1))
+				}
+			}
 			for _, g := range e.Generators {
 				if ok, allowed := canDo(g, w); !ok {
 					say(at("workloads", i), fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))

@@ -76,7 +76,12 @@ func TestMistakes(t *testing.T) {
 		{"a time where none is taken", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    time: 5ms", 1), []string{`c.yaml:7:11: workloads[0].time: http/plaintext takes no time; only wait, block, cpu do`}},
 		{"a wait of half a millisecond", strings.Replace(good, "workload: plaintext", "workload: wait\n    time: 500us", 1), []string{`c.yaml:7:11: workloads[0].time: 500µs is no whole number of 1ms`}},
 		{"a mix of one", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}]", 1), []string{`c.yaml:6:10: workloads[0].mix: needs at least two entries`}},
-		{"a mix beside a workload", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    mix: [{workload: plaintext}]", 1), []string{`c.yaml:7:10: workloads[0].mix: is instead of workload, payload_bytes, time and weight, not beside them`}},
+		{"a mix beside a workload", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    mix: [{workload: plaintext}]", 1), []string{`c.yaml:7:10: workloads[0].mix: is instead of workload, payload_bytes, time, weight and clients, not beside them`}},
+		{"a mix by clients whose first has a number too", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, clients: 1}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:42: workloads[0].mix[0].clients: the first entry has no number: all clients ask for it that ask for no other`}},
+		{"a mix half by clients", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: echo}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:34: workloads[0].mix[1].clients: is missing; in a mix by clients each entry but the first has their number`}},
+		{"a mix by clients and by weight", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, weight: 9}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:41: workloads[0].mix[0].weight: means nothing in a mix by clients`}},
+		{"a mix that leaves no client for its first", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: cpu, time: 5ms, clients: 10}]", 1), []string{`c.yaml:5:5: workloads[0]: 10 clients of its mix have a request of their own, and of 10 none is left for the first; allowed: up to 9`}},
+		{"clients of a workload that is no mix", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    clients: 1", 1), []string{`c.yaml:7:14: workloads[0].clients: is for an entry of a mix, of which the other clients ask for the first`}},
 		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports call the experiment by it`}},
 		{"an experiment's own mistakes", good + "experiments:\n  - name: a\n    models: [threads]\n", []string{`c.yaml:17:14: experiments[0].models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
 		{"two experiments with the same cells", good + "experiments: [{name: a}, {name: b}]\n", []string{`c.yaml:15:26: experiments[1].setting: thread http/plaintext closed clients=10 is a cell of experiments[0] too; a setting tells them apart`}},
@@ -236,6 +241,19 @@ experiments:
 	}
 	if s := p.Steps(); len(s) != 9 || p.Cells[2].Experiment.Clients[0] != 10 {
 		t.Errorf("%d steps", len(s))
+	}
+}
+
+func TestAMixByClientsIsNamedByThem(t *testing.T) {
+	p := mustPlan(t, `
+models: [thread]
+workloads:
+  - protocol: http
+    mix: [{workload: plaintext}, {workload: cpu, time: 5ms, clients: 1}, {workload: echo, payload_bytes: 100, clients: 3}]
+clients: [10]
+`)
+	if c := p.Cells[0]; c.Key.Workload != "plaintext+1xcpu-5ms+3xecho-100B" || !c.Workload.ByClients() {
+		t.Errorf("%+v", c)
 	}
 }
 
