@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -290,6 +291,7 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	m.window, err = clients.Run(ctx, work, marks)
 	if m.window != nil {
 		fill(r, m.window, step)
+		r.Count = count(m.window)
 	}
 	select {
 	case <-m.server.Exited():
@@ -384,6 +386,26 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 	}
 	r.Evenness = evenness(w)
 	r.Drift = drift(w.Slices)
+}
+
+// count is what a counter came to; nil if nobody said so. The processes of a
+// server either share one, and say the same, or have one each.
+func count(w *load.Window) *result.Count {
+	if len(w.Readings) == 0 {
+		return nil
+	}
+	values := slices.Sorted(maps.Values(w.Readings))
+	c := &result.Count{Increments: w.Increments, Unanswered: w.Unanswered, Value: values[len(values)-1]}
+	var sum int64
+	for _, v := range values {
+		sum += v
+	}
+	// Counters of their own may have come to the same value by chance.
+	same := values[0] == c.Value && (c.Value >= c.Increments || sum != c.Increments)
+	if len(values) > 1 && !same {
+		c.Values = values
+	}
+	return c
 }
 
 // evenness is Jain's index of the answers per client, of those that ask for the

@@ -228,6 +228,26 @@ func TestKindsOfAMixAreKept(t *testing.T) {
 	}
 }
 
+func TestCount(t *testing.T) {
+	for _, tt := range []struct {
+		reason     string
+		increments int64
+		readings   map[int]int64
+		want       *result.Count
+	}{
+		{"nobody said", 5, nil, nil},
+		{"one process", 5, map[int]int64{1: 5}, &result.Count{Increments: 5, Value: 5}},
+		{"processes that share one", 5, map[int]int64{1: 5, 2: 5, 3: 5}, &result.Count{Increments: 5, Value: 5}},
+		{"processes that share one that lost some", 5, map[int]int64{1: 4, 2: 4}, &result.Count{Increments: 5, Value: 4}},
+		{"each its own", 5, map[int]int64{1: 3, 2: 2}, &result.Count{Increments: 5, Value: 3, Values: []int64{2, 3}}},
+		{"each its own, as many by chance", 6, map[int]int64{1: 3, 2: 3}, &result.Count{Increments: 6, Value: 3, Values: []int64{3, 3}}},
+	} {
+		if diff := cmp.Diff(tt.want, count(&load.Window{Increments: tt.increments, Readings: tt.readings})); diff != "" {
+			t.Errorf("%s: %s", tt.reason, diff)
+		}
+	}
+}
+
 func TestIdleClientsAreHeld(t *testing.T) {
 	f := setUp(t, strings.Replace(config, "workload: echo", "workload: idle", 1))
 	if err := f.Run(t.Context()); err != nil {

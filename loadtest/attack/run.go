@@ -323,6 +323,7 @@ func (c *Clients) finish(ctx context.Context, w *load.Window) {
 		sh.loop, sh.retries, sh.ramp = "", nil, len(sh.clients)
 		sh.settle()
 		answered[sh.lane] = sh.probe()
+		sh.read()
 	})
 	for _, n := range answered {
 		w.Answered += n
@@ -354,11 +355,27 @@ func (sh *shard) probe() int64 {
 	return sh.probed
 }
 
+// read asks on each connection what the counter has come to, now that nothing is
+// in flight: where each process has its own, all that serve a client say theirs.
+func (sh *shard) read() {
+	if sh.reader < 0 {
+		return
+	}
+	sh.reading, sh.readings = true, map[int]int64{}
+	for i := range sh.clients {
+		if cl := &sh.clients[i]; cl.live {
+			sh.ask(cl, sh.of.clock.now())
+		}
+	}
+	sh.settle()
+}
+
 func (c *Clients) merge(w *load.Window) {
 	whole := int(w.Length / load.SliceLength)
 	for _, sh := range c.shards {
 		part := &load.Window{
 			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds,
+			Increments: sh.increments, Unanswered: sh.unanswered, Readings: sh.readings,
 			Slices: append(sh.slices, make([]int64, max(0, whole-len(sh.slices)))...)[:whole],
 		}
 		for _, s := range sh.intervals[:c.lastInterval()+1] {

@@ -58,9 +58,11 @@ type shard struct {
 	of        *Clients
 	poll      *poller
 	clients   []client
-	exchanges []*exchange
-	rotation  []int // exchanges in the order in which they are asked; nil in a mix by clients
-	turn      int   // in the rotation
+	exchanges []*exchange // those of the target's requests, and then:
+	prober    int         // what a new connection is asked first; -1: what its client asks for
+	reader    int         // what the value of the counter is asked with; -1: there is none
+	rotation  []int       // exchanges in the order in which they are asked; nil in a mix by clients
+	turn      int         // in the rotation
 	buf       []byte
 
 	ramp    int     // clients that have dialed for the first time
@@ -70,12 +72,18 @@ type shard struct {
 	flying  int     // requests in flight, but for first ones
 	free    queue   // active clients that may ask; open loop
 	loop    string  // "" while nobody asks
+	reading bool    // what is asked is the value of the counter
 	begun   bool    // to ask
 	plan    *schedule
 	shape   vegeta.Pacer // takes over when the window opens; nil if the plan goes on
 	failed  error        // of the poller: nothing works any more
-	passed  atomic.Int64 // the time on the clock up to which all is recorded
-	count   atomic.Int64 // answers within the window
+
+	// Of a counter, since the first connection.
+	increments, unanswered int64
+	readings               map[int]int64 // its value by the process that said it
+
+	passed atomic.Int64 // the time on the clock up to which all is recorded
+	count  atomic.Int64 // answers within the window
 
 	// Of connecting.
 	connects *hdrhistogram.Histogram
@@ -102,6 +110,14 @@ func newShard(c *Clients, lane, n, first int) (*shard, error) {
 	}
 	var err error
 	if sh.exchanges, err = newExchanges(c.target, c.population.PerRequest); err != nil {
+		return nil, err
+	}
+	// A connection is proven by what costs nothing: a thousand waits for as many
+	// new connections would take a server that waits one by one too long.
+	if sh.prober, err = more(&sh.exchanges, c.target, "plaintext", c.population.PerRequest, func(r load.Request) bool { return r.Time > 0 }); err != nil {
+		return nil, err
+	}
+	if sh.reader, err = more(&sh.exchanges, c.target, reading, c.population.PerRequest, func(r load.Request) bool { return r.Workload == "counter" }); err != nil {
 		return nil, err
 	}
 	if sh.poll, err = newPoller(); err != nil {
@@ -268,7 +284,12 @@ func (sh *shard) send(cl *client, now time.Duration) {
 
 // choose is the exchange that a client asks for next.
 func (sh *shard) choose(cl *client) int {
-	if sh.rotation == nil {
+	switch {
+	case sh.reading:
+		return sh.reader
+	case cl.first && sh.prober >= 0:
+		return sh.prober
+	case sh.rotation == nil:
 		return cl.only
 	}
 	kind := sh.rotation[sh.turn]
@@ -363,6 +384,12 @@ func (sh *shard) readable(cl *client, now time.Duration) time.Duration {
 func (sh *shard) answered(cl *client) time.Duration {
 	now := sh.of.clock.now()
 	cl.state = idle
+	switch e := sh.exchanges[cl.kind]; {
+	case e.counts:
+		sh.increments++
+	case e.reads:
+		sh.readings[cl.answer.pid] = max(sh.readings[cl.answer.pid], cl.answer.value)
+	}
 	if cl.first {
 		cl.first, cl.live, cl.dials = false, true, 0
 		sh.pending--
@@ -399,6 +426,9 @@ func (sh *shard) fail(cl *client, err error, now time.Duration) {
 	if cl.live {
 		cl.live = false
 		sh.of.alive.Add(-1)
+	}
+	if cl.state == asking && cl.wrote > 0 && sh.exchanges[cl.kind].counts {
+		sh.unanswered++ // it may have been made
 	}
 	switch {
 	case cl.first:

@@ -164,6 +164,11 @@ type Window struct {
 	// Kinds are the requests of a mix by themselves, in the order of the target's;
 	// empty where all are of one kind.
 	Kinds []*Kind
+	// Increments of a counter were answered since the first connection, and
+	// Unanswered ones failed, or were not answered in time. Readings are what the
+	// counter came to in the end, by the process of the server that said so.
+	Increments, Unanswered int64
+	Readings               map[int]int64
 }
 
 // A Kind is what was measured of one kind of request of a mix.
@@ -251,6 +256,14 @@ func (w *Window) Add(o *Window) {
 			w.Connect = NewHistogram()
 		}
 		w.Connect.Merge(o.Connect)
+	}
+	w.Increments += o.Increments
+	w.Unanswered += o.Unanswered
+	for pid, value := range o.Readings {
+		if w.Readings == nil {
+			w.Readings = map[int]int64{}
+		}
+		w.Readings[pid] = max(w.Readings[pid], value)
 	}
 	for i, k := range o.Kinds {
 		if i == len(w.Kinds) {

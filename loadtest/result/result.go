@@ -155,7 +155,7 @@ type Count struct {
 	// Unanswered increments failed or were cut off: the server may or may not
 	// have made them.
 	Unanswered int64 `json:"unanswered,omitempty"`
-	Value      int64 `json:"value"` // of the counter at the end
+	Value      int64 `json:"value"` // of the counter at the end; the largest, if there are several
 	// Values are those of the processes, where each has a counter of its own.
 	Values []int64 `json:"values,omitempty"`
 }
