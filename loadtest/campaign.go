@@ -29,9 +29,7 @@ type Server interface {
 	CPU() (user, sys float64, err error)
 	Usage() (result.Usage, error)
 	CtxSwitches() (int64, error)
-	// Connections counts the established ones on its side: in all, and held by
-	// each of its processes.
-	Connections() (established int, perProcess []int, err error)
+	Connections() (Connections, error)
 	// Exited is closed when the server has ended.
 	Exited() <-chan struct{}
 	// Stop ends it by the contract, Kill at once, from any goroutine and more
@@ -39,6 +37,13 @@ type Server interface {
 	// anything of it.
 	Stop() error
 	Kill() error
+}
+
+// Connections are the established ones on a server's side.
+type Connections struct {
+	Established int
+	PerProcess  []int // that each process of the server holds, largest first
+	SocketBytes int64 // the kernel's, for these and for those that listen
 }
 
 // Clients are connections to a server.
@@ -277,6 +282,13 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	if r.Server.Before, err = m.server.Usage(); err != nil {
 		return fmt.Errorf("read the server's usage: %w", err)
 	}
+	// The memory of sockets is read with them, not each second: it takes the
+	// kernel a walk through all of them.
+	idle, err := m.server.Connections()
+	if err != nil {
+		return fmt.Errorf("count connections: %w", err)
+	}
+	r.Server.Before.SocketBytes = idle.SocketBytes
 	target := load.Target{Addr: m.server.Addr(), Protocol: step.Key.Protocol, Requests: step.Workload.Requests, ByClients: step.Workload.ByClients()}
 	clients, connected, err := c.Connect(ctx, step, target)
 	fillConnect(r, connected)
@@ -479,9 +491,11 @@ func (o *observer) marks() load.Marks {
 // open returns.
 func (o *observer) open() (err error) {
 	e := &o.repeat.Established
-	if e.Server.Start, _, err = o.server.Connections(); err != nil {
+	connections, err := o.server.Connections()
+	if err != nil {
 		return fmt.Errorf("count connections: %w", err)
 	}
+	e.Server.Start = connections.Established
 	e.Generator.Start = o.clients.Established()
 	if o.switches, err = o.server.CtxSwitches(); err != nil {
 		return fmt.Errorf("read context switches: %w", err)
@@ -532,7 +546,7 @@ func (o *observer) close() error {
 	counters, err6 := o.counters()
 	switches, err3 := o.server.CtxSwitches()
 	usage, err4 := o.server.Usage()
-	established, perProcess, err5 := o.server.Connections()
+	connections, err5 := o.server.Connections()
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return fmt.Errorf("read the server at the end of the window: %w", err)
 	}
@@ -541,9 +555,10 @@ func (o *observer) close() error {
 	srv.CtxSwitches = switches - o.switches
 	srv.PSSBytes, srv.KernelStackBytes = usage.PSSBytes, usage.KernelStackBytes
 	srv.Threads, srv.Processes, srv.FDs = usage.Threads, usage.Processes, usage.FDs
-	srv.ConnsPerProcess = perProcess
+	srv.PageTableBytes, srv.SharedBytes, srv.SocketBytes = usage.PageTableBytes, usage.SharedBytes, connections.SocketBytes
+	srv.ConnsPerProcess = connections.PerProcess
 	o.compare(counters)
-	e.Server.End, e.Generator.End = established, o.clients.Established()
+	e.Server.End, e.Generator.End = connections.Established, o.clients.Established()
 	o.samples = append(o.samples, sample{user: user, sys: sys, usage: usage, switches: switches, took: time.Since(begin)})
 	return nil
 }

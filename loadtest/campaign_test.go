@@ -25,9 +25,12 @@ type fakeServer struct {
 	switches int64
 	threads  int
 	conns    int
-	kinds    []*load.Kind // that its clients measure
-	exited   chan struct{}
-	stopErr  error
+
+	socketBytes int64 // 5,000 more at each look
+
+	kinds   []*load.Kind // that its clients measure
+	exited  chan struct{}
+	stopErr error
 }
 
 var logMu sync.Mutex // an interrupt kills the server from a goroutine of its own
@@ -44,11 +47,12 @@ func (s *fakeServer) CPU() (user, sys float64, err error) {
 }
 func (s *fakeServer) Usage() (result.Usage, error) {
 	s.note("usage")
-	return result.Usage{PSSBytes: 1000, Threads: s.threads, Processes: 2, FDs: 7, KernelStackBytes: 16384}, nil
+	return result.Usage{PSSBytes: 1000, Threads: s.threads, Processes: 2, FDs: 7, KernelStackBytes: 16384, PageTableBytes: 4096, SharedBytes: 2000}, nil
 }
 func (s *fakeServer) CtxSwitches() (int64, error) { s.switches += 10; return s.switches, nil }
-func (s *fakeServer) Connections() (int, []int, error) {
-	return s.conns, []int{s.conns}, nil
+func (s *fakeServer) Connections() (Connections, error) {
+	s.socketBytes += 5000
+	return Connections{Established: s.conns, PerProcess: []int{s.conns}, SocketBytes: s.socketBytes}, nil
 }
 func (s *fakeServer) Exited() <-chan struct{} { return s.exited }
 func (s *fakeServer) Stop() error             { s.note("stop"); return s.stopErr }
@@ -197,6 +201,9 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	}
 	if r.Server.Before.PSSBytes != 1000 || r.Server.Processes != 2 || r.Server.FDs != 7 || r.Server.Threads != 3 {
 		t.Errorf("server %+v", r.Server)
+	}
+	if s := r.Server; s.Before.SocketBytes != 5000 || s.SocketBytes != 15_000 || s.PageTableBytes != 4096 || s.SharedBytes != 2000 || s.Before.SharedBytes != 2000 {
+		t.Errorf("memory by kind of %+v", s)
 	}
 	var requests []int64
 	var at []float64

@@ -22,15 +22,17 @@ func (p process) CPU() (user, sys float64, err error) {
 func (p process) Usage() (u result.Usage, err error) { return p.Tree().Usage() }
 func (p process) CtxSwitches() (int64, error)        { return p.Tree().CtxSwitches() }
 
-func (p process) Connections() (established int, perProcess []int, err error) {
+func (p process) Connections() (c loadtest.Connections, err error) {
 	sockets, err := host.SocketsOn(p.Port)
 	if err != nil {
-		return 0, nil, err
+		return c, err
 	}
 	owners, err := p.Tree().SocketOwners()
 	if err != nil {
-		return 0, nil, err
+		return c, err
 	}
-	perProcess, _ = sockets.ConnsPerProcess(owners)
-	return len(sockets.Established), perProcess, nil
+	c.Established = len(sockets.Established)
+	c.PerProcess, _ = sockets.ConnsPerProcess(owners)
+	c.SocketBytes = host.ReadSocketObjects(procRoot).Bytes(sockets)
+	return c, nil
 }
