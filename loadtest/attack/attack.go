@@ -253,6 +253,10 @@ func (c *Clients) source(cl *client) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
 }
 
+// reconnectEvery is the longest wait before a client comes back that a fault has
+// hit.
+const reconnectEvery = 100 * time.Millisecond
+
 // backoff is how long to wait before attempt number n (from 0) is repeated.
 func backoff(n int) time.Duration {
 	return min(10*time.Millisecond<<min(n, 6), 500*time.Millisecond)

@@ -39,6 +39,9 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.
 		sh.intervals = make([]*load.Interval, int(math.Ceil(work.Length.Seconds()))+1)
 		sh.free.ring = make([]int32, len(sh.clients))
 		sh.kinds = newKinds(c.target.Requests, work.Loop)
+		if work.Fault != nil {
+			sh.aftermath = load.NewAftermath()
+		}
 		if work.Loop == result.Open {
 			if err := sh.schedule(begin); err != nil {
 				return &load.Window{}, err
@@ -374,7 +377,7 @@ func (c *Clients) merge(w *load.Window) {
 	whole := int(w.Length / load.SliceLength)
 	for _, sh := range c.shards {
 		part := &load.Window{
-			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds,
+			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds, Aftermath: sh.aftermath,
 			Increments: sh.increments, Unanswered: sh.unanswered, Readings: sh.readings,
 			Slices: append(sh.slices, make([]int64, max(0, whole-len(sh.slices)))...)[:whole],
 		}

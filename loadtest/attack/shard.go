@@ -18,6 +18,7 @@ type client struct {
 	state  state
 	active bool   // it asks; else it only holds its connection
 	live   bool   // it has been served, and nothing has failed since
+	lost   bool   // a fault has hit it
 	queued bool   // it is in the shard's queue of free clients
 	first  bool   // the request in flight is the one that proves a new connection served
 	number uint32 // among all clients, from 0
@@ -93,7 +94,8 @@ type shard struct {
 	// Of the window.
 	intervals []*load.Interval // as many as it may have, nil where nothing was recorded
 	slices    []int64
-	kinds     []*load.Kind // of a mix, as the exchanges
+	kinds     []*load.Kind    // of a mix, as the exchanges
+	aftermath *load.Aftermath // of a fault; nil if there is none
 	errors    map[string]int64
 	due       int64
 	unsent    int64
@@ -450,7 +452,11 @@ func (sh *shard) fail(cl *client, err error, now time.Duration) {
 	}
 	cl.fd, cl.state, cl.first, cl.full, cl.answer = -1, closed, false, false, answer{}
 	if !sh.of.stopping.Load() {
-		sh.retries = insert(sh.retries, retry{now + backoff(cl.dials), sh.index(cl)})
+		wait := backoff(cl.dials)
+		if sh.aftermath != nil {
+			wait = min(wait, reconnectEvery) // how soon it is served again is what is asked
+		}
+		sh.retries = insert(sh.retries, retry{now + wait, sh.index(cl)})
 		cl.dials++
 	}
 }
@@ -532,6 +538,9 @@ func (sh *shard) record(cl *client, now time.Duration, err error) {
 		sh.errors[Classify(err)]++
 	}
 	at := now - time.Duration(opened)
+	if sh.aftermath != nil {
+		sh.sort(cl, at, now-cl.sent, err)
+	}
 	if end := sh.of.closedAt.Load(); end != 0 && int64(now) > end {
 		return
 	}
@@ -567,6 +576,35 @@ func (sh *shard) record(cl *client, now time.Duration, err error) {
 		sh.slices = append(sh.slices, 0)
 	}
 	sh.slices[k]++
+}
+
+// sort notes on which side of the fault a request ended that took so long, and
+// whether its client was hit.
+func (sh *shard) sort(cl *client, at, took time.Duration, err error) {
+	a, f := sh.aftermath, sh.of.work.Fault
+	hit := func() {
+		if !cl.lost {
+			cl.lost = true
+			a.Lost++
+		}
+	}
+	switch {
+	case at < f.At:
+		if err == nil {
+			_ = a.Before.RecordValue(trackable(took))
+		}
+	case sh.of.aborted.Load() || cl.first:
+		// Nobody's request: the end of the run, or an attempt to come back.
+	case err != nil:
+		if cl.state == asking || cl.state == dialing {
+			a.Failed++
+		}
+		hit()
+	case f.Until > 0 && at >= f.Until && at-took <= (f.At+f.Until)/2:
+		hit() // it waited for the end of it
+	case !cl.lost && (sh.of.closedAt.Load() == 0 || at <= time.Duration(sh.of.closedAt.Load()-sh.of.openedAt.Load())):
+		_ = a.Bystanders.RecordValue(trackable(took))
+	}
 }
 
 func trackable(d time.Duration) int64 {

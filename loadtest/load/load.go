@@ -86,9 +86,22 @@ type Work struct {
 	// Requests ends the window when so many have been answered, if that comes
 	// before Length.
 	Requests int64
+	// Fault is when something is done to the server in the window; nil: nothing is.
+	Fault *Fault
 	// Start is when the warm-up begins; at once if zero. Several generators
 	// begin at one instant by it.
 	Start time.Time
+}
+
+// A Fault is when something is done to the server, from the start of the window.
+// It is done by whoever asks for the work: the generator only sorts what it
+// measures by it. A client that loses its connection connects again, at first
+// soon and then at most every tenth of a second.
+type Fault struct {
+	At time.Duration
+	// Until is when it is taken back, of a fault under which connections are not
+	// lost but get no answer; else 0.
+	Until time.Duration
 }
 
 // Shapes of an open loop's rate.
@@ -169,6 +182,25 @@ type Window struct {
 	// counter came to in the end, by the process of the server that said so.
 	Increments, Unanswered int64
 	Readings               map[int]int64
+	// Aftermath is what came of a fault; nil if there was none.
+	Aftermath *Aftermath
+}
+
+// An Aftermath is what the clients saw of a fault.
+type Aftermath struct {
+	// Before are service times of requests that were answered before it,
+	// Bystanders of those after it, of clients that it did not hit.
+	Before, Bystanders *hdrhistogram.Histogram
+	// Lost clients had their connection fail, or were not answered for as long as
+	// it lasted.
+	Lost int64
+	// Failed are requests that were sent, or that a connect was begun for.
+	Failed int64
+}
+
+// NewAftermath is an empty one.
+func NewAftermath() *Aftermath {
+	return &Aftermath{Before: NewHistogram(), Bystanders: NewHistogram()}
 }
 
 // A Kind is what was measured of one kind of request of a mix.
@@ -256,6 +288,15 @@ func (w *Window) Add(o *Window) {
 			w.Connect = NewHistogram()
 		}
 		w.Connect.Merge(o.Connect)
+	}
+	if o.Aftermath != nil {
+		if w.Aftermath == nil {
+			w.Aftermath = NewAftermath()
+		}
+		w.Aftermath.Before.Merge(o.Aftermath.Before)
+		w.Aftermath.Bystanders.Merge(o.Aftermath.Bystanders)
+		w.Aftermath.Lost += o.Aftermath.Lost
+		w.Aftermath.Failed += o.Aftermath.Failed
 	}
 	w.Increments += o.Increments
 	w.Unanswered += o.Unanswered
