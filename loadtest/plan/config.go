@@ -58,6 +58,12 @@ type Experiment struct {
 	CPUs        CPUs
 	ServerArgs  []string // for built-in models
 	Setting     string   // what the arguments are called in keys; themselves if empty
+	Fault       *Fault   // what is done to the server in the window; nil: nothing is
+	// AA has each cell measured twice, the second under a setting of that name,
+	// so that what two measurements of the same differ by is known.
+	AA bool
+	// Hold is the length of the window of the idle workload; Duration if 0.
+	Hold time.Duration
 
 	path string // in the file, "" for the base
 }
@@ -333,6 +339,9 @@ func (d *decoder) experiment(e *Experiment) fields {
 		"cpus":        d.cpus(&e.CPUs),
 		"server_args": reset(func() { e.ServerArgs = nil }, d.texts(&e.ServerArgs)),
 		"setting":     d.text(&e.Setting),
+		"fault":       d.fault(&e.Fault),
+		"a_a":         d.truth(&e.AA),
+		"hold":        d.duration(&e.Hold, 100*time.Millisecond, maxDuration),
 	}
 }
 
@@ -398,6 +407,25 @@ func (d *decoder) complete(e *Experiment, n ast.Node) {
 			say("shape", fmt.Sprintf("the amplitude %v must be less than the rate, %v", a, e.Rate))
 		}
 	}
+	idle := func(w Workload) bool { return w.Name() == result.Idle }
+	if e.Hold > 0 && !slices.ContainsFunc(e.Workloads, idle) {
+		say("hold", "is only for the workload idle")
+	}
+	if f := e.Fault; f != nil {
+		last := max(f.At, f.Until)
+		switch {
+		case open:
+			say("fault", "is only for loop: closed")
+		case e.Requests > 0:
+			say("fault", "needs a duration; requests ends the window earlier")
+		case slices.ContainsFunc(e.Workloads, idle):
+			say("fault", "is not for the workload idle, which sends nothing that could fail")
+		case f.HTTP() && slices.ContainsFunc(e.Workloads, func(w Workload) bool { return w.Protocol != "http" }):
+			say("fault", fmt.Sprintf("%s is asked for over http, so all workloads must be; allowed over echo: %s", f.Kind, strings.Join(signals, ", ")))
+		case last+afterFault > e.Duration:
+			say("fault", fmt.Sprintf("ends at %v of a window of %v; allowed: up to %v before its end, so that there is time to recover", last, e.Duration, afterFault))
+		}
+	}
 	if e.PerRequest && (e.Active != Share{}) {
 		say("active", "idle clients hold their connection, which per-request clients do not have")
 	}
@@ -414,7 +442,7 @@ func (d *decoder) complete(e *Experiment, n ast.Node) {
 			is   bool
 		}{
 			{"an open loop", open}, {"idle clients", e.Active != Share{}}, {"a connection for each request", e.PerRequest},
-			{"a number of requests", e.Requests > 0},
+			{"a number of requests", e.Requests > 0}, {"a fault", e.Fault != nil},
 		} {
 			if cannot.is {
 				say(key, fmt.Sprintf("%s cannot do %s; allowed: %s", g, cannot.what, Vegeta))
