@@ -37,6 +37,7 @@ type Server interface {
 	// anything of it.
 	Stop() error
 	Kill() error
+	Victim
 }
 
 // Connections are the established ones on a server's side.
@@ -241,6 +242,7 @@ type measurement struct {
 	clients    Clients
 	window     *load.Window
 	observer   observer
+	fell       bool // the server has ended of a fault
 }
 
 func (m *measurement) warn(warning string) {
@@ -299,14 +301,26 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	r.Generator.Workers = clients.Workers()
 	m.observer.server, m.observer.clients, m.observer.before = m.server, clients, before
 	marks := m.observer.marks()
+	if f := step.Experiment.Fault; f != nil {
+		r.Fault = &result.Fault{Kind: f.Kind}
+		s := &saboteur{server: m.server, fault: f, record: r.Fault}
+		marks = s.marks(ctx, marks, clients.Established)
+	}
 	marks.Progress = m.progress
 	m.window, err = clients.Run(ctx, work, marks)
 	if m.window != nil {
 		fill(r, m.window, step)
 		r.Count = count(m.window)
+		if r.Fault != nil {
+			fillFault(r.Fault, m.window)
+		}
 	}
 	select {
 	case <-m.server.Exited():
+		if r.Fault != nil {
+			m.fell = true
+			return err
+		}
 		// What the clients saw of it are only consequences.
 		return errors.New("the server ended while it was measured")
 	default:
@@ -335,7 +349,8 @@ func (m *measurement) stop() {
 	if !m.cancelKill() {
 		stop = m.server.Kill // again, to wait for its end
 	}
-	if err := stop(); err != nil {
+	// How it ended when it was made to is no breach of the contract.
+	if err := stop(); err != nil && !m.fell {
 		m.warn(err.Error())
 	}
 }
@@ -550,9 +565,11 @@ func (o *observer) close() error {
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return fmt.Errorf("read the server at the end of the window: %w", err)
 	}
-	srv.CPUUserSec, srv.CPUSysSec = user-o.user, sys-o.sys
+	// What processes and threads used that have ended is lost where nobody has
+	// waited for them, so that there may be less than there was.
+	srv.CPUUserSec, srv.CPUSysSec = max(0, user-o.user), max(0, sys-o.sys)
 	o.repeat.Generator.CPUSec = generator - o.generator
-	srv.CtxSwitches = switches - o.switches
+	srv.CtxSwitches = max(0, switches-o.switches)
 	srv.PSSBytes, srv.KernelStackBytes = usage.PSSBytes, usage.KernelStackBytes
 	srv.Threads, srv.Processes, srv.FDs = usage.Threads, usage.Processes, usage.FDs
 	srv.PageTableBytes, srv.SharedBytes, srv.SocketBytes = usage.PageTableBytes, usage.SharedBytes, connections.SocketBytes
@@ -608,11 +625,11 @@ func (o *observer) series(w *load.Window) []result.Second {
 		line := result.Second{
 			Run: o.repeat.Run, Key: o.repeat.Key, Repeat: o.repeat.Repeat,
 			AtSec: to.Seconds(), IntervalSec: (to - from).Seconds(),
-			CPUUserSec: s.user - user, CPUSysSec: s.sys - sys,
+			CPUUserSec: max(0, s.user-user), CPUSysSec: max(0, s.sys-sys),
 			Usage: s.usage, CtxSwitches: -1, SampleSec: s.took.Seconds(),
 		}
 		if s.switches >= 0 && switches >= 0 {
-			line.CtxSwitches = s.switches - switches
+			line.CtxSwitches = max(0, s.switches-switches)
 		}
 		if i < len(w.Intervals) {
 			part := w.Intervals[i]

@@ -20,6 +20,7 @@ import (
 // fakeServer uses 0.1 s of user and 0.2 s of system time between any two
 // readings of its CPU time, and switches 10 times between any two of those.
 type fakeServer struct {
+	addr     string
 	log      *[]string
 	cpu      float64
 	switches int64
@@ -28,9 +29,15 @@ type fakeServer struct {
 
 	socketBytes int64 // 5,000 more at each look
 
-	kinds   []*load.Kind // that its clients measure
+	// What its clients measure, and what happens while they do.
+	kinds     []*load.Kind
+	aftermath *load.Aftermath
+	slices    []int64
+	during    func()
+
 	exited  chan struct{}
 	stopErr error
+	*fakeVictim
 }
 
 var logMu sync.Mutex // an interrupt kills the server from a goroutine of its own
@@ -40,7 +47,7 @@ func (s *fakeServer) note(what string) {
 	defer logMu.Unlock()
 	*s.log = append(*s.log, what)
 }
-func (s *fakeServer) Addr() string { return "127.0.0.1:1" }
+func (s *fakeServer) Addr() string { return s.addr }
 func (s *fakeServer) CPU() (user, sys float64, err error) {
 	s.cpu++
 	return s.cpu * 0.1, s.cpu * 0.2, nil
@@ -81,7 +88,16 @@ func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*loa
 		Started: time.Unix(1000, 0), Length: work.Length, Errors: map[string]int64{},
 		Clients: 1, Sum: 100, Squares: 10000, Due: 100, Slices: []int64{10, 10, 10, 10, 10, 10, 10, 10, 10, 10},
 	}
-	w.Kinds = c.kinds
+	w.Kinds, w.Aftermath = c.kinds, c.aftermath
+	if c.slices != nil {
+		w.Slices = c.slices
+	}
+	during := func() error {
+		if c.during != nil {
+			c.during()
+		}
+		return nil
+	}
 	for i := range 3 {
 		s := load.NewInterval(work.Loop)
 		for range []int{40, 40, 20}[i] {
@@ -94,7 +110,7 @@ func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*loa
 		w.Intervals = append(w.Intervals, s)
 		m.Progress(i, s)
 	}
-	return w, errors.Join(m.Open(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
+	return w, errors.Join(m.Open(), during(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
 }
 func (c *fakeClients) Established() int      { return c.n }
 func (c *fakeClients) Workers() int          { return 1 }
@@ -132,7 +148,7 @@ func setUp(t *testing.T, config string) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{}
-	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{})}
+	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{}), fakeVictim: &fakeVictim{}}
 	f.clients = &fakeClients{fakeServer: f.server, n: 1}
 	f.Campaign = Campaign{
 		RunID: "id", Plan: p,

@@ -181,15 +181,18 @@ func (t Tree) memory(pid int, u *result.Usage) error {
 
 // parsePageTables reads what the page tables of a process take from its
 // /proc/PID/status. A process that is about to end has none.
-func parsePageTables(status []byte) (int64, error) {
-	const key = "\nVmPTE:"
+func parsePageTables(status []byte) (int64, error) { return statusBytes(status, "\nVmPTE:") }
+
+// statusBytes is an amount of memory in a /proc/PID/status; 0 if there is no
+// line that begins with key.
+func statusBytes(status []byte, key string) (int64, error) {
 	field, ok := statusField(status, key)
 	if !ok {
 		return 0, nil
 	}
 	n, err := strconv.ParseInt(strings.TrimSuffix(field, " kB"), 10, 64)
 	if err != nil || n < 0 || n > 1<<50 {
-		return 0, fmt.Errorf("VmPTE in status is %q", field)
+		return 0, fmt.Errorf("%s in status is %q", strings.Trim(key, "\n:"), field)
 	}
 	return n << 10, nil
 }

@@ -171,7 +171,9 @@ type Fault struct {
 	Workers int     `json:"workers"`           // processes of the server that held connections before it
 	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to
 	Open    int     `json:"open"`              // connections before it
-	Lost    int     `json:"lost"`              // connections that failed because of it
+	// Lost are connections that failed because of it, or had no answer for as long
+	// as it lasted (kind "stop").
+	Lost    int     `json:"lost"`
 	Failed  int64   `json:"failed"`            // requests that failed from AtSec on
 	Lived   bool    `json:"lived"`             // the server still answered new connections at the end of the window
 	Exits   int     `json:"exits"`             // processes that ended in the window
