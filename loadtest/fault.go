@@ -42,6 +42,9 @@ type Holder struct{ PID, Conns int }
 const (
 	// watchEvery is how often the processes are looked at around a fault.
 	watchEvery = 50 * time.Millisecond
+	// lookAhead is how long before a fault it is looked who is to be hit: that
+	// takes many system calls on CPUs that are busy, and the fault one.
+	lookAhead = 200 * time.Millisecond
 	// takeTimeout bounds the wait for a process to take the connection that a
 	// fault is asked for over, and faultTimeout that for the answer.
 	takeTimeout  = time.Second
@@ -135,7 +138,7 @@ func (s *saboteur) finish(ctx context.Context) error {
 // act does the fault when its time has come, and watches until it is stopped.
 func (s *saboteur) act(ctx context.Context, opened time.Time) {
 	defer close(s.done)
-	if !s.wait(ctx, opened.Add(s.fault.At)) {
+	if !sleep(ctx, opened.Add(s.fault.At-lookAhead)) {
 		return
 	}
 	if s.err = s.do(ctx, opened); s.err != nil {
@@ -148,61 +151,70 @@ func (s *saboteur) act(ctx context.Context, opened time.Time) {
 // wait waits for a time, and sees which processes come meanwhile. It returns
 // false if the context ended first.
 func (s *saboteur) wait(ctx context.Context, until time.Time) bool {
-	for {
-		left := time.Until(until)
-		if left <= 0 {
-			return ctx.Err() == nil
-		}
-		select {
-		case <-ctx.Done():
+	for time.Until(until) > watchEvery {
+		if !sleep(ctx, time.Now().Add(watchEvery)) {
 			return false
-		case <-time.After(min(left, watchEvery)):
 		}
-		if s.record.AtSec > 0 { // before it, none of them matters
-			if err := s.watch(); err != nil && s.err == nil {
-				s.err = err
-			}
+		if err := s.watch(); err != nil && s.err == nil {
+			s.err = err
 		}
+	}
+	return sleep(ctx, until)
+}
+
+// sleep waits for a time. It returns false if the context ended first.
+func sleep(ctx context.Context, until time.Time) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(time.Until(until)):
+		return ctx.Err() == nil
 	}
 }
 
 func (s *saboteur) do(ctx context.Context, opened time.Time) error {
 	f, r := s.fault, s.record
-	since := func() float64 { return time.Since(opened).Seconds() }
+	at := opened.Add(f.At)
 	switch {
 	case f.HTTP():
-		return s.ask(s.ctx, since)
+		return s.ask(ctx, opened)
 	case f.Kind == plan.Stop:
-		pid, err := s.strike(syscall.SIGSTOP, since)
-		if err != nil {
+		pid, err := s.strike(ctx, syscall.SIGSTOP, opened, at)
+		if err != nil || pid == 0 {
 			return err
 		}
-		s.wait(ctx, opened.Add(f.Until)) // a window that was cut off ends it too
-		r.EndSec = since()
-		return s.server.Signal(pid, syscall.SIGCONT)
+		sleep(ctx, opened.Add(f.Until)) // a window that was cut off ends it too
+		err = s.server.Signal(pid, syscall.SIGCONT)
+		r.EndSec = time.Since(opened).Seconds()
+		if late := r.AtSec - f.At.Seconds(); err == nil && late > (f.Until-f.At).Seconds()/4 {
+			err = fmt.Errorf("it was done %.3g s late: something kept the CPUs", late)
+		}
+		return err
 	case f.Kind == plan.Crashes:
 		each := (f.Until - f.At) / time.Duration(f.Times-1)
 		for i := range f.Times {
-			if !s.wait(ctx, opened.Add(f.At+time.Duration(i)*each)) {
+			at := at.Add(time.Duration(i) * each)
+			if !s.wait(ctx, at.Add(-min(lookAhead, each/2))) {
 				return nil
 			}
 			if pids, err := s.server.PIDs(); err != nil || i > 0 && len(pids) == 0 {
 				return err // the server is gone: there is nothing left to kill
 			}
-			if _, err := s.strike(syscall.SIGKILL, since); err != nil {
+			if pid, err := s.strike(ctx, syscall.SIGKILL, opened, at); err != nil || pid == 0 {
 				return err
 			}
 			r.Crashes++
 		}
 		return nil
 	}
-	_, err := s.strike(syscall.SIGKILL, since)
+	_, err := s.strike(ctx, syscall.SIGKILL, opened, at)
 	return err
 }
 
-// strike sends a signal to the process that holds most connections. Where none
-// does at the moment, it is one that is not the leader, if there is one.
-func (s *saboteur) strike(sig syscall.Signal, since func() float64) (int, error) {
+// strike sends a signal at a time, to the process that holds most connections.
+// Where none does at the moment, it is one that is not the leader, if there is
+// one. The process is 0 if the window ended before.
+func (s *saboteur) strike(ctx context.Context, sig syscall.Signal, opened, at time.Time) (pid int, err error) {
 	holders, err := s.server.Holders()
 	if err != nil {
 		return 0, err
@@ -218,30 +230,39 @@ func (s *saboteur) strike(sig syscall.Signal, since func() float64) (int, error)
 		holders = []Holder{{PID: pids[len(pids)-1]}}
 	}
 	h := holders[0]
-	if s.record.AtSec == 0 {
-		s.record.AtSec = since()
+	if !sleep(ctx, at) {
+		return 0, nil
 	}
+	if s.record.AtSec == 0 {
+		s.record.AtSec = time.Since(opened).Seconds()
+	}
+	err = s.server.Signal(h.PID, sig)
 	s.record.Hit += h.Conns
 	s.seen[h.PID] = true
-	return h.PID, s.server.Signal(h.PID, sig)
+	return h.PID, err
 }
 
 // ask asks for the fault over a connection of its own. The process that takes
 // it is the one that is hit.
-func (s *saboteur) ask(ctx context.Context, since func() float64) error {
-	c, err := (&net.Dialer{Timeout: faultTimeout}).DialContext(ctx, "tcp", s.server.Addr())
+func (s *saboteur) ask(ctx context.Context, opened time.Time) error {
+	c, err := (&net.Dialer{Timeout: faultTimeout}).DialContext(s.ctx, "tcp", s.server.Addr())
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	defer context.AfterFunc(ctx, func() { _ = c.Close() })()
-	pid, err := s.taken(ctx, c.LocalAddr().(*net.TCPAddr).AddrPort())
+	defer context.AfterFunc(s.ctx, func() { _ = c.Close() })()
+	pid, err := s.taken(c.LocalAddr().(*net.TCPAddr).AddrPort())
 	if err != nil {
 		return err
 	}
 	holders, err := s.server.Holders()
 	if err != nil {
 		return err
+	}
+	for _, h := range holders {
+		if h.PID == pid {
+			s.record.Hit = h.Conns - 1 // without this one
+		}
 	}
 	path := "/fault/" + s.fault.Kind
 	if s.fault.Kind == plan.Leak {
@@ -250,13 +271,11 @@ func (s *saboteur) ask(ctx context.Context, since func() float64) error {
 			return err
 		}
 	}
-	_ = c.SetDeadline(time.Now().Add(faultTimeout))
-	s.record.AtSec = since()
-	for _, h := range holders {
-		if h.PID == pid {
-			s.record.Hit = h.Conns - 1 // without this one
-		}
+	if !sleep(ctx, opened.Add(s.fault.At)) {
+		return nil
 	}
+	_ = c.SetDeadline(time.Now().Add(faultTimeout))
+	s.record.AtSec = time.Since(opened).Seconds()
 	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, s.server.Addr()); err != nil {
 		return err
 	}
@@ -273,7 +292,7 @@ func (s *saboteur) ask(ctx context.Context, since func() float64) error {
 }
 
 // taken waits until a process of the server has taken a connection.
-func (s *saboteur) taken(ctx context.Context, peer netip.AddrPort) (int, error) {
+func (s *saboteur) taken(peer netip.AddrPort) (int, error) {
 	for deadline := time.Now().Add(takeTimeout); ; {
 		pid, err := s.server.HolderOf(peer)
 		if pid != 0 || err != nil {
@@ -283,8 +302,8 @@ func (s *saboteur) taken(ctx context.Context, peer netip.AddrPort) (int, error) 
 			return 0, fmt.Errorf("no process took the connection for it within %v", takeTimeout)
 		}
 		select {
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
+		case <-s.ctx.Done():
+			return 0, context.Cause(s.ctx)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
