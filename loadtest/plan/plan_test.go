@@ -47,7 +47,7 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:1:1: workloads: is missing; it needs at least one entry`,
 		}},
 		{"an unknown key is named with those that are known", good + "client: 5\n", []string{
-			`c.yaml:15:1: client: unknown key; allowed: a_a, active, clients, commands, connect_rate, connection, cpus, duration, experiments, fault, generator, hold, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, title, warmup, workloads`,
+			`c.yaml:15:1: client: unknown key; allowed: a_a, active, clients, commands, connect_rate, connection, cpus, duration, experiments, fault, generator, hold, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, title, trials, warmup, workloads`,
 		}},
 		{"a key that is there twice", good + "seed: 8\n", []string{`c.yaml:15:1: not YAML: mapping key "seed" already defined at [14:1]`}},
 		{"zero clients", strings.Replace(good, "[10,", "[0,", 1), []string{`c.yaml:10:11: clients[0]: is 0; allowed: a whole number from 1 to 10000000`}},
@@ -98,6 +98,12 @@ func TestMistakes(t *testing.T) {
 		{"a fault in an open loop", good + "fault: {kind: kill, at: 500ms}\nloop: open\nrate: 5/s\n", []string{`c.yaml:15:8: fault: is only for loop: closed`}},
 		{"a fault of what only holds", strings.Replace(good, "workload: plaintext", "workload: idle", 1) + "fault: {kind: kill, at: 500ms}\n", []string{`c.yaml:15:8: fault: is not for the workload idle, which sends nothing that could fail`}},
 		{"a hold of nothing idle", good + "hold: 60s\n", []string{`c.yaml:15:7: hold: is only for the workload idle`}},
+		{"a trial of nothing", good + "trials: [{variants: [a]}]\n", []string{`c.yaml:15:10: trials[0].name: is missing; it is what the server program is to try`}},
+		{"a trial in no way", good + "trials: [{name: increment}]\n", []string{`c.yaml:15:10: trials[0].variants: is missing; it needs at least one entry`}},
+		{"a trial in one way twice", good + "trials: [{name: increment, variants: [a, b, a]}]\n", []string{`c.yaml:15:45: trials[0].variants[2]: a is there already, as trials[0].variants[0]`}},
+		{"a trial that is there twice", good + "trials: [{name: i, variants: [a]}, {name: i, variants: [b]}]\n", []string{`c.yaml:15:43: trials[1].name: i is there already, as trials[0]`}},
+		{"a trial of no increments", good + "trials: [{name: i, variants: [a], increments: 0}]\n", []string{`c.yaml:15:47: trials[0].increments: is 0; allowed: a whole number from 1 to 1000000000`}},
+		{"a trial's unknown key", good + "trials: [{name: i, variants: [a], threads: 2}]\n", []string{`c.yaml:15:35: trials[0].threads: unknown key; allowed: increments, name, repeats, variants, workers`}},
 		{"an A/A run of words", good + "a_a: twice\n", []string{`c.yaml:15:6: a_a: is "twice"; allowed: true, false`}},
 		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports call the experiment by it`}},
 		{"an experiment's own mistakes", good + "experiments:\n  - name: a\n    models: [threads]\n", []string{`c.yaml:17:14: experiments[0].models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
@@ -347,6 +353,35 @@ func TestACellIsMeasuredTwiceAtOnce(t *testing.T) {
 	}
 	if n := len(steps) / 4; first < n/4 || first > n*3/4 {
 		t.Errorf("the second came first in %d of %d pairs", first, n)
+	}
+}
+
+func TestTrialsAreInterleavedAndReproducible(t *testing.T) {
+	const text = good + "trials: [{name: increment, variants: [mutex, atomic, flock], increments: 5, workers: 3}, {name: lost-update, variants: [none, mutex], repeats: 4}]\n"
+	steps := mustPlan(t, text).TrialSteps()
+	if len(steps) != 3*10+2*4 {
+		t.Fatalf("%d steps", len(steps))
+	}
+	seen := map[string]bool{}
+	for i, s := range steps {
+		if i > 0 && s.Repeat < steps[i-1].Repeat {
+			t.Errorf("%v comes behind %v", s, steps[i-1])
+		}
+		seen[s.String()] = true
+	}
+	if len(seen) != len(steps) {
+		t.Errorf("%d steps are %d different ones", len(steps), len(seen))
+	}
+	first := steps[0]
+	if first.Name == "increment" && (first.Increments != 5 || first.Workers != 3) {
+		t.Errorf("%+v", first)
+	}
+	again := mustPlan(t, text).TrialSteps()
+	if fmt.Sprint(again) != fmt.Sprint(steps) {
+		t.Error("the same seed gave another order")
+	}
+	if other := mustPlan(t, strings.Replace(text, "seed: 7", "seed: 8", 1)).TrialSteps(); fmt.Sprint(other) == fmt.Sprint(steps) {
+		t.Error("another seed gave the same order")
 	}
 }
 
