@@ -24,14 +24,23 @@ type Target struct {
 	ByClients bool
 }
 
-// Part is the target of a generator that has a part of all clients: the parts
-// of its requests' clients that fall to it, so that those of all generators
-// together are the whole. Before, part and whole are numbers of active clients.
+// Part is the target of a generator that has a part of all clients: its share of
+// the clients that have requests of their own, so that those of all generators
+// together are the whole, and none has more of them than it has clients. Before,
+// part and whole are numbers of active clients.
 func (t Target) Part(before, part, whole int) Target {
+	total := 0
+	for _, r := range t.Requests {
+		total += r.Clients
+	}
+	from, to := total*before/whole, total*(before+part)/whole
 	own := make([]Request, len(t.Requests))
+	first := 0
 	for i, r := range t.Requests {
-		r.Clients = r.Clients*(before+part)/whole - r.Clients*before/whole
+		n := r.Clients
+		r.Clients = max(0, min(to, first+n)-max(from, first))
 		own[i] = r
+		first += n
 	}
 	t.Requests = own
 	return t

@@ -17,6 +17,17 @@ func TestPartsOfATargetAreTheWhole(t *testing.T) {
 			got[i] += r.Clients
 		}
 	}
+	// Three that have one client each, of four: no part has more than its clients.
+	each := Target{ByClients: true, Requests: []Request{{}, {Clients: 1}, {Clients: 1}, {Clients: 1}}}
+	for before := range 4 {
+		n := 0
+		for _, r := range each.Part(before, 1, 4).Requests {
+			n += r.Clients
+		}
+		if n > 1 {
+			t.Errorf("%d requests with clients of their own for the one of part %d", n, before)
+		}
+	}
 	if got != [3]int{0, 1, 5} || whole.Requests[2].Clients != 5 {
 		t.Errorf("parts add up to %v; the whole is %+v", got, whole)
 	}

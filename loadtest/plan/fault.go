@@ -15,7 +15,7 @@ import (
 type Fault struct {
 	Kind  string
 	At    time.Duration // from the start of the window
-	Until time.Duration // when it is taken back (stop) or done for the last time (crashes)
+	Until time.Duration // when it is taken back (stop, descriptors) or done for the last time (crashes)
 	Times int           // crashes
 	// LeakMB is how much memory is taken (leak), and LimitMB how much more than it
 	// has the process may take.
@@ -81,7 +81,7 @@ func (d *decoder) fault(dst **Fault) decode {
 			of     []string // kinds that it means something to
 		}{
 			{"at", f.At > 0, true, faults},
-			{"until", f.Until > 0, f.Kind == Stop, []string{Stop, Crashes}},
+			{"until", f.Until > 0, f.Kind == Stop || f.Kind == Descriptors, []string{Stop, Crashes, Descriptors}},
 			{"times", f.Times > 0, f.Kind == Crashes, []string{Crashes}},
 			{"mb", f.LeakMB > 0, false, []string{Leak}},
 			{"limit_mb", f.LimitMB > 0, false, []string{Leak}},

@@ -167,9 +167,9 @@ type Fault struct {
 	// "descriptors" or "crashes".
 	Kind    string  `json:"kind"`
 	AtSec   float64 `json:"at_sec"`            // from the start of the window
-	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kind "stop")
+	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kinds "stop", "descriptors")
 	Workers int     `json:"workers"`           // processes of the server that held connections before it
-	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to
+	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to; the most, of several
 	Open    int     `json:"open"`              // connections before it
 	// Lost are connections that failed because of it, or had no answer for as long
 	// as it lasted (kind "stop").
