@@ -71,6 +71,7 @@ type session struct {
 	raw    string // format of the requests that are kept
 	// earlier are the repeats that are there already.
 	earlier []result.Repeat
+	tried   []result.Trial
 }
 
 func (c *runCmd) session(server string, builtin []result.Info) (*session, error) {
@@ -150,7 +151,7 @@ func resume(dir, server string, builtin []result.Info, limit plan.Limit) (*sessi
 		return nil, err
 	}
 	p.Without(set.Run.Absent)
-	s := &session{run: set.Run, plan: p, earlier: set.Repeats}
+	s := &session{run: set.Run, plan: p, earlier: set.Repeats, tried: set.Trials}
 	if s.rig, err = newRig(server, p); err != nil {
 		return nil, err
 	}
@@ -202,6 +203,9 @@ func (s *session) measure(e *env, plain bool) error {
 		Save: s.save, Earlier: s.earlier, Watch: view.event,
 	}
 	err := campaign.Run(e.ctx)
+	if err == nil {
+		err = s.trials(e, view.trial)
+	}
 	view.end()
 	if e.ctx.Err() != nil {
 		err = errInterrupted
