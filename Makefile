@@ -12,13 +12,20 @@ LDFLAGS  = -X main.commit=$(COMMIT) -X main.dirty=$(DIRTY) -X 'main.moduleVersio
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test bench bench-full peers claims claims-quick report lint fuzz clean
+.PHONY: help build test bench bench-full peers controls python claims claims-quick report lint fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/server and bin/tierbench
 	$(GO) build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/...
+
+controls: ## build bin/ref, the servers in C, if there is a compiler
+	@mkdir -p bin; if command -v cc >/dev/null; then cc -O2 -pthread -o bin/ref servers/controls/c/ref.c; \
+	else echo "cc is not installed: the servers in C are left out"; fi
+
+python: build ## CPython's ways beside the models in Go; about ten minutes
+	bin/tierbench run configs/python.yaml
 
 test: ## run all tests
 	$(GO) test $(TESTFLAGS) ./...
@@ -30,9 +37,7 @@ bench-full: build ## 10 to 10,000 clients in half decades, 5 repeats; about 35 m
 	bin/tierbench run configs/full.yaml
 
 # wrk, nginx and a C compiler are used where they are there, and named where not.
-peers: build ## the servers beside C and nginx, the generator beside wrk, and the memory of idle connections
-	@if command -v cc >/dev/null; then cc -O2 -pthread -o bin/ref servers/controls/c/ref.c; \
-	else echo "cc is not installed: the servers in C are left out"; fi
+peers: build controls ## the servers beside C and nginx, the generator beside wrk, and the memory of idle connections
 	@if command -v wrk >/dev/null; then bin/tierbench run configs/peers.yaml; \
 	else echo "wrk is not installed: the comparison is made with vegeta, which costs more than wrk"; \
 	sed 's/^generator: wrk/generator: vegeta/' configs/peers.yaml >bin/peers.yaml; bin/tierbench run bin/peers.yaml; fi

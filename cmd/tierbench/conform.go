@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/conform"
+)
+
+type conformCmd struct {
+	Protocol string        `default:"http" enum:"http,echo,both" placeholder:"NAME" help:"What to ask for: http, echo or both. Default: ${default}."`
+	Clients  int           `default:"100" placeholder:"N" help:"Connections at a time. Default: ${default}."`
+	Ready    time.Duration `default:"15s" placeholder:"TIME" help:"Longest wait for the first answer. Default: ${default}."`
+	JSON     bool          `name:"json" help:"Print the findings as JSON."`
+	Command  []string      `arg:"" optional:"" passthrough:"" name:"command" help:"The server, behind --. The words {addr}, {host}, {port}, {protocol} and {cpus} are filled in."`
+}
+
+func (c *conformCmd) Help() string {
+	return `For example:
+
+    tierbench conform -- ./my-server --listen={addr}
+
+Exit code 0: it keeps the contract; 1: it does not; 2: the command line is wrong.`
+}
+
+// check says what is wrong with the command line.
+func (c *conformCmd) check() error {
+	words := strings.Join(c.Command, " ")
+	switch {
+	case len(c.Command) == 0:
+		return errors.New("no command: the server belongs behind --, as in tierbench conform -- ./my-server --listen={addr}")
+	case c.Clients < 1 || c.Clients > 100_000:
+		return fmt.Errorf("--clients %d: must be 1 to 100000", c.Clients)
+	case c.Ready < 100*time.Millisecond || c.Ready > 10*time.Minute:
+		return fmt.Errorf("--ready %v: must be 100ms to 10m", c.Ready)
+	case !strings.Contains(words, "{addr}") && !strings.Contains(words, "{port}"):
+		return fmt.Errorf("%s: has no {addr} or {port}, so it cannot know where to listen", words)
+	case c.Protocol == "both" && !strings.Contains(words, "{protocol}"):
+		return fmt.Errorf("%s: has no {protocol}, which --protocol both needs", words)
+	}
+	if _, err := exec.LookPath(c.Command[0]); err != nil {
+		return fmt.Errorf("find the server: %w", err)
+	}
+	return nil
+}
+
+func (c *conformCmd) Run(e *env) error {
+	if len(c.Command) > 0 && c.Command[0] == "--" {
+		c.Command = c.Command[1:]
+	}
+	if err := c.check(); err != nil {
+		return mistake{err}
+	}
+	protocols := []string{c.Protocol}
+	if c.Protocol == "both" {
+		protocols = []string{"http", "echo"}
+	}
+	var all []conform.Finding
+	for _, protocol := range protocols {
+		findings, err := conform.Check(e.ctx, protocol, conform.Command(c.Command, c.Ready), conform.Options{Clients: c.Clients})
+		if err != nil {
+			return errInterrupted
+		}
+		all = append(all, findings...)
+		if !c.JSON {
+			if err := writeFindings(e.out, findings); err != nil {
+				return err
+			}
+		}
+	}
+	server := strings.Join(c.Command, " ")
+	count := map[string]int{}
+	for _, f := range all {
+		count[f.Outcome]++
+	}
+	if c.JSON {
+		enc := json.NewEncoder(e.out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(all); err != nil {
+			return err
+		}
+	}
+	if n := count[conform.Fail]; n > 0 {
+		return fmt.Errorf("%s breaks the contract: %d of %d rules fail", server, n, len(all))
+	}
+	if !c.JSON {
+		fmt.Fprintf(e.out, "%s keeps the contract: %d rules pass, %d are absent\n", server, count[conform.Pass], count[conform.Absent])
+	}
+	return nil
+}
+
+// writeFindings prints a line for each rule, and for one that fails what it
+// says.
+func writeFindings(w io.Writer, findings []conform.Finding) error {
+	for _, f := range findings {
+		line := fmt.Sprintf("%-4s  %-6s  %-15s  %s", f.Protocol, f.Outcome, f.Rule, strings.ReplaceAll(f.Seen, "\n", "\n                                 "))
+		if f.Outcome == conform.Fail {
+			line += "\n                                 the rule: " + f.Want
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

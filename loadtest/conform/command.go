@@ -1,0 +1,42 @@
+package conform
+
+import (
+	"context"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/launch"
+)
+
+// Command starts the server that an argument list is: see launch.Spec for the
+// words that are filled in. readyTimeout is launch's default when 0.
+func Command(argv []string, readyTimeout time.Duration) Start {
+	return func(ctx context.Context, protocol string) (Server, error) {
+		s, err := launch.Start(ctx, launch.Spec{Argv: argv, Protocol: protocol, ReadyTimeout: readyTimeout})
+		if err != nil {
+			return nil, err
+		}
+		return launched{s}, nil
+	}
+}
+
+type launched struct{ *launch.Server }
+
+var _ Server = launched{}
+
+func (l launched) Addr() string              { return l.Server.Addr }
+func (l launched) Processes() ([]int, error) { return l.Tree().PIDs() }
+func (l launched) Unread() (int64, error)    { return host.UnreadOn(l.Port) }
+
+func (l launched) Held() (established, held int, err error) {
+	sockets, err := host.SocketsOn(l.Port)
+	if err != nil {
+		return 0, 0, err
+	}
+	owners, err := l.Tree().SocketOwners()
+	if err != nil {
+		return 0, 0, err
+	}
+	_, unowned := sockets.ConnsPerProcess(owners)
+	return len(sockets.Established), len(sockets.Established) - unowned, nil
+}

@@ -1,0 +1,281 @@
+package conform
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// An ending is how a server stopped.
+type ending struct {
+	after      time.Duration // from SIGTERM to the end
+	ended      bool          // within the contract's time
+	err        error         // of its first process
+	left       []int         // processes
+	lastServed time.Duration // from SIGTERM to the last connect that was served
+	refused    bool
+}
+
+const (
+	wantFlight    = "on SIGTERM it finishes what is in flight"
+	wantAccepting = "on SIGTERM it stops to accept"
+	wantExit      = "on SIGTERM it exits with status 0 within 5 s, whoever is connected"
+	wantNothing   = "it leaves no process behind"
+)
+
+// stops stops one server with clients that are idle and one with requests in
+// flight, and judges both endings.
+func (c *checker) stops() {
+	flight, seen := Fail, ""
+	var endings []ending
+	for _, during := range []string{"idle", "flight"} {
+		if err := c.ensure(); err != nil {
+			for _, r := range [][2]string{{"in-flight", wantFlight}, {"stops-accepting", wantAccepting}, {"exits", wantExit}, {"leaves-nothing", wantNothing}} {
+				c.add(r[0], r[1], Fail, "it could not be started again: "+err.Error())
+			}
+			return
+		}
+		var e ending
+		if during == "idle" {
+			e = c.stopIdle()
+		} else {
+			e, flight, seen = c.stopInFlight()
+		}
+		endings = append(endings, e)
+		c.kill()
+	}
+	c.add("in-flight", wantFlight, flight, seen)
+	c.judge(endings)
+}
+
+func (c *checker) judge(endings []ending) {
+	var accepting, exit, left []string
+	var longest time.Duration
+	refused, all := false, true
+	for i, e := range endings {
+		with := [...]string{"with idle clients", "with requests in flight"}[i]
+		if !e.ended {
+			all = false
+			exit = append(exit, fmt.Sprintf("%s it was still there after %v", with, stopTimeout))
+			continue
+		}
+		longest = max(longest, e.after)
+		refused = refused || e.refused
+		if e.err != nil {
+			exit = append(exit, fmt.Sprintf("%s %v", with, e.err))
+		}
+		if len(e.left) > 0 {
+			left = append(left, fmt.Sprintf("%s %d processes of its group were left", with, len(e.left)))
+		}
+		if e.lastServed > lateAccept {
+			accepting = append(accepting, fmt.Sprintf("%s a client that came %.1f s later was served", with, e.lastServed.Seconds()))
+		}
+	}
+	say := func(rule, want string, wrong []string, right string) {
+		switch {
+		case len(wrong) > 0:
+			c.add(rule, want, Fail, strings.Join(wrong, "; "))
+		case !all && rule != "exits":
+			c.add(rule, want, Absent, "not to be told: it did not end")
+		default:
+			c.add(rule, want, Pass, right)
+		}
+	}
+	how := "the port was closed with it"
+	if refused {
+		how = "new connections were refused"
+	}
+	say("stops-accepting", wantAccepting, accepting, how)
+	say("exits", wantExit, exit, fmt.Sprintf("status 0 after %.2f s at most", longest.Seconds()))
+	say("leaves-nothing", wantNothing, left, "its group was empty")
+}
+
+func (c *checker) stopIdle() ending {
+	clients := 5
+	if c.closes {
+		clients = 0 // it has none
+	}
+	var sessions []*session
+	defer func() { closeAll(sessions) }()
+	for range clients {
+		s, err := c.idle()
+		if err != nil {
+			break // the other rules have said so
+		}
+		sessions = append(sessions, s)
+	}
+	return c.stop(nil)
+}
+
+// idle is a connection that has been served and is kept.
+func (c *checker) idle() (*session, error) {
+	s, err := c.session()
+	if err != nil {
+		return nil, err
+	}
+	if c.protocol == "echo" {
+		err = exchange(s, []byte("idle"))
+	} else {
+		_, err = c.ask(s, "GET", known, nil)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// stopInFlight has requests in flight when SIGTERM comes: such as take their
+// time, where the server has a route for that, else such as have begun to
+// arrive. The server has read what was sent: one that closes connections in
+// which nothing has begun may do so.
+func (c *checker) stopInFlight() (e ending, outcome, seen string) {
+	what, clients := "messages", 10
+	first, rest, want := []byte("in flight"), []byte(nil), ""
+	if c.protocol == "http" {
+		body := "in flight"
+		first = c.request("POST", "/echo", []byte(body))
+		first, rest, want = first[:len(first)-4], first[len(first)-4:], body
+		what = "POST /echo, half of it sent before"
+		for _, route := range []string{"block", "wait"} {
+			if c.has[route] {
+				path := "/" + route + "?ms=500"
+				// One after the other they must fit into the time there is.
+				what, clients = "GET "+path, 4
+				first, rest, want = c.request("GET", path, nil), nil, "done"
+			}
+		}
+		if rest != nil && !c.has["echo"] {
+			return c.stop(nil), Absent, "not to be told: nothing that it has can be held in flight"
+		}
+	}
+	connect := c.idle
+	if c.closes {
+		connect, clients = c.session, 1
+	}
+	var sessions []*session
+	defer func() { closeAll(sessions) }()
+	for range clients {
+		s, err := connect()
+		if err == nil {
+			sessions = append(sessions, s)
+			_, err = s.Write(first)
+		}
+		if err != nil {
+			return c.stop(nil), Fail, "before SIGTERM: " + err.Error()
+		}
+	}
+	c.allRead()
+	errs := make([]error, clients)
+	var reading sync.WaitGroup
+	e = c.stop(func() {
+		for i, s := range sessions {
+			if len(rest) > 0 {
+				if _, err := s.Write(rest); err != nil {
+					errs[i] = err
+					continue
+				}
+			}
+			reading.Go(func() {
+				if c.protocol == "echo" {
+					errs[i] = expect(s, first)
+					return
+				}
+				a, err := s.read()
+				if err == nil {
+					err = a.want(want)
+				}
+				errs[i] = err
+			})
+		}
+	})
+	reading.Wait()
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch lost := len(errs); {
+	case lost > 0 && !e.ended:
+		return e, Absent, "not to be told: it did not end"
+	case lost > 0:
+		return e, Fail, fmt.Sprintf("%d of %d were not answered (%s): %v", lost, clients, what, errs[0])
+	}
+	return e, Pass, fmt.Sprintf("%d of %d were answered (%s)", clients, clients, what)
+}
+
+// allRead waits until the server has read what it was sent.
+func (c *checker) allRead() {
+	for end := time.Now().Add(c.opt.Patience); time.Now().Before(end) && !c.exited(); time.Sleep(pollEvery) {
+		if n, err := c.server.Unread(); err != nil || n == 0 {
+			break
+		}
+	}
+	time.Sleep(pollEvery) // from the read to what comes of it
+}
+
+const pollEvery = 20 * time.Millisecond
+
+// stop sends SIGTERM, does what is to be done right then, if anything, watches
+// the end, and has nothing left after it.
+func (c *checker) stop(then func()) ending {
+	var e ending
+	if err := c.server.Terminate(); err != nil {
+		e.ended, e.err = true, err
+		return e
+	}
+	began := time.Now()
+	if then != nil {
+		then()
+	}
+	var watching sync.WaitGroup
+	watching.Go(func() { c.watch(&e, began) })
+	select {
+	case <-c.server.Exited():
+		e.ended, e.after = true, time.Since(began)
+		e.err = c.server.ExitError()
+		e.left, _ = c.server.Processes()
+	case <-time.After(stopTimeout):
+	}
+	_ = c.server.Kill()
+	watching.Wait()
+	return e
+}
+
+// watch tries to connect until the port is closed, and asks who lets it in.
+func (c *checker) watch(e *ending, began time.Time) {
+	for ; ; time.Sleep(pollEvery) {
+		select {
+		case <-c.server.Exited():
+			return
+		default:
+		}
+		came := time.Since(began)
+		conn, err := net.DialTimeout("tcp", c.server.Addr(), time.Second)
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			e.refused = true
+			return
+		}
+		if err != nil {
+			continue
+		}
+		if served(conn, c.protocol) {
+			e.lastServed = came
+		}
+		conn.Close()
+	}
+}
+
+func served(conn net.Conn, protocol string) bool {
+	_ = conn.SetDeadline(time.Now().Add(500 * time.Millisecond))
+	ask := "?"
+	if protocol == "http" {
+		ask = "GET " + known + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+	}
+	if _, err := conn.Write([]byte(ask)); err != nil {
+		return false
+	}
+	_, err := conn.Read(make([]byte, 1))
+	return err == nil
+}

@@ -1,0 +1,137 @@
+"""Worker processes, one for each core, that each serve one request at a time.
+
+Each worker holds many connections and waits for all of them at once, but does one thing at a time:
+a request that waits or blocks keeps the worker, and all of its connections, until it is
+answered. That is what a pool of synchronous workers does. Such a pool usually closes a connection
+behind each answer, because a client that keeps it would have the worker to itself; here the
+connections of a worker take turns instead, a read from each that has something to say, so that clients may keep
+theirs and are still served fairly.
+
+The kernel spreads connections over the workers by a hash (SO_REUSEPORT). A worker that ends is
+replaced, and finds what has come meanwhile in the queue of its listener, which the parent keeps.
+
+    python3 prefork.py --addr 127.0.0.1:8080 --protocol http --workers 2
+"""
+
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+import time
+import traceback
+
+import wire
+
+
+def worker(listener, protocol, parent):
+    """Serves the connections of one listener until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    selector = selectors.DefaultSelector()
+    signals = wire.wakeup()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    wire.die_with_parent(parent)
+    listener.setblocking(False)
+    selector.register(listener, selectors.EVENT_READ)
+    selector.register(signals, selectors.EVENT_READ)
+
+    def admit():
+        for conn in wire.accept(listener):
+            # For a client that does not read: nobody else is served meanwhile.
+            conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 30, 0))
+            selector.register(conn, selectors.EVENT_READ, wire.Parser())
+
+    def turn(conn, parser):
+        """Answers what has arrived on one connection."""
+        try:
+            data = conn.recv(wire.READ_BYTES)
+            if protocol == "echo":
+                conn.sendall(data)
+                keep = bool(data)
+            else:
+                answers, keep = parser.answer(data) if data else (b"", False)
+                conn.sendall(answers)
+        except OSError:
+            keep = False
+        if not keep:
+            selector.unregister(conn)
+            wire.hang_up(conn, 0)
+
+    grace = end = float("inf")
+    while len(selector.get_map()) > 1 or not wire.draining:
+        now = time.monotonic()
+        ready = selector.select(min(max(grace - now, 0), 1) if wire.draining else None)
+        if now >= end or now >= grace and not any(key.data for key, _ in ready):
+            break
+        for key, _ in ready:
+            if key.fileobj is listener:
+                admit()
+            elif key.fileobj is signals:
+                signals.recv(4096)
+                if not wire.draining:
+                    wire.draining = True
+                    grace, end = time.monotonic() + wire.GRACE, time.monotonic() + wire.DRAIN
+                    admit()
+                    selector.unregister(listener)
+                    listener.close()
+            else:
+                turn(key.fileobj, key.data)
+
+
+def spawn(listeners, listener, protocol):
+    parent = os.getpid()
+    # A worker that got SIGTERM before it has its own handler would miss it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            for other in listeners:
+                if other is not listener:
+                    other.close()
+            worker(listener, protocol, parent)
+            status = 0
+        except Exception:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    return pid
+
+
+def main():
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    args = wire.arguments(
+        __doc__.splitlines()[0], ("--workers", {"type": wire.positive, "default": cores, "help": "default: one for each core"})
+    )
+    listeners = [wire.listen(args.addr, reuse_port=True) for _ in range(args.workers)]
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signals = wire.wakeup()
+    workers = {spawn(listeners, listener, args.protocol): listener for listener in listeners}
+    while signal.SIGTERM not in signals.recv(4096):
+        while ended := os.waitpid(-1, os.WNOHANG)[0]:
+            listener = workers.pop(ended)
+            print(f"worker {ended} ended and is replaced", file=sys.stderr)
+            time.sleep(0.1)  # one that ends at once is not to take a core
+            workers[spawn(listeners, listener, args.protocol)] = listener
+    for listener in listeners:
+        listener.close()
+    for pid in workers:
+        os.kill(pid, signal.SIGTERM)
+    end = time.monotonic() + wire.DRAIN + 0.5
+    while workers and time.monotonic() < end:
+        pid, _ = os.waitpid(-1, os.WNOHANG)
+        workers.pop(pid, None)
+        if pid == 0:
+            time.sleep(0.005)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+if __name__ == "__main__":
+    main()

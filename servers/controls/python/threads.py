@@ -1,0 +1,57 @@
+"""A thread for each connection.
+
+A connection is waited for by a kernel thread of its own, blocked in recv(2). The kernel schedules the
+threads; the interpreter lock lets one of them at a time run Python. A thread gives the lock up
+where it waits, and to another that asks for it after --switch-interval (5 ms by default).
+
+    python3 threads.py --addr 127.0.0.1:8080 --protocol http
+"""
+
+import os
+import sys
+import threading
+import time
+
+import wire
+
+open_connections = set()
+
+
+def serve(conn, protocol):
+    try:
+        wire.serve(conn, protocol)
+    finally:
+        open_connections.discard(conn)
+
+
+def main():
+    args = wire.arguments(__doc__.splitlines()[0])
+    for conn in wire.connections(wire.listen(args.addr)):
+        if conn is None:
+            continue
+        open_connections.add(conn)
+        try:
+            threading.Thread(target=serve, args=(conn, args.protocol), daemon=True).start()
+        except RuntimeError as err:  # the limit on threads
+            print(f"start a thread: {err}", file=sys.stderr)
+            open_connections.discard(conn)
+            conn.close()
+    drain()
+
+
+def drain():
+    """Lets the threads finish what is in flight."""
+    start = time.monotonic()
+    cut = False
+    while open_connections and time.monotonic() < start + wire.DRAIN:
+        if not cut and time.monotonic() >= start + wire.GRACE:
+            cut = True
+            for conn in list(open_connections):
+                wire.end_reading(conn)
+        time.sleep(0.005)
+    sys.stderr.flush()
+    os._exit(0)  # a thread that is not done is cut off
+
+
+if __name__ == "__main__":
+    main()
