@@ -12,7 +12,7 @@ LDFLAGS  = -X main.commit=$(COMMIT) -X main.dirty=$(DIRTY) -X 'main.moduleVersio
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test bench bench-full peers controls python report lint fuzz clean
+.PHONY: help build test bench bench-full peers controls python claims claims-quick report lint fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,24 @@ peers: build controls ## the servers beside C and nginx, the generator beside wr
 	sed 's/^generator: wrk/generator: vegeta/' configs/peers.yaml >bin/peers.yaml; bin/tierbench run bin/peers.yaml; fi
 	bin/tierbench run configs/generators.yaml
 	bin/tierbench run configs/idle.yaml
+
+# A run that was interrupted is gone on with: make claims again.
+claims: build ## every claim of the comparison table, measured and decided; up to 30 minutes
+	@$(call measure-claims,claims)
+
+claims-quick: build ## the same in less than five minutes, with less repeats
+	@$(call measure-claims,claims-quick)
+
+# measure-claims runs configs/$(1).yaml, or goes on with the newest run of it that
+# has no end, and prints the ledger. A cell without a valid repeat is
+# a finding of the ledger, not a failure.
+define measure-claims
+	dir=$$(ls -d results/*-$(1) 2>/dev/null | tail -n 1); \
+	if [ -n "$$dir" ] && ! grep -q '"ended"' "$$dir/run.json"; then bin/tierbench run --resume "$$dir"; \
+	else bin/tierbench run configs/$(1).yaml; fi; code=$$?; \
+	if [ $$code -gt 1 ]; then exit $$code; fi; \
+	bin/tierbench claims "$$(ls -d results/*-$(1) | tail -n 1)"
+endef
 
 report: build ## draw the newest run again (or RESULTS=results/RUN)
 	bin/tierbench report $(RESULTS)

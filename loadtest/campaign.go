@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -28,9 +29,7 @@ type Server interface {
 	CPU() (user, sys float64, err error)
 	Usage() (result.Usage, error)
 	CtxSwitches() (int64, error)
-	// Connections counts the established ones on its side: in all, and held by
-	// each of its processes.
-	Connections() (established int, perProcess []int, err error)
+	Connections() (Connections, error)
 	// Exited is closed when the server has ended.
 	Exited() <-chan struct{}
 	// Stop ends it by the contract, Kill at once, from any goroutine and more
@@ -38,6 +37,14 @@ type Server interface {
 	// anything of it.
 	Stop() error
 	Kill() error
+	Victim
+}
+
+// Connections are the established ones on a server's side.
+type Connections struct {
+	Established int
+	PerProcess  []int // that each process of the server holds, largest first
+	SocketBytes int64 // the kernel's, for these and for those that listen
 }
 
 // Clients are connections to a server.
@@ -235,6 +242,7 @@ type measurement struct {
 	clients    Clients
 	window     *load.Window
 	observer   observer
+	fell       bool // the server has ended of a fault
 }
 
 func (m *measurement) warn(warning string) {
@@ -276,7 +284,14 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	if r.Server.Before, err = m.server.Usage(); err != nil {
 		return fmt.Errorf("read the server's usage: %w", err)
 	}
-	target := load.Target{Addr: m.server.Addr(), Protocol: step.Key.Protocol, Requests: step.Workload.Requests}
+	// The memory of sockets is read with them, not each second: it takes the
+	// kernel a walk through all of them.
+	idle, err := m.server.Connections()
+	if err != nil {
+		return fmt.Errorf("count connections: %w", err)
+	}
+	r.Server.Before.SocketBytes = idle.SocketBytes
+	target := load.Target{Addr: m.server.Addr(), Protocol: step.Key.Protocol, Requests: step.Workload.Requests, ByClients: step.Workload.ByClients()}
 	clients, connected, err := c.Connect(ctx, step, target)
 	fillConnect(r, connected)
 	if err != nil {
@@ -286,13 +301,26 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	r.Generator.Workers = clients.Workers()
 	m.observer.server, m.observer.clients, m.observer.before = m.server, clients, before
 	marks := m.observer.marks()
+	if f := step.Experiment.Fault; f != nil {
+		r.Fault = &result.Fault{Kind: f.Kind}
+		s := &saboteur{server: m.server, fault: f, record: r.Fault}
+		marks = s.marks(ctx, marks, clients.Established)
+	}
 	marks.Progress = m.progress
 	m.window, err = clients.Run(ctx, work, marks)
 	if m.window != nil {
 		fill(r, m.window, step)
+		r.Count = count(m.window)
+		if r.Fault != nil {
+			fillFault(r.Fault, m.window)
+		}
 	}
 	select {
 	case <-m.server.Exited():
+		if r.Fault != nil {
+			m.fell = true
+			return err
+		}
 		// What the clients saw of it are only consequences.
 		return errors.New("the server ended while it was measured")
 	default:
@@ -321,7 +349,8 @@ func (m *measurement) stop() {
 	if !m.cancelKill() {
 		stop = m.server.Kill // again, to wait for its end
 	}
-	if err := stop(); err != nil {
+	// How it ended when it was made to is no breach of the contract.
+	if err := stop(); err != nil && !m.fell {
 		m.warn(err.Error())
 	}
 }
@@ -370,6 +399,14 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 		r.RateRPS = float64(w.Due) / w.Length.Seconds()
 		r.Generator.SendLagP99Sec = latency(all.Lag).P99
 	}
+	for _, k := range w.Kinds {
+		kind := result.Kind{Workload: k.Name, Clients: k.Clients, Requests: k.Service.TotalCount(), Service: latency(k.Service)}
+		if k.Response != nil {
+			response := latency(k.Response)
+			kind.Response = &response
+		}
+		r.Kinds = append(r.Kinds, kind)
+	}
 	if w.Connect != nil {
 		connects := latency(w.Connect)
 		r.Connect.Window = &connects
@@ -378,7 +415,29 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 	r.Drift = drift(w.Slices)
 }
 
-// evenness is Jain's index of the answers per client.
+// count is what a counter came to; nil if nobody said so. The processes of a
+// server either share one, and say the same, or have one each.
+func count(w *load.Window) *result.Count {
+	if len(w.Readings) == 0 {
+		return nil
+	}
+	values := slices.Sorted(maps.Values(w.Readings))
+	c := &result.Count{Increments: w.Increments, Unanswered: w.Unanswered, Value: values[len(values)-1]}
+	var sum int64
+	for _, v := range values {
+		sum += v
+	}
+	// Counters of their own may have come to the same value by chance.
+	same := values[0] == c.Value && (c.Value >= c.Increments || sum != c.Increments)
+	if len(values) > 1 && !same {
+		c.Values = values
+	}
+	return c
+}
+
+// evenness is Jain's index of the answers per client, of those that ask for the
+// first kind: where a client has a request of its own, it gets as many answers
+// as that allows.
 func evenness(w *load.Window) result.Evenness {
 	if w.Clients == 0 || w.Squares == 0 {
 		return result.Evenness{}
@@ -447,9 +506,11 @@ func (o *observer) marks() load.Marks {
 // open returns.
 func (o *observer) open() (err error) {
 	e := &o.repeat.Established
-	if e.Server.Start, _, err = o.server.Connections(); err != nil {
+	connections, err := o.server.Connections()
+	if err != nil {
 		return fmt.Errorf("count connections: %w", err)
 	}
+	e.Server.Start = connections.Established
 	e.Generator.Start = o.clients.Established()
 	if o.switches, err = o.server.CtxSwitches(); err != nil {
 		return fmt.Errorf("read context switches: %w", err)
@@ -500,18 +561,21 @@ func (o *observer) close() error {
 	counters, err6 := o.counters()
 	switches, err3 := o.server.CtxSwitches()
 	usage, err4 := o.server.Usage()
-	established, perProcess, err5 := o.server.Connections()
+	connections, err5 := o.server.Connections()
 	if err := errors.Join(err1, err2, err3, err4, err5, err6); err != nil {
 		return fmt.Errorf("read the server at the end of the window: %w", err)
 	}
-	srv.CPUUserSec, srv.CPUSysSec = user-o.user, sys-o.sys
+	// What processes and threads used that have ended is lost where nobody has
+	// waited for them, so that there may be less than there was.
+	srv.CPUUserSec, srv.CPUSysSec = max(0, user-o.user), max(0, sys-o.sys)
 	o.repeat.Generator.CPUSec = generator - o.generator
-	srv.CtxSwitches = switches - o.switches
+	srv.CtxSwitches = max(0, switches-o.switches)
 	srv.PSSBytes, srv.KernelStackBytes = usage.PSSBytes, usage.KernelStackBytes
 	srv.Threads, srv.Processes, srv.FDs = usage.Threads, usage.Processes, usage.FDs
-	srv.ConnsPerProcess = perProcess
+	srv.PageTableBytes, srv.SharedBytes, srv.SocketBytes = usage.PageTableBytes, usage.SharedBytes, connections.SocketBytes
+	srv.ConnsPerProcess = connections.PerProcess
 	o.compare(counters)
-	e.Server.End, e.Generator.End = established, o.clients.Established()
+	e.Server.End, e.Generator.End = connections.Established, o.clients.Established()
 	o.samples = append(o.samples, sample{user: user, sys: sys, usage: usage, switches: switches, took: time.Since(begin)})
 	return nil
 }
@@ -561,11 +625,11 @@ func (o *observer) series(w *load.Window) []result.Second {
 		line := result.Second{
 			Run: o.repeat.Run, Key: o.repeat.Key, Repeat: o.repeat.Repeat,
 			AtSec: to.Seconds(), IntervalSec: (to - from).Seconds(),
-			CPUUserSec: s.user - user, CPUSysSec: s.sys - sys,
+			CPUUserSec: max(0, s.user-user), CPUSysSec: max(0, s.sys-sys),
 			Usage: s.usage, CtxSwitches: -1, SampleSec: s.took.Seconds(),
 		}
 		if s.switches >= 0 && switches >= 0 {
-			line.CtxSwitches = s.switches - switches
+			line.CtxSwitches = max(0, s.switches-switches)
 		}
 		if i < len(w.Intervals) {
 			part := w.Intervals[i]

@@ -20,13 +20,24 @@ import (
 // fakeServer uses 0.1 s of user and 0.2 s of system time between any two
 // readings of its CPU time, and switches 10 times between any two of those.
 type fakeServer struct {
+	addr     string
 	log      *[]string
 	cpu      float64
 	switches int64
 	threads  int
 	conns    int
-	exited   chan struct{}
-	stopErr  error
+
+	socketBytes int64 // 5,000 more at each look
+
+	// What its clients measure, and what happens while they do.
+	kinds     []*load.Kind
+	aftermath *load.Aftermath
+	slices    []int64
+	during    func()
+
+	exited  chan struct{}
+	stopErr error
+	*fakeVictim
 }
 
 var logMu sync.Mutex // an interrupt kills the server from a goroutine of its own
@@ -36,18 +47,19 @@ func (s *fakeServer) note(what string) {
 	defer logMu.Unlock()
 	*s.log = append(*s.log, what)
 }
-func (s *fakeServer) Addr() string { return "127.0.0.1:1" }
+func (s *fakeServer) Addr() string { return s.addr }
 func (s *fakeServer) CPU() (user, sys float64, err error) {
 	s.cpu++
 	return s.cpu * 0.1, s.cpu * 0.2, nil
 }
 func (s *fakeServer) Usage() (result.Usage, error) {
 	s.note("usage")
-	return result.Usage{PSSBytes: 1000, Threads: s.threads, Processes: 2, FDs: 7, KernelStackBytes: 16384}, nil
+	return result.Usage{PSSBytes: 1000, Threads: s.threads, Processes: 2, FDs: 7, KernelStackBytes: 16384, PageTableBytes: 4096, SharedBytes: 2000}, nil
 }
 func (s *fakeServer) CtxSwitches() (int64, error) { s.switches += 10; return s.switches, nil }
-func (s *fakeServer) Connections() (int, []int, error) {
-	return s.conns, []int{s.conns}, nil
+func (s *fakeServer) Connections() (Connections, error) {
+	s.socketBytes += 5000
+	return Connections{Established: s.conns, PerProcess: []int{s.conns}, SocketBytes: s.socketBytes}, nil
 }
 func (s *fakeServer) Exited() <-chan struct{} { return s.exited }
 func (s *fakeServer) Stop() error             { s.note("stop"); return s.stopErr }
@@ -76,6 +88,16 @@ func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*loa
 		Started: time.Unix(1000, 0), Length: work.Length, Errors: map[string]int64{},
 		Clients: 1, Sum: 100, Squares: 10000, Due: 100, Slices: []int64{10, 10, 10, 10, 10, 10, 10, 10, 10, 10},
 	}
+	w.Kinds, w.Aftermath = c.kinds, c.aftermath
+	if c.slices != nil {
+		w.Slices = c.slices
+	}
+	during := func() error {
+		if c.during != nil {
+			c.during()
+		}
+		return nil
+	}
 	for i := range 3 {
 		s := load.NewInterval(work.Loop)
 		for range []int{40, 40, 20}[i] {
@@ -88,7 +110,7 @@ func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*loa
 		w.Intervals = append(w.Intervals, s)
 		m.Progress(i, s)
 	}
-	return w, errors.Join(m.Open(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
+	return w, errors.Join(m.Open(), during(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
 }
 func (c *fakeClients) Established() int      { return c.n }
 func (c *fakeClients) Workers() int          { return 1 }
@@ -126,7 +148,7 @@ func setUp(t *testing.T, config string) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{}
-	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{})}
+	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{}), fakeVictim: &fakeVictim{}}
 	f.clients = &fakeClients{fakeServer: f.server, n: 1}
 	f.Campaign = Campaign{
 		RunID: "id", Plan: p,
@@ -196,6 +218,9 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	if r.Server.Before.PSSBytes != 1000 || r.Server.Processes != 2 || r.Server.FDs != 7 || r.Server.Threads != 3 {
 		t.Errorf("server %+v", r.Server)
 	}
+	if s := r.Server; s.Before.SocketBytes != 5000 || s.SocketBytes != 15_000 || s.PageTableBytes != 4096 || s.SharedBytes != 2000 || s.Before.SharedBytes != 2000 {
+		t.Errorf("memory by kind of %+v", s)
+	}
 	var requests []int64
 	var at []float64
 	for _, s := range f.series[:3] {
@@ -206,6 +231,43 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	}
 	if !slices.Equal(requests, []int64{40, 40, 20}) || !slices.Equal(at, []float64{1, 2, 2.5}) || f.series[2].IntervalSec != 0.5 {
 		t.Errorf("series %v at %v", requests, at)
+	}
+}
+
+func TestKindsOfAMixAreKept(t *testing.T) {
+	f := setUp(t, config)
+	h := load.NewHistogram()
+	_ = h.RecordValue(int64(time.Second))
+	f.server.kinds = []*load.Kind{{Name: "plaintext", Service: load.NewHistogram()}, {Name: "cpu-5ms", Clients: 3, Service: h, Response: h}}
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	kinds := f.saved[0].Kinds
+	if len(kinds) != 2 || kinds[0].Workload != "plaintext" || kinds[0].Requests != 0 || kinds[0].Response != nil {
+		t.Fatalf("%+v", kinds)
+	}
+	if k := kinds[1]; k.Clients != 3 || k.Requests != 1 || math.Abs(k.Service.P99-1) > 1e-3 || k.Response == nil || math.Abs(k.Response.Max-1) > 1e-3 {
+		t.Errorf("%+v", k)
+	}
+}
+
+func TestCount(t *testing.T) {
+	for _, tt := range []struct {
+		reason     string
+		increments int64
+		readings   map[int]int64
+		want       *result.Count
+	}{
+		{"nobody said", 5, nil, nil},
+		{"one process", 5, map[int]int64{1: 5}, &result.Count{Increments: 5, Value: 5}},
+		{"processes that share one", 5, map[int]int64{1: 5, 2: 5, 3: 5}, &result.Count{Increments: 5, Value: 5}},
+		{"processes that share one that lost some", 5, map[int]int64{1: 4, 2: 4}, &result.Count{Increments: 5, Value: 4}},
+		{"each its own", 5, map[int]int64{1: 3, 2: 2}, &result.Count{Increments: 5, Value: 3, Values: []int64{2, 3}}},
+		{"each its own, as many by chance", 6, map[int]int64{1: 3, 2: 3}, &result.Count{Increments: 6, Value: 3, Values: []int64{3, 3}}},
+	} {
+		if diff := cmp.Diff(tt.want, count(&load.Window{Increments: tt.increments, Readings: tt.readings})); diff != "" {
+			t.Errorf("%s: %s", tt.reason, diff)
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ func (g *rig) launch(ctx context.Context, step plan.Step, argv []string) (loadte
 	if err != nil {
 		return nil, err
 	}
-	return process{srv}, nil
+	return process{srv, step.Key.Protocol}, nil
 }
 
 // argv is the command line of a step's server.
@@ -105,7 +105,11 @@ func (g *rig) argv(step plan.Step) []string {
 		return step.Model.Command
 	}
 	args := []string{g.server, "--model", step.Key.Model, "--protocol", "{protocol}", "--addr", "{addr}", "--log-level", "warn"}
-	return append(args, step.Experiment.ServerArgs...)
+	args = append(args, step.Experiment.ServerArgs...)
+	if f := step.Experiment.Fault; f != nil && f.HTTP() && !slices.Contains(args, "--faults") {
+		args = append(args, "--faults")
+	}
+	return args
 }
 
 // connect opens the step's clients.

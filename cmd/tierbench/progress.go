@@ -84,6 +84,9 @@ func (p *progress) event(ev loadtest.Event) {
 	p.mu.Unlock()
 }
 
+// trial shows a trial that has ended.
+func (p *progress) trial(ev loadtest.TrialEvent) { p.printf("%s\n", trialLine(ev)) }
+
 // line is a repeat in one line.
 func line(ev loadtest.Event) string {
 	r := ev.Repeat

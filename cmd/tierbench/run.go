@@ -14,6 +14,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
@@ -70,6 +71,7 @@ type session struct {
 	raw    string // format of the requests that are kept
 	// earlier are the repeats that are there already.
 	earlier []result.Repeat
+	tried   []result.Trial
 }
 
 func (c *runCmd) session(server string, builtin []result.Info) (*session, error) {
@@ -101,6 +103,7 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: strings.Join(p.Generators(), ", "),
 		Seed: cfg.Seed, Repeats: mostRepeats(cfg), Cells: p.Keys(), Models: p.Models,
 		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
+		ClaimRules: claims.RulesVersion,
 	}}
 	dir := filepath.Join(c.Results, s.run.ID)
 	if s.writer, err = result.Create(dir, &s.run); err != nil {
@@ -148,7 +151,7 @@ func resume(dir, server string, builtin []result.Info, limit plan.Limit) (*sessi
 		return nil, err
 	}
 	p.Without(set.Run.Absent)
-	s := &session{run: set.Run, plan: p, earlier: set.Repeats}
+	s := &session{run: set.Run, plan: p, earlier: set.Repeats, tried: set.Trials}
 	if s.rig, err = newRig(server, p); err != nil {
 		return nil, err
 	}
@@ -200,6 +203,9 @@ func (s *session) measure(e *env, plain bool) error {
 		Save: s.save, Earlier: s.earlier, Watch: view.event,
 	}
 	err := campaign.Run(e.ctx)
+	if err == nil {
+		err = s.trials(e, view.trial)
+	}
 	view.end()
 	if e.ctx.Err() != nil {
 		err = errInterrupted

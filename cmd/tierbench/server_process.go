@@ -1,6 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"syscall"
+
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/launch"
@@ -8,7 +14,10 @@ import (
 )
 
 // A process is a launched server as a campaign sees it.
-type process struct{ *launch.Server }
+type process struct {
+	*launch.Server
+	protocol string
+}
 
 var _ loadtest.Server = process{}
 
@@ -22,15 +31,82 @@ func (p process) CPU() (user, sys float64, err error) {
 func (p process) Usage() (u result.Usage, err error) { return p.Tree().Usage() }
 func (p process) CtxSwitches() (int64, error)        { return p.Tree().CtxSwitches() }
 
-func (p process) Connections() (established int, perProcess []int, err error) {
-	sockets, err := host.SocketsOn(p.Port)
-	if err != nil {
-		return 0, nil, err
+// sockets are those of the server's port, and which process holds which.
+func (p process) sockets() (s host.Sockets, owners map[uint32]int, err error) {
+	if s, err = host.SocketsOn(p.Port); err == nil {
+		owners, err = p.Tree().SocketOwners()
 	}
-	owners, err := p.Tree().SocketOwners()
-	if err != nil {
-		return 0, nil, err
-	}
-	perProcess, _ = sockets.ConnsPerProcess(owners)
-	return len(sockets.Established), perProcess, nil
+	return s, owners, err
 }
+
+func (p process) Connections() (c loadtest.Connections, err error) {
+	sockets, owners, err := p.sockets()
+	if err != nil {
+		return c, err
+	}
+	c.Established = len(sockets.Established)
+	c.PerProcess, _ = sockets.ConnsPerProcess(owners)
+	c.SocketBytes = host.ReadSocketObjects(procRoot).Bytes(sockets)
+	return c, nil
+}
+
+// PIDs are the living processes. The leader has the number of the group.
+func (p process) PIDs() ([]int, error) {
+	pids, err := p.Tree().PIDs()
+	if i := slices.Index(pids, p.Tree().PGID); i > 0 {
+		pids = slices.Insert(slices.Delete(pids, i, i+1), 0, p.Tree().PGID)
+	}
+	return pids, err
+}
+
+func (p process) Holders() ([]loadtest.Holder, error) {
+	sockets, owners, err := p.sockets()
+	if err != nil {
+		return nil, err
+	}
+	conns := map[int]int{}
+	for _, inode := range sockets.Established {
+		if pid := owners[inode]; pid != 0 {
+			conns[pid]++
+		}
+	}
+	var all []loadtest.Holder
+	for pid, n := range conns {
+		all = append(all, loadtest.Holder{PID: pid, Conns: n})
+	}
+	slices.SortFunc(all, func(a, b loadtest.Holder) int { return cmp.Or(b.Conns-a.Conns, a.PID-b.PID) })
+	return all, nil
+}
+
+func (p process) HolderOf(peer netip.AddrPort) (int, error) {
+	sockets, owners, err := p.sockets()
+	return sockets.OwnerOf(peer, owners), err
+}
+
+// Signal sends a signal to a process of the group, and to no other.
+func (p process) Signal(pid int, s syscall.Signal) error {
+	if err := p.ours(pid); err != nil {
+		return err
+	}
+	if err := syscall.Kill(pid, s); err != nil {
+		return fmt.Errorf("send %v to pid %d: %w", s, pid, err)
+	}
+	return nil
+}
+
+func (p process) LimitMemory(pid int, bytes int64) error {
+	if err := p.ours(pid); err != nil {
+		return err
+	}
+	return host.LimitData(procRoot, pid, bytes)
+}
+
+// ours asks in one call, as time matters when a fault is done.
+func (p process) ours(pid int) error {
+	if group, err := syscall.Getpgid(pid); err != nil || group != p.Tree().PGID {
+		return fmt.Errorf("pid %d is no process of the server (any more)", pid)
+	}
+	return nil
+}
+
+func (p process) Answers() bool { return launch.Probe(p.Addr(), p.protocol) == nil }

@@ -45,7 +45,8 @@ type Options struct {
 	// each core if 0.
 	Attackers int
 	// AnswerTimeout is how long a request that was sent within the window may
-	// stay unanswered behind its end before it counts as an error; 5 s if 0.
+	// stay unanswered behind its end before it counts as an error; 5 s and the
+	// longest time that a request asks for if 0.
 	AnswerTimeout time.Duration
 	// ConnectTimeout is how long the connecting may take beyond what the rate of
 	// it needs; 10 s if 0.
@@ -111,6 +112,9 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 	}
 	if o.AnswerTimeout == 0 {
 		o.AnswerTimeout = defaultAnswerTimeout
+		for _, r := range t.Requests {
+			o.AnswerTimeout = max(o.AnswerTimeout, defaultAnswerTimeout+r.Time)
+		}
 	}
 	if o.ConnectTimeout == 0 {
 		o.ConnectTimeout = defaultConnectTimeout
@@ -248,6 +252,10 @@ func (c *Clients) source(cl *client) netip.Addr {
 	n++ // 127.0.0.1 is the server's
 	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
 }
+
+// reconnectEvery is the longest wait before a client comes back that a fault has
+// hit.
+const reconnectEvery = 100 * time.Millisecond
 
 // backoff is how long to wait before attempt number n (from 0) is repeated.
 func backoff(n int) time.Duration {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,17 +28,21 @@ var (
 // An exchange is one kind of request and what must be heard of it. It belongs
 // to a shard. What differs between clients and requests is stamped into it.
 type exchange struct {
+	asks    load.Request
 	request []byte // the whole of it; its last payload bytes come back, stamped
 	payload int
 	body    []byte // of each answer, where it is not the payload
-	digits  bool   // the body is a decimal number
+	counts  bool   // it increments a counter
+	reads   bool   // it reads that counter: the body is not known before
 	http    bool
 	// head is the header of an answer that was parsed and found right. An
 	// answer that repeats it byte for byte needs no parsing: it is compared.
 	// A server whose header changes (Date) is parsed again when it does.
 	head []byte
-	size int // of the body behind that header
 }
+
+// reading is the question for what a counter has come to.
+const reading = "read counter"
 
 // maxHeader is the most that the header of an answer may have.
 const maxHeader = 64 << 10
@@ -59,8 +64,19 @@ func newExchanges(t load.Target, perRequest bool) ([]*exchange, error) {
 	return all, nil
 }
 
+// more adds an exchange that is asked beside those of the mix, if one of them
+// calls for it, and returns its number; -1 if none does.
+func more(all *[]*exchange, t load.Target, workload string, perRequest bool, callsForIt func(load.Request) bool) (int, error) {
+	if !slices.ContainsFunc(t.Requests, callsForIt) {
+		return -1, nil
+	}
+	e, err := newExchange(t, load.Request{Workload: workload}, perRequest)
+	*all = append(*all, e)
+	return len(*all) - 1, err
+}
+
 func newExchange(t load.Target, r load.Request, perRequest bool) (*exchange, error) {
-	e := &exchange{http: t.Protocol == "http"}
+	e := &exchange{asks: r, http: t.Protocol == "http"}
 	ask := func(method, path string, payload int) {
 		e.request = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, t.Addr)
 		if perRequest {
@@ -82,16 +98,20 @@ func newExchange(t load.Target, r load.Request, perRequest bool) (*exchange, err
 		e.payload = r.PayloadBytes
 	case "http/wait":
 		ask("GET", "/wait?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
-		e.body = []byte("waited")
+		e.body = []byte("done")
 	case "http/block":
 		ask("GET", "/block?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
-		e.body = []byte("blocked")
+		e.body = []byte("done")
 	case "http/cpu":
 		ask("GET", "/cpu?us="+strconv.FormatInt(r.Time.Microseconds(), 10), 0)
-		e.body = []byte("worked")
+		e.body = []byte("done")
 	case "http/counter":
 		ask("POST", "/counter", 0)
-		e.digits = true
+		e.body = []byte("ok")
+		e.counts = true
+	case "http/" + reading:
+		ask("GET", "/counter", 0)
+		e.reads = true
 	default:
 		return nil, fmt.Errorf("no way to ask for %s", what)
 	}
@@ -114,8 +134,8 @@ func (e *exchange) stamp(client, n uint32) {
 	}
 }
 
-// want is the body of the answer to the request that is stamped now; with
-// digits it is unknown, and nil.
+// want is the body of the answer to the request that is stamped now; of a
+// counter's value, which is unknown, it is nil.
 func (e *exchange) want() []byte {
 	if e.payload > 0 {
 		return e.request[len(e.request)-e.payload:]
@@ -129,6 +149,9 @@ type answer struct {
 	head []byte // the header they were compared with
 	kept []byte // all bytes, once they did not; nil before
 	size int    // of the last one that was right
+	// value and pid are what the last one said of a counter, and who said it.
+	value int64
+	pid   int
 	// closes is set at the end of an answer behind which the server closes.
 	closes bool
 }
@@ -142,7 +165,7 @@ func (e *exchange) take(a *answer, data []byte) (done bool, err error) {
 			a.head = e.head
 		}
 		if a.head != nil || !e.http {
-			total := len(a.head) + e.length()
+			total := len(a.head) + len(e.want())
 			if e.follows(data, a.got, a.head) {
 				switch a.got += len(data); {
 				case a.got < total:
@@ -182,14 +205,6 @@ func (e *exchange) end(a *answer) error {
 	return io.EOF
 }
 
-// length is that of the body behind the header that was learned.
-func (e *exchange) length() int {
-	if e.digits {
-		return e.size
-	}
-	return len(e.want())
-}
-
 // follows tells whether got continues the message at offset at. Bytes beyond
 // its end do not count here.
 func (e *exchange) follows(got []byte, at int, head []byte) bool {
@@ -204,26 +219,20 @@ func (e *exchange) follows(got []byte, at int, head []byte) bool {
 		return true
 	}
 	at -= len(head)
-	if e.digits {
-		return isNumber(got[:min(len(got), e.size-at)])
-	}
 	body := e.want()
 	n := min(len(got), len(body)-at)
 	return bytes.Equal(got[:n], body[at:at+n])
 }
 
-func isNumber(s []byte) bool {
-	for _, c := range s {
-		if c < '0' || c > '9' {
-			return false
-		}
+// parseReading reads what a counter has come to, and the process that says so.
+func parseReading(body []byte) (value int64, pid int, err error) {
+	if n, _ := fmt.Sscanf(string(body), "%d %d\n", &value, &pid); n != 2 || fmt.Sprintf("%d %d\n", value, pid) != string(body) {
+		return 0, 0, fmt.Errorf("%w: want a counter's value and a process, got %.40q", errBytes, body)
 	}
-	return true
+	return value, pid, nil
 }
 
-// recall makes again the bytes that were compared and not kept. Those of a
-// number are lost: it is short, and a server that sends it in pieces with a
-// header that is not the usual one has it taken for wrong.
+// recall makes again the bytes that were compared and not kept.
 func (e *exchange) recall(a *answer) []byte {
 	kept := make([]byte, 0, 512)
 	kept = append(kept, a.head[:min(a.got, len(a.head))]...)
@@ -266,7 +275,14 @@ func (e *exchange) parse(a *answer, atEnd bool) (done bool, err error) {
 	if untilEnd && !atEnd && len(body) < len(want) && bytes.HasPrefix(want, body) {
 		return false, nil
 	}
-	if e.digits && (len(body) == 0 || !isNumber(body)) || !e.digits && !bytes.Equal(body, want) {
+	if untilEnd && !atEnd && e.reads {
+		return false, nil
+	}
+	if e.reads {
+		if a.value, a.pid, err = parseReading(body); err != nil {
+			return false, err
+		}
+	} else if !bytes.Equal(body, want) {
 		return false, wrongBytes(want, body)
 	}
 	if untilEnd && !atEnd {
@@ -277,8 +293,8 @@ func (e *exchange) parse(a *answer, atEnd bool) (done bool, err error) {
 	}
 	a.closes = resp.ConnectionClose()
 	// Only an answer that ends in its body as it stands can be compared whole.
-	if head, ok := bytes.CutSuffix(a.kept, body); ok && !a.closes && resp.Header.ContentLength() == len(body) {
-		e.head, e.size = bytes.Clone(head), len(body)
+	if head, ok := bytes.CutSuffix(a.kept, body); ok && !a.closes && !e.reads && resp.Header.ContentLength() == len(body) {
+		e.head = bytes.Clone(head)
 	}
 	return true, nil
 }
@@ -311,7 +327,7 @@ func (e *exchange) early(kept, want []byte) error {
 	if code := h.StatusCode(); code != fasthttp.StatusOK && code >= 200 {
 		return fmt.Errorf("%w: %d", errStatus, code)
 	}
-	if n := h.ContentLength(); n >= 0 && !e.digits && (n != len(want) || !bytes.HasPrefix(want, body)) {
+	if n := h.ContentLength(); n >= 0 && !e.reads && (n != len(want) || !bytes.HasPrefix(want, body)) {
 		return wrongBytes(want, body)
 	}
 	return nil

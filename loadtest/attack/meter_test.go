@@ -242,15 +242,17 @@ func TestAnAnnouncedCloseIsNoError(t *testing.T) {
 func TestAMixIsAskedByItsWeights(t *testing.T) {
 	var paths sync.Map
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		n, _ := paths.LoadOrStore(r.URL.String(), new(atomic.Int64))
+		n, _ := paths.LoadOrStore(r.Method+" "+r.URL.String(), new(atomic.Int64))
 		n.(*atomic.Int64).Add(1)
-		switch r.URL.Path {
-		case "/plaintext":
+		switch r.Method + r.URL.Path {
+		case "GET/plaintext":
 			_, _ = io.WriteString(w, "Hello, World!")
-		case "/wait":
-			_, _ = io.WriteString(w, "waited")
-		case "/counter":
-			_, _ = io.WriteString(w, "1234")
+		case "GET/wait":
+			_, _ = io.WriteString(w, "done")
+		case "POST/counter":
+			_, _ = io.WriteString(w, "ok")
+		case "GET/counter":
+			_, _ = io.WriteString(w, "1234 5\n")
 		}
 	})}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -274,7 +276,12 @@ func TestAMixIsAskedByItsWeights(t *testing.T) {
 		total += got[k.(string)]
 		return true
 	})
-	for path, share := range map[string]float64{"/plaintext": 0.8, "/wait?ms=50": 0.1, "/counter": 0.1} {
+	if n := got["GET /counter"]; n != 1 {
+		t.Errorf("the counter was read %d times, want once", n)
+	}
+	total -= 2 // its reading, and what proves the connection
+	got["GET /plaintext"]--
+	for path, share := range map[string]float64{"GET /plaintext": 0.8, "GET /wait?ms=50": 0.1, "POST /counter": 0.1} {
 		// The rotation may have been cut off anywhere.
 		if math.Abs(float64(got[path])-share*float64(total)) > 1 {
 			t.Errorf("%s was asked %d times of %d, want a share of %g", path, got[path], total, share)

@@ -75,7 +75,7 @@ func (c *Clients) WriteRaw(w io.Writer, format, name string, samples []Sample) e
 			Attack: name, Seq: uint64(i), Timestamp: c.clock.base.Add(s.sent), Latency: s.service,
 			BytesOut: uint64(s.out), BytesIn: uint64(s.in), Error: s.err,
 		}
-		r.Method, r.URL = c.asked(c.target.Requests[s.kind])
+		r.Method, r.URL = c.asked(c.shards[0].exchanges[s.kind].asks)
 		if s.err == "" {
 			r.Code = http.StatusOK
 		}

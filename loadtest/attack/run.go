@@ -38,6 +38,10 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.
 		sh.loop = work.Loop
 		sh.intervals = make([]*load.Interval, int(math.Ceil(work.Length.Seconds()))+1)
 		sh.free.ring = make([]int32, len(sh.clients))
+		sh.kinds = newKinds(c.target.Requests, work.Loop)
+		if work.Fault != nil {
+			sh.aftermath = load.NewAftermath()
+		}
 		if work.Loop == result.Open {
 			if err := sh.schedule(begin); err != nil {
 				return &load.Window{}, err
@@ -77,6 +81,21 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.
 		err = errors.Join(err, sh.failed)
 	}
 	return w, err
+}
+
+// newKinds are those of a mix; nil if there is only one.
+func newKinds(requests []load.Request, loop string) (kinds []*load.Kind) {
+	if len(requests) < 2 {
+		return nil
+	}
+	for _, r := range requests {
+		k := &load.Kind{Name: r.Name(), Service: load.NewHistogram()}
+		if loop == result.Open {
+			k.Response = load.NewHistogram()
+		}
+		kinds = append(kinds, k)
+	}
+	return kinds
 }
 
 func untilStart(t time.Time) time.Duration {
@@ -307,6 +326,7 @@ func (c *Clients) finish(ctx context.Context, w *load.Window) {
 		sh.loop, sh.retries, sh.ramp = "", nil, len(sh.clients)
 		sh.settle()
 		answered[sh.lane] = sh.probe()
+		sh.read()
 	})
 	for _, n := range answered {
 		w.Answered += n
@@ -338,11 +358,27 @@ func (sh *shard) probe() int64 {
 	return sh.probed
 }
 
+// read asks on each connection what the counter has come to, now that nothing is
+// in flight: where each process has its own, all that serve a client say theirs.
+func (sh *shard) read() {
+	if sh.reader < 0 {
+		return
+	}
+	sh.reading, sh.readings = true, map[int]int64{}
+	for i := range sh.clients {
+		if cl := &sh.clients[i]; cl.live {
+			sh.ask(cl, sh.of.clock.now())
+		}
+	}
+	sh.settle()
+}
+
 func (c *Clients) merge(w *load.Window) {
 	whole := int(w.Length / load.SliceLength)
 	for _, sh := range c.shards {
 		part := &load.Window{
-			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn,
+			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds, Aftermath: sh.aftermath,
+			Increments: sh.increments, Unanswered: sh.unanswered, Readings: sh.readings,
 			Slices: append(sh.slices, make([]int64, max(0, whole-len(sh.slices)))...)[:whole],
 		}
 		for _, s := range sh.intervals[:c.lastInterval()+1] {
@@ -352,7 +388,14 @@ func (c *Clients) merge(w *load.Window) {
 			part.Intervals = append(part.Intervals, s)
 		}
 		for i := range sh.clients {
-			if cl := &sh.clients[i]; cl.active {
+			cl := &sh.clients[i]
+			if !cl.active {
+				continue
+			}
+			if sh.kinds != nil && cl.only > 0 {
+				sh.kinds[cl.only].Clients++
+			}
+			if cl.only == 0 {
 				part.Clients++
 				part.Sum += float64(cl.done)
 				part.Squares += float64(cl.done) * float64(cl.done)

@@ -18,11 +18,13 @@ type client struct {
 	state  state
 	active bool   // it asks; else it only holds its connection
 	live   bool   // it has been served, and nothing has failed since
+	lost   bool   // a fault has hit it
 	queued bool   // it is in the shard's queue of free clients
 	first  bool   // the request in flight is the one that proves a new connection served
 	number uint32 // among all clients, from 0
 	asked  uint32 // requests of this client
 	done   uint32 // of them answered within the window
+	only   int    // the exchange that it asks for, in a mix by clients
 	kind   int    // exchange of the request in flight
 	wrote  int    // bytes of it that were taken
 	full   bool   // its socket took no more, and is waited for
@@ -57,9 +59,11 @@ type shard struct {
 	of        *Clients
 	poll      *poller
 	clients   []client
-	exchanges []*exchange
-	rotation  []int // exchanges in the order in which they are asked
-	turn      int   // in the rotation
+	exchanges []*exchange // those of the target's requests, and then:
+	prober    int         // what a new connection is asked first; -1: what its client asks for
+	reader    int         // what the value of the counter is asked with; -1: there is none
+	rotation  []int       // exchanges in the order in which they are asked; nil in a mix by clients
+	turn      int         // in the rotation
 	buf       []byte
 
 	ramp    int     // clients that have dialed for the first time
@@ -69,12 +73,18 @@ type shard struct {
 	flying  int     // requests in flight, but for first ones
 	free    queue   // active clients that may ask; open loop
 	loop    string  // "" while nobody asks
+	reading bool    // what is asked is the value of the counter
 	begun   bool    // to ask
 	plan    *schedule
 	shape   vegeta.Pacer // takes over when the window opens; nil if the plan goes on
 	failed  error        // of the poller: nothing works any more
-	passed  atomic.Int64 // the time on the clock up to which all is recorded
-	count   atomic.Int64 // answers within the window
+
+	// Of a counter, since the first connection.
+	increments, unanswered int64
+	readings               map[int]int64 // its value by the process that said it
+
+	passed atomic.Int64 // the time on the clock up to which all is recorded
+	count  atomic.Int64 // answers within the window
 
 	// Of connecting.
 	connects *hdrhistogram.Histogram
@@ -84,6 +94,8 @@ type shard struct {
 	// Of the window.
 	intervals []*load.Interval // as many as it may have, nil where nothing was recorded
 	slices    []int64
+	kinds     []*load.Kind    // of a mix, as the exchanges
+	aftermath *load.Aftermath // of a fault; nil if there is none
 	errors    map[string]int64
 	due       int64
 	unsent    int64
@@ -102,24 +114,56 @@ func newShard(c *Clients, lane, n, first int) (*shard, error) {
 	if sh.exchanges, err = newExchanges(c.target, c.population.PerRequest); err != nil {
 		return nil, err
 	}
-	sh.rotation = rotation(c.target.Requests)
+	// A connection is proven by what costs nothing: a thousand waits for as many
+	// new connections would take a server that waits one by one too long.
+	if sh.prober, err = more(&sh.exchanges, c.target, "plaintext", c.population.PerRequest, func(r load.Request) bool { return r.Time > 0 }); err != nil {
+		return nil, err
+	}
+	if sh.reader, err = more(&sh.exchanges, c.target, reading, c.population.PerRequest, func(r load.Request) bool { return r.Workload == "counter" }); err != nil {
+		return nil, err
+	}
 	if sh.poll, err = newPoller(); err != nil {
 		return nil, err
 	}
+	byClients, p := c.target.ByClients, c.population
 	for i := range sh.clients {
-		sh.clients[i] = client{
-			fd: -1, number: uint32(c.population.First + first + i),
-			active: spread(first+i, c.population.Active, c.population.Clients),
+		cl := client{fd: -1, number: uint32(p.First + first + i), active: spread(first+i, p.Active, p.Clients)}
+		if byClients && cl.active {
+			cl.only = own(c.target.Requests, (first+i)*p.Active/p.Clients, p.Active)
 		}
+		sh.clients[i] = cl
 	}
-	// Lanes do not ask in step with each other.
-	sh.turn = first % len(sh.rotation)
+	if !byClients {
+		sh.rotation = rotation(c.target.Requests)
+		// Lanes do not ask in step with each other.
+		sh.turn = first % len(sh.rotation)
+	}
 	return sh, nil
 }
 
 // spread tells whether number i of n is one of the k that are spread evenly
-// over them.
+// over them: the one with the number i*k/n among these.
 func spread(i, k, n int) bool { return (i+1)*k/n > i*k/n }
+
+// own is the request that active client number i of n asks for in a mix by
+// clients. Those that do not ask for the first are spread over all.
+func own(requests []load.Request, i, n int) int {
+	total := 0
+	for _, r := range requests {
+		total += r.Clients
+	}
+	if !spread(i, total, n) {
+		return 0
+	}
+	nth := i * total / n
+	for k, r := range requests {
+		if nth < r.Clients {
+			return k
+		}
+		nth -= r.Clients
+	}
+	return 0
+}
 
 // rotation spreads the requests by their weights, as evenly as whole numbers
 // can: of 99 and 1 the one comes in the middle of the others.
@@ -235,12 +279,26 @@ func (sh *shard) ask(cl *client, now time.Duration) {
 
 func (sh *shard) send(cl *client, now time.Duration) {
 	cl.asked++
-	cl.kind = sh.rotation[sh.turn]
+	cl.kind = sh.choose(cl)
+	cl.state, cl.wrote = asking, 0
+	sh.write(cl, now)
+}
+
+// choose is the exchange that a client asks for next.
+func (sh *shard) choose(cl *client) int {
+	switch {
+	case sh.reading:
+		return sh.reader
+	case cl.first && sh.prober >= 0:
+		return sh.prober
+	case sh.rotation == nil:
+		return cl.only
+	}
+	kind := sh.rotation[sh.turn]
 	if sh.turn++; sh.turn == len(sh.rotation) {
 		sh.turn = 0
 	}
-	cl.state, cl.wrote = asking, 0
-	sh.write(cl, now)
+	return kind
 }
 
 func (sh *shard) write(cl *client, now time.Duration) {
@@ -328,6 +386,12 @@ func (sh *shard) readable(cl *client, now time.Duration) time.Duration {
 func (sh *shard) answered(cl *client) time.Duration {
 	now := sh.of.clock.now()
 	cl.state = idle
+	switch e := sh.exchanges[cl.kind]; {
+	case e.counts:
+		sh.increments++
+	case e.reads:
+		sh.readings[cl.answer.pid] = max(sh.readings[cl.answer.pid], cl.answer.value)
+	}
 	if cl.first {
 		cl.first, cl.live, cl.dials = false, true, 0
 		sh.pending--
@@ -365,6 +429,9 @@ func (sh *shard) fail(cl *client, err error, now time.Duration) {
 		cl.live = false
 		sh.of.alive.Add(-1)
 	}
+	if cl.state == asking && cl.wrote > 0 && sh.exchanges[cl.kind].counts {
+		sh.unanswered++ // it may have been made
+	}
 	switch {
 	case cl.first:
 		sh.pending--
@@ -385,7 +452,11 @@ func (sh *shard) fail(cl *client, err error, now time.Duration) {
 	}
 	cl.fd, cl.state, cl.first, cl.full, cl.answer = -1, closed, false, false, answer{}
 	if !sh.of.stopping.Load() {
-		sh.retries = insert(sh.retries, retry{now + backoff(cl.dials), sh.index(cl)})
+		wait := backoff(cl.dials)
+		if sh.aftermath != nil {
+			wait = min(wait, reconnectEvery) // how soon it is served again is what is asked
+		}
+		sh.retries = insert(sh.retries, retry{now + wait, sh.index(cl)})
 		cl.dials++
 	}
 }
@@ -467,6 +538,9 @@ func (sh *shard) record(cl *client, now time.Duration, err error) {
 		sh.errors[Classify(err)]++
 	}
 	at := now - time.Duration(opened)
+	if sh.aftermath != nil {
+		sh.sort(cl, at, now-cl.sent, err)
+	}
 	if end := sh.of.closedAt.Load(); end != 0 && int64(now) > end {
 		return
 	}
@@ -486,6 +560,13 @@ func (sh *shard) record(cl *client, now time.Duration, err error) {
 		_ = s.Response.RecordValue(trackable(now - cl.due))
 		_ = s.Lag.RecordValue(trackable(cl.lag))
 	}
+	if sh.kinds != nil {
+		k := sh.kinds[cl.kind]
+		_ = k.Service.RecordValue(trackable(now - cl.sent))
+		if k.Response != nil {
+			_ = k.Response.RecordValue(trackable(now - cl.due))
+		}
+	}
 	cl.done++
 	sh.count.Add(1)
 	sh.out += int64(len(sh.exchanges[cl.kind].request))
@@ -495,6 +576,35 @@ func (sh *shard) record(cl *client, now time.Duration, err error) {
 		sh.slices = append(sh.slices, 0)
 	}
 	sh.slices[k]++
+}
+
+// sort notes on which side of the fault a request ended that took so long, and
+// whether its client was hit.
+func (sh *shard) sort(cl *client, at, took time.Duration, err error) {
+	a, f := sh.aftermath, sh.of.work.Fault
+	hit := func() {
+		if !cl.lost {
+			cl.lost = true
+			a.Lost++
+		}
+	}
+	switch {
+	case at < f.At:
+		if err == nil {
+			_ = a.Before.RecordValue(trackable(took))
+		}
+	case sh.of.aborted.Load() || cl.first:
+		// Nobody's request: the end of the run, or an attempt to come back.
+	case err != nil:
+		if cl.state == asking || cl.state == dialing {
+			a.Failed++
+		}
+		hit()
+	case f.Until > 0 && at >= f.Until && at-took <= (f.At+f.Until)/2:
+		hit() // it waited for the end of it
+	case !cl.lost && (sh.of.closedAt.Load() == 0 || at <= time.Duration(sh.of.closedAt.Load()-sh.of.openedAt.Load())):
+		_ = a.Bystanders.RecordValue(trackable(took))
+	}
 }
 
 func trackable(d time.Duration) int64 {

@@ -74,7 +74,8 @@ var Checks = []Check{
 	{"other processes", result.Suspect, OtherProcesses},
 }
 
-// Judge makes all checks. The reasons of a verdict other than valid are whole
+// Judge makes all checks. Those that would find what a fault was meant to do are
+// not made of a repeat with one. The reasons of a verdict other than valid are whole
 // sentences with the numbers in them.
 func Judge(r *result.Repeat) result.Gates {
 	g := result.Gates{Verdict: result.Valid}
@@ -104,6 +105,13 @@ func notes(r *result.Repeat) (notes []string) {
 	if r.Workload == result.Idle {
 		return nil
 	}
+	if r.Fault != nil {
+		notes = append(notes, "established connections, errors, Little's law, listen queue, retransmits, even service and steadiness are not checked: what they would find is what the fault is measured by")
+		if t := r.Network.Window; t != (result.Trouble{}) {
+			notes = append(notes, "in the window: "+trouble(t))
+		}
+		return notes
+	}
 	if r.Evenness.Mean < MinAnswers {
 		notes = append(notes, fmt.Sprintf("even service is not checked: it takes %d answers a client, there were %.3g", MinAnswers, r.Evenness.Mean))
 	}
@@ -132,6 +140,9 @@ func Finished(r *result.Repeat) string { return r.Failure }
 // request has its own connection, only the generator can tell how many clients
 // there are.
 func Established(r *result.Repeat) string {
+	if r.Fault != nil {
+		return ""
+	}
 	type count struct {
 		who string
 		n   int
@@ -163,6 +174,9 @@ func Established(r *result.Repeat) string {
 
 // NoErrors fails a repeat with any request that was not answered rightly.
 func NoErrors(r *result.Repeat) string {
+	if r.Fault != nil {
+		return ""
+	}
 	kinds := make([]string, 0, len(r.Errors))
 	for kind, n := range r.Errors {
 		if n > 0 {
@@ -196,7 +210,7 @@ func LittlesLaw(r *result.Repeat) string {
 	if r.Requests == 0 {
 		return "no request was answered"
 	}
-	if r.Loop != result.Closed || foreign(r) {
+	if r.Loop != result.Closed || foreign(r) || r.Fault != nil {
 		return ""
 	}
 	residual := Residual(r.ThroughputRPS, r.Service.Mean, float64(r.Clients-r.Idle))
@@ -262,7 +276,7 @@ func GeneratorBound(r *result.Repeat) string {
 func ListenQueue(r *result.Repeat) string {
 	t := r.Network.Window
 	t.SynRetransmits = 0
-	if t == (result.Trouble{}) {
+	if t == (result.Trouble{}) || r.Fault != nil {
 		return ""
 	}
 	return "in the window: " + trouble(t)
@@ -271,7 +285,7 @@ func ListenQueue(r *result.Repeat) string {
 // SynRetransmits fails a repeat in whose window connections were asked for more
 // than once: each such client has waited a second or more.
 func SynRetransmits(r *result.Repeat) string {
-	if n := r.Network.Window.SynRetransmits; n > 0 {
+	if n := r.Network.Window.SynRetransmits; n > 0 && r.Fault == nil {
 		return "in the window: " + trouble(result.Trouble{SynRetransmits: n})
 	}
 	return ""
@@ -294,7 +308,7 @@ func trouble(t result.Trouble) string {
 
 // Even fails a repeat in which some clients got much more than others.
 func Even(r *result.Repeat) string {
-	if r.Evenness.Jain == 0 || r.Evenness.Mean < MinAnswers || r.Evenness.Jain >= JainIndex {
+	if r.Fault != nil || r.Evenness.Jain == 0 || r.Evenness.Mean < MinAnswers || r.Evenness.Jain >= JainIndex {
 		return ""
 	}
 	return fmt.Sprintf("uneven service: Jain's index of the answers per client is %.3f", r.Evenness.Jain)
@@ -303,7 +317,7 @@ func Even(r *result.Repeat) string {
 // Steady fails a repeat whose throughput rose or fell throughout the window.
 func Steady(r *result.Repeat) string {
 	d := r.Drift
-	if d.Slices < MinSlices || math.Abs(d.Change)-2*d.StdErr <= DriftChange || r.Loop == result.Open && strings.Contains(r.Rate, ",") {
+	if r.Fault != nil || d.Slices < MinSlices || math.Abs(d.Change)-2*d.StdErr <= DriftChange || r.Loop == result.Open && strings.Contains(r.Rate, ",") {
 		return "" // the rate of a shape is meant to change
 	}
 	return fmt.Sprintf("not steady: throughput changed by %+.0f %% ± %.0f %% over the window", 100*d.Change, 200*d.StdErr)

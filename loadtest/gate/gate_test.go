@@ -89,6 +89,14 @@ func TestJudge(t *testing.T) {
 		{"more was stolen", func(r *result.Repeat) { r.Machine.StolenSec = 0.05 }, "?took 1.2 %"},
 		{"another process used a tenth of a core", func(r *result.Repeat) { r.Machine.Others[0].Cores = 0.1 }, ""},
 		{"which does not matter to memory", func(r *result.Repeat) { r.Workload, r.Machine.Others[0].Cores, r.Machine.StolenSec = result.Idle, 1, 1 }, ""},
+		{"what a fault does is what was asked for", func(r *result.Repeat) {
+			r.Fault = &result.Fault{Kind: "kill"}
+			r.Errors, r.Established.Server.End, r.Service.Mean = map[string]int64{"reset": 9}, 3, 1
+			r.Evenness.Jain, r.Drift.Change, r.Drift.StdErr = 0.1, 1, 0
+			r.Network.Window = result.Trouble{ListenOverflows: 1, SynRetransmits: 1}
+		}, ""},
+		{"but not that nothing was answered", func(r *result.Repeat) { r.Fault, r.Requests = &result.Fault{}, 0 }, "no request was answered"},
+		{"nor that others used the machine", func(r *result.Repeat) { r.Fault, r.Machine.StolenSec = &result.Fault{}, 0.05 }, "?took 1.2 %"},
 		{"another process used more", func(r *result.Repeat) { r.Machine.Others[0].Cores = 0.5 }, "?make (pid 7) 0.50"},
 	}
 	for _, tt := range tests {
@@ -131,6 +139,7 @@ func TestWhatIsNotCheckedIsNoted(t *testing.T) {
 		{"a peer's clients", func(r *result.Repeat) { r.Generator.Name = "wrk" }, "with wrk, neither"},
 		{"few answers", func(r *result.Repeat) { r.Evenness.Mean = 3 }, "even service is not checked"},
 		{"a short window", func(r *result.Repeat) { r.Drift.Slices = 7 }, "steadiness is not checked"},
+		{"a fault", func(r *result.Repeat) { r.Fault = &result.Fault{} }, "established connections, errors, Little's law"},
 		{"trouble before the window", func(r *result.Repeat) { r.Network.Connecting.ListenDrops = 1 }, "while the clients connected: 1 connections dropped"},
 	} {
 		r := good()

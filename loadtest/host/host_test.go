@@ -27,7 +27,7 @@ func TestTreeOfFixture(t *testing.T) {
 	if cpu, err := fixture.CPU(); err != nil || cpu != (CPUTime{User: 1.87, Sys: 2.73}) {
 		t.Errorf("cpu %+v, err %v", cpu, err)
 	}
-	want := result.Usage{PSSBytes: 1500 << 10, KernelStackBytes: 3 * 16384, Threads: 3, Processes: 2, FDs: 6}
+	want := result.Usage{PSSBytes: 1500 << 10, KernelStackBytes: 3 * 16384, Threads: 3, Processes: 2, FDs: 6, PageTableBytes: 1044 << 10, SharedBytes: 2000 << 10}
 	if u, err := fixture.Usage(); err != nil || u != want {
 		t.Errorf("usage %+v, err %v, want %+v", u, err, want)
 	}
@@ -81,7 +81,31 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+func TestSocketObjects(t *testing.T) {
+	s := Sockets{Listening: []uint32{1}, Established: []uint32{2, 3}, IPv6: 1, QueuedBytes: 10_000}
+	// The fixture has no cache of inodes nor of names: the usual sizes stand in.
+	if n, want := ReadSocketObjects("testdata/proc").Bytes(s), int64(2*2400+2500+3*(832+256+192)+10_000); n != want {
+		t.Errorf("%d bytes, want %d", n, want)
+	}
+	if n, want := ReadSocketObjects("testdata/none").Bytes(s), int64(2*2368+2496+3*(832+192+192)+10_000); n != want {
+		t.Errorf("%d bytes where nothing is told, want %d", n, want)
+	}
+	if n := (SocketObjects{}).Bytes(Sockets{}); n != 0 {
+		t.Errorf("%d bytes of no socket", n)
+	}
+}
+
 func TestParsers(t *testing.T) {
+	for status, want := range map[string]int64{"Name:\tx\nVmPTE:\t      52 kB\n": 52 << 10, "Name:\tx\n": 0} {
+		if n, err := parsePageTables([]byte(status)); n != want || err != nil {
+			t.Errorf("%q: %d, err %v, want %d", status, n, err, want)
+		}
+	}
+	for _, bad := range []string{"x\nVmPTE:\tmany kB\n", "x\nVmPTE:\t-1 kB", "x\nVmPTE:\n"} {
+		if _, err := parsePageTables([]byte(bad)); err == nil {
+			t.Errorf("%q is no error", bad)
+		}
+	}
 	if _, err := parseCtxSwitches([]byte("Name:\tx\n")); err == nil {
 		t.Error("a status without the counters is no error")
 	}

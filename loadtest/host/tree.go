@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -117,7 +119,8 @@ func (t Tree) CPU() (CPUTime, error) {
 	return CPUTime{User: float64(user) / userHZ, Sys: float64(sys) / userHZ}, nil
 }
 
-// Usage reads the memory, threads and descriptors of the tree.
+// Usage reads the memory, threads and descriptors of the tree. That of its
+// sockets is not in it: it is read with them.
 func (t Tree) Usage() (result.Usage, error) {
 	stats, err := t.stats()
 	if err != nil {
@@ -127,14 +130,13 @@ func (t Tree) Usage() (result.Usage, error) {
 	for _, st := range stats {
 		u.Processes++
 		u.Threads += st.NumThreads
-		pss, err := t.pss(st.PID)
+		err := t.memory(st.PID, &u)
 		if gone(err) {
 			continue
 		}
 		if err != nil {
 			return result.Usage{}, fmt.Errorf("read memory of pid %d: %w", st.PID, err)
 		}
-		u.PSSBytes += pss
 		fds, err := os.ReadDir(filepath.Join(t.root(), strconv.Itoa(st.PID), "fd"))
 		if gone(err) {
 			continue
@@ -148,17 +150,64 @@ func (t Tree) Usage() (result.Usage, error) {
 	return u, nil
 }
 
-func (t Tree) pss(pid int) (int64, error) {
+// memory adds what a process holds.
+func (t Tree) memory(pid int, u *result.Usage) error {
 	pfs, err := procfs.NewFS(t.root())
 	if err != nil {
-		return 0, err
+		return err
 	}
 	p, err := pfs.Proc(pid)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	m, err := p.ProcSMapsRollup()
-	return int64(m.Pss), err
+	if err != nil {
+		return err
+	}
+	status := make([]byte, 4096)
+	n, err := readInto(filepath.Join(t.root(), strconv.Itoa(pid), "status"), status)
+	if err != nil {
+		return err
+	}
+	tables, err := parsePageTables(status[:n])
+	if err != nil {
+		return err
+	}
+	u.PSSBytes += int64(m.Pss)
+	u.SharedBytes += int64(m.SharedClean + m.SharedDirty)
+	u.PageTableBytes += tables
+	return nil
+}
+
+// parsePageTables reads what the page tables of a process take from its
+// /proc/PID/status. A process that is about to end has none.
+func parsePageTables(status []byte) (int64, error) { return statusBytes(status, "\nVmPTE:") }
+
+// statusBytes is an amount of memory in a /proc/PID/status; 0 if there is no
+// line that begins with key.
+func statusBytes(status []byte, key string) (int64, error) {
+	field, ok := statusField(status, key)
+	if !ok {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(strings.TrimSuffix(field, " kB"), 10, 64)
+	if err != nil || n < 0 || n > 1<<50 {
+		return 0, fmt.Errorf("%s in status is %q", strings.Trim(key, "\n:"), field)
+	}
+	return n << 10, nil
+}
+
+// statusField is the rest of the line that begins with key.
+func statusField(status []byte, key string) (string, bool) {
+	i := bytes.Index(status, []byte(key))
+	if i < 0 {
+		return "", false
+	}
+	field := status[i+len(key):]
+	if end := bytes.IndexByte(field, '\n'); end >= 0 {
+		field = field[:end]
+	}
+	return string(bytes.TrimSpace(field)), true
 }
 
 // CtxSwitches reads how often the threads that live now were switched away
@@ -213,15 +262,11 @@ func readInto(path string, buf []byte) (int, error) {
 func parseCtxSwitches(status []byte) (int64, error) {
 	var sum int64
 	for _, key := range []string{"\nvoluntary_ctxt_switches:", "\nnonvoluntary_ctxt_switches:"} {
-		i := bytes.Index(status, []byte(key))
-		if i < 0 {
+		field, ok := statusField(status, key)
+		if !ok {
 			return 0, fmt.Errorf("no %s in status", strings.Trim(key, "\n:"))
 		}
-		field := status[i+len(key):]
-		if end := bytes.IndexByte(field, '\n'); end >= 0 {
-			field = field[:end]
-		}
-		n, err := strconv.ParseInt(string(bytes.TrimSpace(field)), 10, 64)
+		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("%s in status: %w", strings.Trim(key, "\n:"), err)
 		}
@@ -274,7 +319,21 @@ func parseSocketLink(link string) (uint32, bool) {
 // Sockets are those of one TCP port on this host, by inode.
 type Sockets struct {
 	Listening   []uint32
-	Established []uint32 // the server's ends
+	Established []uint32         // the server's ends
+	Peers       []netip.AddrPort // the other ends of those, in the same order
+	IPv6        int              // how many are of that family, also if they talk to IPv4 addresses
+	// QueuedBytes are those of what is in their queues. The sockets themselves
+	// are not in it: see SocketObjects.
+	QueuedBytes int64
+}
+
+// OwnerOf is the process of the tree that holds the server's end of a
+// connection from peer; 0 if none does, or not yet.
+func (s Sockets) OwnerOf(peer netip.AddrPort, owners map[uint32]int) int {
+	if i := slices.Index(s.Peers, peer); i >= 0 {
+		return owners[s.Established[i]]
+	}
+	return 0
 }
 
 // ConnsPerProcess counts the established connections that each process of the

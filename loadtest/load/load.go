@@ -4,6 +4,7 @@
 package load
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -18,6 +19,31 @@ type Target struct {
 	// Requests are asked for by their weights, in a fixed rotation that is the
 	// same for every run. Most targets have one.
 	Requests []Request
+	// ByClients is set where all requests but the first have clients of their own.
+	// The other clients ask for the first, and weights mean nothing.
+	ByClients bool
+}
+
+// Part is the target of a generator that has a part of all clients: its share of
+// the clients that have requests of their own, so that those of all generators
+// together are the whole, and none has more of them than it has clients. Before,
+// part and whole are numbers of active clients.
+func (t Target) Part(before, part, whole int) Target {
+	total := 0
+	for _, r := range t.Requests {
+		total += r.Clients
+	}
+	from, to := total*before/whole, total*(before+part)/whole
+	own := make([]Request, len(t.Requests))
+	first := 0
+	for i, r := range t.Requests {
+		n := r.Clients
+		r.Clients = max(0, min(to, first+n)-max(from, first))
+		own[i] = r
+		first += n
+	}
+	t.Requests = own
+	return t
 }
 
 // A Request is one kind of request.
@@ -26,6 +52,24 @@ type Request struct {
 	PayloadBytes int           // of an echo
 	Time         time.Duration // of a wait, a block or a burst of CPU work
 	Weight       int           // share of the requests; 0 is 1
+	Clients      int           // that ask for nothing else; 0 is none of their own
+}
+
+// DefaultPayloadBytes is the payload of an echo that is not in its name.
+const DefaultPayloadBytes = 64
+
+// Name is what is asked, with its time or its payload: "plaintext",
+// "block-100ms", "echo-100B".
+func (r Request) Name() string {
+	switch {
+	case r.Time >= time.Millisecond && r.Time%time.Millisecond == 0:
+		return fmt.Sprintf("%s-%dms", r.Workload, r.Time.Milliseconds())
+	case r.Time > 0:
+		return fmt.Sprintf("%s-%dus", r.Workload, r.Time.Microseconds())
+	case r.PayloadBytes > 0 && r.PayloadBytes != DefaultPayloadBytes:
+		return fmt.Sprintf("%s-%dB", r.Workload, r.PayloadBytes)
+	}
+	return r.Workload
 }
 
 // A Population is who asks. The clients of one generator may be a part of all
@@ -51,9 +95,22 @@ type Work struct {
 	// Requests ends the window when so many have been answered, if that comes
 	// before Length.
 	Requests int64
+	// Fault is when something is done to the server in the window; nil: nothing is.
+	Fault *Fault
 	// Start is when the warm-up begins; at once if zero. Several generators
 	// begin at one instant by it.
 	Start time.Time
+}
+
+// A Fault is when something is done to the server, from the start of the window.
+// It is done by whoever asks for the work: the generator only sorts what it
+// measures by it. A client that loses its connection connects again, at first
+// soon and then at most every tenth of a second.
+type Fault struct {
+	At time.Duration
+	// Until is when it is taken back, of a fault under which connections are not
+	// lost but get no answer; else 0.
+	Until time.Duration
 }
 
 // Shapes of an open loop's rate.
@@ -119,12 +176,48 @@ type Window struct {
 	// what is left at the end is in none.
 	Slices []int64
 	// Clients is the number of active clients that could answer evenly, Sum and
-	// Squares the sums of their answers and of the squares of these.
+	// Squares the sums of their answers and of the squares of these. Those that
+	// ask for something else than the most are not among them.
 	Clients      int64
 	Sum, Squares float64
 	// Connect is how long each connect within the window took, where clients
 	// open one for each request.
 	Connect *hdrhistogram.Histogram
+	// Kinds are the requests of a mix by themselves, in the order of the target's;
+	// empty where all are of one kind.
+	Kinds []*Kind
+	// Increments of a counter were answered since the first connection, and
+	// Unanswered ones failed, or were not answered in time. Readings are what the
+	// counter came to in the end, by the process of the server that said so.
+	Increments, Unanswered int64
+	Readings               map[int]int64
+	// Aftermath is what came of a fault; nil if there was none.
+	Aftermath *Aftermath
+}
+
+// An Aftermath is what the clients saw of a fault.
+type Aftermath struct {
+	// Before are service times of requests that were answered before it,
+	// Bystanders of those after it, of clients that it did not hit.
+	Before, Bystanders *hdrhistogram.Histogram
+	// Lost clients had their connection fail, or were not answered for as long as
+	// it lasted.
+	Lost int64
+	// Failed are requests that were sent, or that a connect was begun for.
+	Failed int64
+}
+
+// NewAftermath is an empty one.
+func NewAftermath() *Aftermath {
+	return &Aftermath{Before: NewHistogram(), Bystanders: NewHistogram()}
+}
+
+// A Kind is what was measured of one kind of request of a mix.
+type Kind struct {
+	Name     string
+	Clients  int                     // that asked for nothing else; 0: all took turns
+	Service  *hdrhistogram.Histogram // from the actual send, nanoseconds
+	Response *hdrhistogram.Histogram // from the scheduled send; open loop only, else nil
 }
 
 // SliceLength is the length of a part of the window in Window.Slices.
@@ -204,6 +297,40 @@ func (w *Window) Add(o *Window) {
 			w.Connect = NewHistogram()
 		}
 		w.Connect.Merge(o.Connect)
+	}
+	if o.Aftermath != nil {
+		if w.Aftermath == nil {
+			w.Aftermath = NewAftermath()
+		}
+		w.Aftermath.Before.Merge(o.Aftermath.Before)
+		w.Aftermath.Bystanders.Merge(o.Aftermath.Bystanders)
+		w.Aftermath.Lost += o.Aftermath.Lost
+		w.Aftermath.Failed += o.Aftermath.Failed
+	}
+	w.Increments += o.Increments
+	w.Unanswered += o.Unanswered
+	for pid, value := range o.Readings {
+		if w.Readings == nil {
+			w.Readings = map[int]int64{}
+		}
+		w.Readings[pid] = max(w.Readings[pid], value)
+	}
+	for i, k := range o.Kinds {
+		if i == len(w.Kinds) {
+			w.Kinds = append(w.Kinds, &Kind{Name: k.Name, Service: NewHistogram()})
+		}
+		w.Kinds[i].add(k)
+	}
+}
+
+func (k *Kind) add(o *Kind) {
+	k.Clients += o.Clients
+	k.Service.Merge(o.Service)
+	if o.Response != nil {
+		if k.Response == nil {
+			k.Response = NewHistogram()
+		}
+		k.Response.Merge(o.Response)
 	}
 }
 

@@ -31,6 +31,7 @@ type Config struct {
 	Commands    map[string]Command // servers that are not built in, by name
 	Seed        uint64
 	Ratios      []result.Ratio
+	Trials      []Trial
 	Experiments []*Experiment // one, unless the config lists several
 
 	places map[string]place // of each value, by its path
@@ -58,6 +59,12 @@ type Experiment struct {
 	CPUs        CPUs
 	ServerArgs  []string // for built-in models
 	Setting     string   // what the arguments are called in keys; themselves if empty
+	Fault       *Fault   // what is done to the server in the window; nil: nothing is
+	// AA has each cell measured twice, the second under a setting of that name,
+	// so that what two measurements of the same differ by is known.
+	AA bool
+	// Hold is the length of the window of the idle workload; Duration if 0.
+	Hold time.Duration
 
 	path string // in the file, "" for the base
 }
@@ -78,7 +85,7 @@ type Workload struct {
 }
 
 // Name is the workload's in keys: what is asked, with its time, and in a mix
-// the shares of the others behind the first.
+// the shares of the others behind the first, or how many clients ask for them.
 func (w Workload) Name() string {
 	total := 0
 	for _, r := range w.Requests {
@@ -86,21 +93,22 @@ func (w Workload) Name() string {
 	}
 	var parts []string
 	for i, r := range w.Requests {
-		s := r.Workload
+		s := r.Name()
 		switch {
-		case r.Time >= time.Millisecond && r.Time%time.Millisecond == 0:
-			s += fmt.Sprintf("-%dms", r.Time.Milliseconds())
-		case r.Time > 0:
-			s += fmt.Sprintf("-%dus", r.Time.Microseconds())
-		case r.PayloadBytes > 0 && r.PayloadBytes != defaultPayload:
-			s += fmt.Sprintf("-%dB", r.PayloadBytes)
-		}
-		if i > 0 {
+		case r.Clients > 0:
+			s = fmt.Sprintf("%dx%s", r.Clients, s)
+		case i > 0:
 			s = strconv.FormatFloat(100*float64(r.Weight)/float64(total), 'g', 3, 64) + "%" + s
 		}
 		parts = append(parts, s)
 	}
 	return strings.Join(parts, "+")
+}
+
+// ByClients tells whether it is a mix in which requests have clients of their
+// own, all but the first.
+func (w Workload) ByClients() bool {
+	return slices.ContainsFunc(w.Requests, func(r load.Request) bool { return r.Clients > 0 })
 }
 
 func (w Workload) String() string { return w.Protocol + "/" + w.Name() }
@@ -223,7 +231,6 @@ const (
 	maxSteps        = 1000
 	maxTime         = 10 * time.Second // of a wait or a block
 	maxCPUTime      = time.Second
-	defaultPayload  = 64
 )
 
 // Read reads a config file. All mistakes in it are reported, as Errors.
@@ -271,6 +278,7 @@ func Parse(file string, text []byte) (*Config, error) {
 		"commands":    d.commands(&cfg.Commands),
 		"seed":        func(n ast.Node, path string) { cfg.Seed = uint64(d.int(n, path, 0, 1<<53)) },
 		"ratios":      d.list(func(n ast.Node, path string) { d.ratio(n, path, &cfg.Ratios) }),
+		"trials":      d.list(func(n ast.Node, path string) { d.trial(n, path, &cfg.Trials) }),
 		"experiments": func(n ast.Node, path string) { list = n },
 	})
 	d.mapping(root, "", known)
@@ -333,6 +341,9 @@ func (d *decoder) experiment(e *Experiment) fields {
 		"cpus":        d.cpus(&e.CPUs),
 		"server_args": reset(func() { e.ServerArgs = nil }, d.texts(&e.ServerArgs)),
 		"setting":     d.text(&e.Setting),
+		"fault":       d.fault(&e.Fault),
+		"a_a":         d.truth(&e.AA),
+		"hold":        d.duration(&e.Hold, 100*time.Millisecond, maxDuration),
 	}
 }
 
@@ -398,6 +409,25 @@ func (d *decoder) complete(e *Experiment, n ast.Node) {
 			say("shape", fmt.Sprintf("the amplitude %v must be less than the rate, %v", a, e.Rate))
 		}
 	}
+	idle := func(w Workload) bool { return w.Name() == result.Idle }
+	if e.Hold > 0 && !slices.ContainsFunc(e.Workloads, idle) {
+		say("hold", "is only for the workload idle")
+	}
+	if f := e.Fault; f != nil {
+		last := max(f.At, f.Until)
+		switch {
+		case open:
+			say("fault", "is only for loop: closed")
+		case e.Requests > 0:
+			say("fault", "needs a duration; requests ends the window earlier")
+		case slices.ContainsFunc(e.Workloads, idle):
+			say("fault", "is not for the workload idle, which sends nothing that could fail")
+		case f.HTTP() && slices.ContainsFunc(e.Workloads, func(w Workload) bool { return w.Protocol != "http" }):
+			say("fault", fmt.Sprintf("%s is asked for over http, so all workloads must be; allowed over echo: %s", f.Kind, strings.Join(signals, ", ")))
+		case last+afterFault > e.Duration:
+			say("fault", fmt.Sprintf("ends at %v of a window of %v; allowed: up to %v before its end, so that there is time to recover", last, e.Duration, afterFault))
+		}
+	}
 	if e.PerRequest && (e.Active != Share{}) {
 		say("active", "idle clients hold their connection, which per-request clients do not have")
 	}
@@ -414,7 +444,7 @@ func (d *decoder) complete(e *Experiment, n ast.Node) {
 			is   bool
 		}{
 			{"an open loop", open}, {"idle clients", e.Active != Share{}}, {"a connection for each request", e.PerRequest},
-			{"a number of requests", e.Requests > 0},
+			{"a number of requests", e.Requests > 0}, {"a fault", e.Fault != nil},
 		} {
 			if cannot.is {
 				say(key, fmt.Sprintf("%s cannot do %s; allowed: %s", g, cannot.what, Vegeta))
@@ -602,12 +632,14 @@ func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
 		return
 	}
 	switch {
+	case mix == nil && one.Clients > 0:
+		d.fail(d.places[path+".clients"], path+".clients", "is for an entry of a mix, of which the other clients ask for the first")
 	case mix == nil:
 		if d.asked(n, path, w.Protocol, &one) {
 			w.Requests = append(w.Requests, one)
 		}
-	case one.Workload != "" || one.PayloadBytes >= 0 || one.Time > 0 || one.Weight != 1:
-		d.fail(d.places[path+".mix"], path+".mix", "is instead of workload, payload_bytes, time and weight, not beside them")
+	case one.Workload != "" || one.PayloadBytes >= 0 || one.Time > 0 || one.Weight != 1 || one.Clients > 0:
+		d.fail(d.places[path+".mix"], path+".mix", "is instead of workload, payload_bytes, time, weight and clients, not beside them")
 	default:
 		d.list(func(n ast.Node, path string) {
 			r := load.Request{PayloadBytes: -1, Weight: 1}
@@ -621,6 +653,7 @@ func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
 			}
 			w.Requests = append(w.Requests, r)
 		})(mix, path+".mix")
+		d.byClients(w.Requests, path+".mix")
 		if len(w.Requests) < 2 && !d.failed(path) {
 			d.failAt(mix, path+".mix", "needs at least two entries")
 		}
@@ -636,6 +669,26 @@ func (d *decoder) request(r *load.Request) fields {
 		"payload_bytes": func(n ast.Node, path string) { r.PayloadBytes = d.int(n, path, 1, MaxPayloadBytes) },
 		"time":          d.duration(&r.Time, time.Microsecond, maxTime),
 		"weight":        func(n ast.Node, path string) { r.Weight = d.int(n, path, 1, maxWeight) },
+		"clients":       func(n ast.Node, path string) { r.Clients = d.int(n, path, 1, maxClients) },
+	}
+}
+
+// byClients checks a mix in which entries have clients of their own: all but the
+// first must, which the other clients ask for, and weights mean nothing.
+func (d *decoder) byClients(mix []load.Request, path string) {
+	if d.failed(path) || !(Workload{Requests: mix}).ByClients() {
+		return
+	}
+	for i, r := range mix {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case i == 0 && r.Clients > 0:
+			d.fail(d.places[at+".clients"], at+".clients", "the first entry has no number: all clients ask for it that ask for no other")
+		case i > 0 && r.Clients == 0:
+			d.fail(d.places[at], at+".clients", "is missing; in a mix by clients each entry but the first has their number")
+		case d.places[at+".weight"] != (place{}):
+			d.fail(d.places[at+".weight"], at+".weight", "means nothing in a mix by clients")
+		}
 	}
 }
 
@@ -653,7 +706,7 @@ func (d *decoder) asked(n ast.Node, path, protocol string, r *load.Request) bool
 		return false
 	}
 	if echoes := r.Workload == "echo" || protocol == "echo"; echoes && r.PayloadBytes < 0 {
-		r.PayloadBytes = defaultPayload
+		r.PayloadBytes = load.DefaultPayloadBytes
 	} else if !echoes && r.PayloadBytes >= 0 {
 		at := path + ".payload_bytes"
 		d.fail(d.places[at], at, fmt.Sprintf("%s sends no payload; only echo does", what))

@@ -25,6 +25,20 @@ type Cell struct {
 	Workload   Workload
 	Generator  string
 	Experiment *Experiment
+	// Again says that it is another cell once more, under the setting AA.
+	Again bool
+}
+
+// AA is the setting of cells that are others once more: their server is
+// measured against itself.
+const AA = "A/A"
+
+// joined is a setting with another part.
+func joined(setting, part string) string {
+	if setting == "" {
+		return part
+	}
+	return setting + ", " + part
 }
 
 // PerRequest tells whether the cell's clients open a connection for each
@@ -44,9 +58,18 @@ func (c *Cell) Population() load.Population {
 func (c *Cell) Work(capacity float64) load.Work {
 	e := c.Experiment
 	w := load.Work{Loop: c.Key.Loop, Warmup: e.Warmup, Length: e.Duration, Requests: e.Requests}
+	if f := e.Fault; f != nil {
+		w.Fault = &load.Fault{At: f.At}
+		if f.Kind == Stop {
+			w.Fault.Until = f.Until
+		}
+	}
 	switch {
 	case c.Key.Workload == result.Idle:
 		w.Loop, w.Warmup = "", 0
+		if e.Hold > 0 {
+			w.Length = e.Hold
+		}
 	case w.Loop == result.Open:
 		of := func(r Rate) float64 { return r.Of(c.Key.Clients, capacity) }
 		w.Pace = load.Pace{
@@ -131,6 +154,15 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 			}
 		}
 		for i, w := range e.Workloads {
+			own := 0
+			for _, r := range w.Requests {
+				own += r.Clients
+			}
+			for _, n := range e.Clients {
+				if active := e.Active.Of(n); own >= active {
+					say(at("workloads", i), fmt.Sprintf("%d clients of its mix have a request of their own, and of %d none is left for the first; allowed: up to %d", own, active, active-1))
+				}
+			}
 			for _, g := range e.Generators {
 				if ok, allowed := canDo(g, w); !ok {
 					say(at("workloads", i), fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))
@@ -183,14 +215,19 @@ func (p *Plan) list(d *decoder) {
 						if c := p.Config.Commands[m.Name]; len(c.Protocols) > 0 && !slices.Contains(c.Protocols, w.Protocol) {
 							continue
 						}
-						for _, k := range e.keys(m.Name, w, n, e.setting(g, several)) {
+						setting := e.setting(g, several)
+						keys := e.keys(m.Name, w, n, setting)
+						if e.AA {
+							keys = append(keys, e.keys(m.Name, w, n, joined(setting, AA))...)
+						}
+						for i, k := range keys {
 							if other := seen[k]; other != nil {
 								at := join(e.path, "setting")
 								d.fail(d.places[e.path], at, fmt.Sprintf("%v is a cell of %s too; a setting tells them apart", k, other.path))
 								return
 							}
 							seen[k] = e
-							p.Cells = append(p.Cells, Cell{Key: k, Model: m, Workload: w, Generator: g, Experiment: e})
+							p.Cells = append(p.Cells, Cell{Key: k, Model: m, Workload: w, Generator: g, Experiment: e, Again: e.AA && i >= len(keys)/2})
 						}
 					}
 				}
@@ -233,6 +270,9 @@ func (e *Experiment) setting(generator string, several bool) string {
 		parts = append(parts, e.Setting)
 	} else if len(e.ServerArgs) > 0 {
 		parts = append(parts, strings.TrimLeft(strings.Join(e.ServerArgs, " "), "-"))
+	}
+	if e.Fault != nil && e.Setting != "fault "+e.Fault.Kind {
+		parts = append(parts, "fault "+e.Fault.Kind)
 	}
 	if (e.Active != Share{}) {
 		parts = append(parts, "active "+e.Active.String())
@@ -279,9 +319,9 @@ func (p *Plan) Without(absent map[string]string) {
 
 // Estimate is how long a step takes, roughly.
 func (s Step) Estimate() time.Duration {
-	e := s.Experiment
-	ramp := time.Duration(float64(s.Key.Clients) / e.ConnectRate * float64(time.Second))
-	return e.Warmup + e.Duration + ramp + 700*time.Millisecond
+	ramp := time.Duration(float64(s.Key.Clients) / s.Experiment.ConnectRate * float64(time.Second))
+	w := s.Work(1)
+	return w.Warmup + w.Length + ramp + 700*time.Millisecond
 }
 
 // Steps is the order of measuring. Every cell comes once before any comes a
@@ -289,8 +329,9 @@ func (s Step) Estimate() time.Duration {
 // round the models of one workload and tier follow each other, since it is they
 // that are compared and a minute later the machine may be another; which tier
 // comes when, and in what order its models, is shuffled anew for each round. The
-// two loops of a model follow each other, the closed one first. The same seed
-// gives the same order.
+// two loops of a model follow each other, the closed one first. A cell that is
+// measured twice is so at once, and which of the two comes first is drawn. The
+// same seed gives the same order.
 func (p *Plan) Steps() []Step {
 	type tier struct {
 		experiment *Experiment
@@ -312,6 +353,9 @@ func (p *Plan) Steps() []Step {
 			cells[t] = map[unit][]*Cell{}
 		}
 		u := unit{c.Key.Model, c.Key.Setting}
+		if c.Again {
+			u.setting = strings.TrimSuffix(strings.TrimSuffix(u.setting, AA), ", ")
+		}
 		if cells[t][u] == nil {
 			units[t] = append(units[t], u)
 		}
@@ -327,7 +371,11 @@ func (p *Plan) Steps() []Step {
 				if repeat > t.experiment.Repeats {
 					continue
 				}
-				for _, c := range cells[t][units[t][j]] {
+				of := cells[t][units[t][j]]
+				if n := len(of) / 2; t.experiment.AA && rng.IntN(2) == 1 {
+					of = slices.Concat(of[n:], of[:n])
+				}
+				for _, c := range of {
 					steps = append(steps, Step{Cell: c, Repeat: repeat})
 				}
 			}

@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -45,7 +47,7 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:1:1: workloads: is missing; it needs at least one entry`,
 		}},
 		{"an unknown key is named with those that are known", good + "client: 5\n", []string{
-			`c.yaml:15:1: client: unknown key; allowed: active, clients, commands, connect_rate, connection, cpus, duration, experiments, generator, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, title, warmup, workloads`,
+			`c.yaml:15:1: client: unknown key; allowed: a_a, active, clients, commands, connect_rate, connection, cpus, duration, experiments, fault, generator, hold, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, title, trials, warmup, workloads`,
 		}},
 		{"a key that is there twice", good + "seed: 8\n", []string{`c.yaml:15:1: not YAML: mapping key "seed" already defined at [14:1]`}},
 		{"zero clients", strings.Replace(good, "[10,", "[0,", 1), []string{`c.yaml:10:11: clients[0]: is 0; allowed: a whole number from 1 to 10000000`}},
@@ -76,7 +78,34 @@ func TestMistakes(t *testing.T) {
 		{"a time where none is taken", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    time: 5ms", 1), []string{`c.yaml:7:11: workloads[0].time: http/plaintext takes no time; only wait, block, cpu do`}},
 		{"a wait of half a millisecond", strings.Replace(good, "workload: plaintext", "workload: wait\n    time: 500us", 1), []string{`c.yaml:7:11: workloads[0].time: 500µs is no whole number of 1ms`}},
 		{"a mix of one", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}]", 1), []string{`c.yaml:6:10: workloads[0].mix: needs at least two entries`}},
-		{"a mix beside a workload", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    mix: [{workload: plaintext}]", 1), []string{`c.yaml:7:10: workloads[0].mix: is instead of workload, payload_bytes, time and weight, not beside them`}},
+		{"a mix beside a workload", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    mix: [{workload: plaintext}]", 1), []string{`c.yaml:7:10: workloads[0].mix: is instead of workload, payload_bytes, time, weight and clients, not beside them`}},
+		{"a mix by clients whose first has a number too", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, clients: 1}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:42: workloads[0].mix[0].clients: the first entry has no number: all clients ask for it that ask for no other`}},
+		{"a mix half by clients", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: echo}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:34: workloads[0].mix[1].clients: is missing; in a mix by clients each entry but the first has their number`}},
+		{"a mix by clients and by weight", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, weight: 9}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:41: workloads[0].mix[0].weight: means nothing in a mix by clients`}},
+		{"a mix that leaves no client for its first", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: cpu, time: 5ms, clients: 10}]", 1), []string{`c.yaml:5:5: workloads[0]: 10 clients of its mix have a request of their own, and of 10 none is left for the first; allowed: up to 9`}},
+		{"clients of a workload that is no mix", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    clients: 1", 1), []string{`c.yaml:7:14: workloads[0].clients: is for an entry of a mix, of which the other clients ask for the first`}},
+		{"a fault of no kind", good + "fault: {at: 500ms}\n", []string{`c.yaml:15:8: fault.kind: is missing; allowed: kill, stop, crashes, panic, recovered-panic, fatal, leak, descriptors`}},
+		{"a fault that nobody knows", good + "fault: {kind: hang, at: 500ms}\n", []string{`c.yaml:15:15: fault.kind: "hang" is not allowed; allowed: kill, stop, crashes, panic, recovered-panic, fatal, leak, descriptors`}},
+		{"a fault without its time", good + "fault: {kind: kill}\n", []string{`c.yaml:15:8: fault.at: is missing; the fault kill needs it`}},
+		{"a fault with nothing before it", good + "fault: {kind: kill, at: 100ms}\n", []string{`c.yaml:15:25: fault.at: is "100ms"; allowed: a duration from 500ms to 1h0m0s, such as 500ms or 2s`}},
+		{"a stop without an end", good + "fault: {kind: stop, at: 500ms}\n", []string{`c.yaml:15:8: fault.until: is missing; the fault stop needs it`}},
+		{"descriptors that are never given back", good + "fault: {kind: descriptors, at: 500ms}\n", []string{`c.yaml:15:8: fault.until: is missing; the fault descriptors needs it`}},
+		{"a stop that ends before it begins", good + "fault: {kind: stop, at: 900ms, until: 800ms}\n", []string{`c.yaml:15:39: fault.until: 800ms is not after the 900ms of at`}},
+		{"a kill with an end", good + "fault: {kind: kill, at: 500ms, until: 800ms}\n", []string{`c.yaml:15:39: fault.until: means nothing to the fault kill; it is for stop, crashes, descriptors`}},
+		{"crashes without their number", good + "fault: {kind: crashes, at: 500ms}\n", []string{`c.yaml:15:8: fault.times: is missing; the fault crashes needs it`}},
+		{"a kill of so many megabytes", good + "fault: {kind: kill, at: 500ms, mb: 5}\n", []string{`c.yaml:15:36: fault.mb: means nothing to the fault kill; it is for leak`}},
+		{"a fault with no time to recover", good + "fault: {kind: kill, at: 600ms}\n", []string{`c.yaml:15:8: fault: ends at 600ms of a window of 1.5s; allowed: up to 1s before its end, so that there is time to recover`}},
+		{"a panic over raw echo", good + "fault: {kind: panic, at: 500ms}\n", []string{`c.yaml:15:8: fault: panic is asked for over http, so all workloads must be; allowed over echo: kill, stop, crashes`}},
+		{"a fault in an open loop", good + "fault: {kind: kill, at: 500ms}\nloop: open\nrate: 5/s\n", []string{`c.yaml:15:8: fault: is only for loop: closed`}},
+		{"a fault of what only holds", strings.Replace(good, "workload: plaintext", "workload: idle", 1) + "fault: {kind: kill, at: 500ms}\n", []string{`c.yaml:15:8: fault: is not for the workload idle, which sends nothing that could fail`}},
+		{"a hold of nothing idle", good + "hold: 60s\n", []string{`c.yaml:15:7: hold: is only for the workload idle`}},
+		{"a trial of nothing", good + "trials: [{variants: [a]}]\n", []string{`c.yaml:15:10: trials[0].name: is missing; it is what the server program is to try`}},
+		{"a trial in no way", good + "trials: [{name: increment}]\n", []string{`c.yaml:15:10: trials[0].variants: is missing; it needs at least one entry`}},
+		{"a trial in one way twice", good + "trials: [{name: increment, variants: [a, b, a]}]\n", []string{`c.yaml:15:45: trials[0].variants[2]: a is there already, as trials[0].variants[0]`}},
+		{"a trial that is there twice", good + "trials: [{name: i, variants: [a]}, {name: i, variants: [b]}]\n", []string{`c.yaml:15:43: trials[1].name: i is there already, as trials[0]`}},
+		{"a trial of no increments", good + "trials: [{name: i, variants: [a], increments: 0}]\n", []string{`c.yaml:15:47: trials[0].increments: is 0; allowed: a whole number from 1 to 1000000000`}},
+		{"a trial's unknown key", good + "trials: [{name: i, variants: [a], threads: 2}]\n", []string{`c.yaml:15:35: trials[0].threads: unknown key; allowed: increments, name, repeats, variants, workers`}},
+		{"an A/A run of words", good + "a_a: twice\n", []string{`c.yaml:15:6: a_a: is "twice"; allowed: true, false`}},
 		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports call the experiment by it`}},
 		{"an experiment's own mistakes", good + "experiments:\n  - name: a\n    models: [threads]\n", []string{`c.yaml:17:14: experiments[0].models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
 		{"two experiments with the same cells", good + "experiments: [{name: a}, {name: b}]\n", []string{`c.yaml:15:26: experiments[1].setting: thread http/plaintext closed clients=10 is a cell of experiments[0] too; a setting tells them apart`}},
@@ -236,6 +265,124 @@ experiments:
 	}
 	if s := p.Steps(); len(s) != 9 || p.Cells[2].Experiment.Clients[0] != 10 {
 		t.Errorf("%d steps", len(s))
+	}
+}
+
+func TestAMixByClientsIsNamedByThem(t *testing.T) {
+	p := mustPlan(t, `
+models: [thread]
+workloads:
+  - protocol: http
+    mix: [{workload: plaintext}, {workload: cpu, time: 5ms, clients: 1}, {workload: echo, payload_bytes: 100, clients: 3}]
+clients: [10]
+`)
+	if c := p.Cells[0]; c.Key.Workload != "plaintext+1xcpu-5ms+3xecho-100B" || !c.Workload.ByClients() {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestFaultsAreSettings(t *testing.T) {
+	p := mustPlan(t, `
+models: [thread]
+workloads: [{protocol: http, workload: plaintext}]
+clients: [10]
+duration: 4s
+experiments:
+  - {name: a, fault: {kind: crashes, at: 1s, times: 3}}
+  - {name: b, fault: {kind: stop, at: 1s, until: 2s}, server_args: [--x], setting: fault stop}
+  - {name: c, fault: {kind: leak, at: 1s, mb: 9}, server_args: [--x]}
+`)
+	var settings []string
+	for _, c := range p.Cells {
+		settings = append(settings, c.Key.Setting)
+	}
+	if want := []string{"fault crashes", "fault stop", "x, fault leak"}; !slices.Equal(settings, want) {
+		t.Errorf("settings %q, want %q", settings, want)
+	}
+	if f := p.Cells[0].Experiment.Fault; f.Until != 1600*time.Millisecond || f.HTTP() {
+		t.Errorf("%+v: three kills take two pauses", f)
+	}
+	if f := p.Cells[2].Experiment.Fault; f.LeakMB != 9 || f.LimitMB != defaultLimit || !f.HTTP() {
+		t.Errorf("%+v", f)
+	}
+	// Only under a stop are clients held without a loss.
+	if a, b := p.Cells[0].Work(0).Fault, p.Cells[1].Work(0).Fault; *a != (load.Fault{At: time.Second}) || *b != (load.Fault{At: time.Second, Until: 2 * time.Second}) {
+		t.Errorf("%+v, %+v", a, b)
+	}
+}
+
+func TestIdleClientsAreHeldAsLongAsIsSaid(t *testing.T) {
+	p := mustPlan(t, strings.Replace(good, "workload: plaintext", "workload: idle", 1)+"hold: 60s\n")
+	for _, c := range p.Cells {
+		want := 1500 * time.Millisecond
+		if c.Key.Workload == result.Idle {
+			want = time.Minute
+		}
+		if w := c.Work(0); w.Length != want {
+			t.Errorf("%v takes %v", c.Key, w.Length)
+		}
+		if e := (Step{Cell: &c}).Estimate(); e < want || e > want+2*time.Second {
+			t.Errorf("%v is estimated to take %v", c.Key, e)
+		}
+	}
+}
+
+func TestACellIsMeasuredTwiceAtOnce(t *testing.T) {
+	p := mustPlan(t, strings.Replace(good, "repeats: 2", "repeats: 20", 1)+"a_a: true\nloop: [closed, open]\nrate: 70%\nsetting: s\n")
+	if n := len(p.Cells); n != 2*2*2*2*2 {
+		t.Fatalf("%d cells", n)
+	}
+	steps := p.Steps()
+	first := 0
+	for i := 0; i < len(steps); i += 4 {
+		// Closed and open of the one, then of the other.
+		a, b := steps[i], steps[i+2]
+		if a.Again {
+			first++
+			a, b = b, a
+		}
+		if a.Key.Setting != "s" || b.Key.Setting != "s, A/A" || a.Again || !b.Again {
+			t.Fatalf("%v beside %v", a.Key, b.Key)
+		}
+		plain := a.Key
+		if plain.Setting = b.Key.Setting; plain != b.Key || steps[i].Key.Loop != result.Closed || steps[i+1].Key.Loop != result.Open {
+			t.Fatalf("%v beside %v, %v", a.Key, b.Key, steps[i+1].Key)
+		}
+		if steps[i+1].Closed() != steps[i].Key {
+			t.Errorf("the open loop of %v goes by %v", steps[i+1].Key, steps[i].Key)
+		}
+	}
+	if n := len(steps) / 4; first < n/4 || first > n*3/4 {
+		t.Errorf("the second came first in %d of %d pairs", first, n)
+	}
+}
+
+func TestTrialsAreInterleavedAndReproducible(t *testing.T) {
+	const text = good + "trials: [{name: increment, variants: [mutex, atomic, flock], increments: 5, workers: 3}, {name: lost-update, variants: [none, mutex], repeats: 4}]\n"
+	steps := mustPlan(t, text).TrialSteps()
+	if len(steps) != 3*10+2*4 {
+		t.Fatalf("%d steps", len(steps))
+	}
+	seen := map[string]bool{}
+	for i, s := range steps {
+		if i > 0 && s.Repeat < steps[i-1].Repeat {
+			t.Errorf("%v comes behind %v", s, steps[i-1])
+		}
+		seen[s.String()] = true
+	}
+	if len(seen) != len(steps) {
+		t.Errorf("%d steps are %d different ones", len(steps), len(seen))
+	}
+	first := steps[0]
+	if first.Name == "increment" && (first.Increments != 5 || first.Workers != 3) {
+		t.Errorf("%+v", first)
+	}
+	again := mustPlan(t, text).TrialSteps()
+	if fmt.Sprint(again) != fmt.Sprint(steps) {
+		t.Error("the same seed gave another order")
+	}
+	if other := mustPlan(t, strings.Replace(text, "seed: 7", "seed: 8", 1)).TrialSteps(); fmt.Sprint(other) == fmt.Sprint(steps) {
+		t.Error("another seed gave the same order")
 	}
 }
 

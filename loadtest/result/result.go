@@ -155,7 +155,7 @@ type Count struct {
 	// Unanswered increments failed or were cut off: the server may or may not
 	// have made them.
 	Unanswered int64 `json:"unanswered,omitempty"`
-	Value      int64 `json:"value"` // of the counter at the end
+	Value      int64 `json:"value"` // of the counter at the end; the largest, if there are several
 	// Values are those of the processes, where each has a counter of its own.
 	Values []int64 `json:"values,omitempty"`
 }
@@ -167,11 +167,13 @@ type Fault struct {
 	// "descriptors" or "crashes".
 	Kind    string  `json:"kind"`
 	AtSec   float64 `json:"at_sec"`            // from the start of the window
-	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kind "stop")
+	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kinds "stop", "descriptors")
 	Workers int     `json:"workers"`           // processes of the server that held connections before it
-	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to
+	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to; the most, of several
 	Open    int     `json:"open"`              // connections before it
-	Lost    int     `json:"lost"`              // connections that failed because of it
+	// Lost are connections that failed because of it, or had no answer for as long
+	// as it lasted (kind "stop").
+	Lost    int     `json:"lost"`
 	Failed  int64   `json:"failed"`            // requests that failed from AtSec on
 	Lived   bool    `json:"lived"`             // the server still answered new connections at the end of the window
 	Exits   int     `json:"exits"`             // processes that ended in the window
@@ -429,6 +431,9 @@ type Run struct {
 	Ratios []Ratio `json:"ratios,omitempty"`
 	Host   Host    `json:"host"`
 	Build  Build   `json:"build"`
+	// ClaimRules is the version of the rules by which the claims were to be
+	// decided when the run began.
+	ClaimRules string `json:"claim_rules,omitempty"`
 	// Absent names models of the config that this machine has no program for,
 	// and what is missing.
 	Absent map[string]string `json:"absent,omitempty"`

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/claims"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+type claimsCmd struct {
+	Results  string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
+	JSON     bool   `name:"json" help:"Print the whole ledger as JSON."`
+	Markdown bool   `help:"Print the table as Markdown."`
+	Explain  string `help:"Print one claim's rule, and the numbers and cells of its verdicts, such as T3." placeholder:"ID"`
+}
+
+// Help is an example for --help.
+func (c *claimsCmd) Help() string {
+	return "Prints a comparison table of processes, threads and asynchronous programming with a verdict for each of its claims: " +
+		"supported, refuted, depends, or undecidable here, for Go and for CPython.\n\n" +
+		"Examples:\n\n    tierbench run configs/claims.yaml\n\n    tierbench claims results/latest --explain T3"
+}
+
+func (c *claimsCmd) Run(e *env) error {
+	format := 0
+	for _, asked := range []bool{c.JSON, c.Markdown, c.Explain != ""} {
+		if asked {
+			format++
+		}
+	}
+	if format > 1 {
+		return mistake{fmt.Errorf("--json, --markdown and --explain are three ways to print; allowed: one of them")}
+	}
+	var id string
+	if c.Explain != "" {
+		claim, ok := claims.Find(strings.ToUpper(c.Explain))
+		if !ok {
+			var ids []string
+			for _, c := range claims.All {
+				ids = append(ids, c.ID)
+			}
+			return mistake{fmt.Errorf("--explain: there is no claim %q; allowed: %s", c.Explain, strings.Join(ids, ", "))}
+		}
+		id = claim.ID
+	}
+	set, err := result.Load(c.Results)
+	if err != nil {
+		return mistake{err}
+	}
+	l := claims.Evaluate(set)
+	switch {
+	case c.JSON:
+		err = claims.JSON(e.out, l)
+	case c.Markdown:
+		err = claims.Markdown(e.out, l)
+	case id != "":
+		err = claims.Explain(e.out, l, id)
+	default:
+		err = claims.Text(e.out, l)
+	}
+	if err != nil {
+		return fmt.Errorf("write claims: %w", err)
+	}
+	if was := set.Run.ClaimRules; was != "" && was != claims.RulesVersion {
+		fmt.Fprintf(e.errOut, "the run was measured under version %s of the rules, this is version %s\n", was, claims.RulesVersion)
+	}
+	return nil
+}

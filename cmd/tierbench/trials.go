@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// trialTimeout is how long a trial may take.
+const trialTimeout = 2 * time.Minute
+
+// trials tries what the config asks for, beside the cells.
+func (s *session) trials(e *env, watch func(loadtest.TrialEvent)) error {
+	t := &loadtest.Trials{
+		RunID: s.run.ID, Plan: s.plan, Save: s.writer.AppendTrial, Earlier: s.tried, Watch: watch,
+		Try: func(ctx context.Context, step plan.TrialStep) (map[string]float64, error) {
+			return try(ctx, s.rig.server, step)
+		},
+	}
+	return t.Run(e.ctx)
+}
+
+// try has the server program try a step in processes of its own, and reads what
+// it says came of it: one JSON object. Nothing of it is left behind.
+func try(ctx context.Context, server string, step plan.TrialStep) (map[string]float64, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("not done after %v", trialTimeout))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, server, "--trial", step.Name, "--variant", step.Variant,
+		"--increments", strconv.Itoa(step.Increments), "--workers", strconv.Itoa(step.Workers))
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.Cancel, cmd.WaitDelay = kill, time.Second
+	err := cmd.Run()
+	if cmd.Process != nil {
+		_ = kill() // what it has left behind; usually nothing
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		if said := strings.TrimSpace(errOut.String()); said != "" {
+			err = fmt.Errorf("%w: %s", err, said)
+		}
+		return nil, fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
+	}
+	return parseTrial(out.Bytes(), step)
+}
+
+// parseTrial reads what the server program printed.
+func parseTrial(out []byte, step plan.TrialStep) (map[string]float64, error) {
+	var said struct {
+		Name    string             `json:"name"`
+		Variant string             `json:"variant"`
+		Values  map[string]float64 `json:"values"`
+	}
+	if err := json.Unmarshal(out, &said); err != nil {
+		return nil, fmt.Errorf("read what came of it: %w: %.200q", err, out)
+	}
+	if said.Name != step.Name || said.Variant != step.Variant {
+		return nil, fmt.Errorf("asked for %s %s, got %s %s", step.Name, step.Variant, said.Name, said.Variant)
+	}
+	if len(said.Values) == 0 {
+		return nil, fmt.Errorf("nothing came of it: %.200q", out)
+	}
+	return said.Values, nil
+}
+
+func trialLine(ev loadtest.TrialEvent) string {
+	t := ev.Trial
+	s := fmt.Sprintf("%d/%d trial %s %s repeat=%d: ", ev.N, ev.Total, t.Name, t.Variant, t.Repeat)
+	if t.Failure != "" {
+		return s + "failed: " + t.Failure
+	}
+	return s + values(t) + fmt.Sprintf(" (%v left)", ev.Left.Round(time.Second))
+}
+
+// values are those of a trial in one line, in the order of their names.
+func values(t *result.Trial) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(t.Values)) {
+		parts = append(parts, fmt.Sprintf("%s %.4g", name, t.Values[name]))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// script writes a program that stands in for the server: what it does is a
+// shell script.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "server")
+	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+var trialStep = plan.TrialStep{Trial: plan.Trial{Name: "increment", Increments: 500, Workers: 3}, Variant: "mutex", Repeat: 1}
+
+func TestTry(t *testing.T) {
+	needsLinux(t)
+	for _, tt := range []struct{ reason, script, want, failure string }{
+		{"what it says is read", `echo '{"name":"increment","variant":"mutex","values":{"increment_sec":2e-8,"value":1500}}'`, "increment_sec 2e-08, value 1500", ""},
+		{"it is told what to do", `[ "$*" = "--trial increment --variant mutex --increments 500 --workers 3" ] && echo '{"name":"increment","variant":"mutex","values":{"x":1}}'`, "x 1", ""},
+		{"it fails and says why", "echo no such variant >&2; exit 2", "", "exit status 2: no such variant"},
+		{"it does not speak JSON", "echo fine", "", "read what came of it"},
+		{"it speaks of something else", `echo '{"name":"increment","variant":"atomic","values":{"x":1}}'`, "", "asked for increment mutex, got increment atomic"},
+		{"it says nothing", `echo '{"name":"increment","variant":"mutex"}'`, "", "nothing came of it"},
+	} {
+		got, err := try(t.Context(), script(t, tt.script), trialStep)
+		if tt.failure == "" && (err != nil || values(&result.Trial{Values: got}) != tt.want) || tt.failure != "" && (err == nil || !strings.Contains(err.Error(), tt.failure)) {
+			t.Errorf("%s: %v, err %v", tt.reason, got, err)
+		}
+	}
+	if _, err := try(t.Context(), filepath.Join(t.TempDir(), "none"), trialStep); err == nil {
+		t.Error("a program that is not there is no error")
+	}
+}
+
+// A trial that is interrupted leaves nothing behind, nor does one that ends
+// before what it started.
+func TestTryLeavesNothingBehind(t *testing.T) {
+	needsLinux(t)
+	for _, tt := range []struct{ reason, then string }{
+		{"interrupted", "sleep 600"},
+		{"it ends before what it started", `echo '{"name":"increment","variant":"mutex","values":{"x":1}}'`},
+	} {
+		told := filepath.Join(t.TempDir(), "pid")
+		ctx, cancel := context.WithCancel(t.Context())
+		if tt.reason == "interrupted" {
+			go func() {
+				for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+					if _, err := os.Stat(told); err == nil {
+						break
+					}
+				}
+				cancel()
+			}()
+		}
+		_, err := try(ctx, script(t, fmt.Sprintf("sleep 600 >/dev/null 2>&1 &\necho $$ >%[1]s.tmp; mv %[1]s.tmp %[1]s\n%[2]s\n", told, tt.then)), trialStep)
+		if (err != nil) != (ctx.Err() != nil) {
+			t.Errorf("%s: err %v", tt.reason, err)
+		}
+		cancel()
+		text, err := os.ReadFile(told)
+		if err != nil {
+			t.Fatal(err)
+		}
+		group, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			pids, err := (host.Tree{PGID: group}).PIDs()
+			if err == nil && len(pids) == 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %v are left, err %v", tt.reason, pids, err)
+			}
+		}
+	}
+}
+
+// The trials of a config are tried behind its cells, and are in its record.
+func TestTrialsOfARun(t *testing.T) {
+	needsLinux(t)
+	list, err := json.Marshal([]result.Info{{Name: "m", Doc: "A model."}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := script(t, fmt.Sprintf(`
+if [ "$1" = --list ]; then echo '%s'; exit; fi
+if [ "$4" = broken ]; then echo no >&2; exit 1; fi
+echo "{\"name\":\"$2\",\"variant\":\"$4\",\"values\":{\"increments\":$6}}"
+`, list))
+	config := fmt.Sprintf(`
+models: [own]
+commands:
+  own: {run: [%q, --model, eventloop, --protocol, echo, --addr, "{addr}"], protocols: [echo]}
+workloads: [{protocol: echo, workload: idle}]
+clients: [1]
+duration: 100ms
+repeats: 1
+trials: [{name: increment, variants: [mutex, broken], increments: 7, repeats: 2}]
+`, serverProgram)
+	results := t.TempDir()
+	_, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", server, "--results", results)
+	set, err := result.Load(filepath.Join(results, "latest"))
+	if err != nil || code == exitMistake {
+		t.Fatalf("exit code %d, err %v\n%s", code, err, log)
+	}
+	var got []string
+	for _, r := range set.Trials {
+		got = append(got, fmt.Sprintf("%s %s %d: %s%s", r.Name, r.Variant, r.Repeat, values(&r), r.Failure[max(0, len(r.Failure)-2):]))
+	}
+	slices.Sort(got)
+	if want := []string{"increment broken 1: no", "increment broken 2: no", "increment mutex 1: increments 7", "increment mutex 2: increments 7"}; !slices.Equal(got, want) {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	for _, want := range []string{"/4 trial increment mutex repeat=1: increments 7", "trial increment broken repeat=2: failed: "} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %q in\n%s", want, log)
+		}
+	}
+}
+
+func TestTrialLine(t *testing.T) {
+	ev := loadtest.TrialEvent{N: 2, Total: 5, Left: 3 * time.Second, Trial: &result.Trial{Name: "spawn", Variant: "fork", Repeat: 1, Values: map[string]float64{"b_sec": 0.25, "a": 3}}}
+	if got, want := trialLine(ev), "2/5 trial spawn fork repeat=1: a 3, b_sec 0.25 (3s left)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -1,0 +1,154 @@
+package claims
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// What T4 and R4 ask for, and their bounds.
+const (
+	bystander      = "plaintext"
+	blockClients   = 100
+	blockSec       = 0.1
+	stalls         = 10
+	undisturbed    = 2
+	decidingShare  = "1%"
+	offloadSetting = "offload"
+)
+
+var blockShares = []string{"0.1%", "1%", "10%"}
+
+var blocking = &Claim{
+	ID: "T4", Title: "Use blocking standard-library functions",
+	Quote:      "Use blocking standard-library functions: yes, yes, no",
+	Says:       map[string]string{Processes: "yes", Threads: "yes", Async: "no"},
+	Definition: "A request that blocks for 100 ms in a system call holds up those of other clients, or does not.",
+	Experiment: "T4: plaintext at 100 clients, of whose requests 0, 0.1, 1 and 10 % call a blocking sleep of 100 ms; the same with the blocking call given to a pool of threads",
+	Metric:     "interference I: the bystanders' p99 with ÷ without those that block",
+	Rule: Rule{"1", `At 1 %: "cannot use" if I ≥ 10, "can use" if I ≤ 2, by the whole intervals; between the two it depends on how much blocks. ` +
+		"Supported for async if it cannot, for the others if they can. Offloading to a pool must bring the loop to I ≤ 2."},
+	decide: func(e *evidence) []Verdict {
+		out := byColumn(table, func(s server) Verdict {
+			p := e.interference(s.model, s.model, "", "block", decidingShare)
+			if p.missing == "" {
+				p.notes = append(p.notes, e.otherShares(s)...)
+			}
+			if s.column == Async {
+				p = p.flip()
+				if c := e.cell(closed(s.model, mixed("block", decidingShare), blockClients)); c != nil && p.missing == "" {
+					p.notes = append(p.notes, frozen(c))
+				}
+			}
+			return judge(s.subject(), "how much blocks", p)
+		})
+		for _, language := range Languages {
+			out = append(out, e.offloaded(of(table, language, Async)[0]))
+		}
+		return out
+	},
+}
+
+var replacement = &Claim{
+	ID: "R4", Title: "Async uses the framework's replacements",
+	Quote:      "your program has to use the framework's replacements for the blocking standard-library functions",
+	Definition: "The loop's own timer in place of the blocking sleep holds nobody up.",
+	Experiment: "R4: T4 at 1 % with a wait on the loop's timer instead of the blocking sleep",
+	Metric:     "interference I, as in T4",
+	Rule:       Rule{"1", "Supported if I ≤ 2 by the whole interval; refuted if it is above."},
+	decide: func(e *evidence) []Verdict {
+		var out []Verdict
+		for _, language := range Languages {
+			s := of(table, language, Async)[0]
+			p := e.interference(s.model, s.model, "", "wait", decidingShare)
+			if p.between != "" { // it is more than 2, and that is all that is asked
+				p.between, p.holds = "", -1
+			}
+			out = append(out, judge(subject{language: language}, "", p))
+		}
+		return out
+	},
+}
+
+func mixed(kind, share string) string { return bystander + "+" + share + kind + "-100ms" }
+
+// interference holds if the bystanders are not held up. Model and plain are the
+// names of the server with those that disturb and without.
+func (e *evidence) interference(model, plain, setting, kind, share string) point {
+	km, kp := with(closed(model, mixed(kind, share), blockClients), setting), closed(plain, bystander, blockClients)
+	m, p := e.cell(km), e.cell(kp)
+	if m == nil || p == nil {
+		return point{missing: e.lackOf(km, kp)}
+	}
+	i := stats.MedianOf(paired(m, kindP99(bystander), p, stats.P99))
+	out := point{cells: keys(m, p), effects: []Effect{{What: "I at " + share + " " + kind, Estimate: i, Bound: "≤ 2, or ≥ 10"}}}
+	switch {
+	case i.AtMost(undisturbed) > 0:
+		out.holds = 1
+	case i.AtLeast(stalls) > 0:
+		out.holds = -1
+	case i.Known() && i.Lo > undisturbed && i.Hi < stalls:
+		out.between = fmt.Sprintf("on how much blocks and what a bystander can bear: at %s it waits %.3g times as long (%.3g – %.3g)", share, i.Value, i.Lo, i.Hi)
+	}
+	return out
+}
+
+func (e *evidence) otherShares(s server) (notes []string) {
+	for _, share := range blockShares {
+		if share == decidingShare || e.by[closed(s.model, mixed("block", share), blockClients)] == nil {
+			continue // the others are shown where they were measured
+		}
+		if p := e.interference(s.model, s.model, "", "block", share); p.missing == "" {
+			f := p.effects[0]
+			notes = append(notes, s.model+": "+f.What+": "+f.interval())
+		}
+	}
+	return notes
+}
+
+// offloaded is whether a pool of threads keeps the loop free, and what that
+// costs.
+func (e *evidence) offloaded(s server) Verdict {
+	model, setting := s.model, offloadSetting
+	if s.language == CPython {
+		model, setting = s.model+"-offload", ""
+	}
+	p := e.interference(model, s.model, setting, "block", decidingShare)
+	if p.between != "" {
+		p.between, p.holds = "", -1
+	}
+	plain := closed(s.model, mixed("block", decidingShare), blockClients)
+	k := with(closed(model, mixed("block", decidingShare), blockClients), setting)
+	if a, b := e.cell(k), e.cell(plain); a != nil && b != nil {
+		price := stats.RatioOf(a, b, stats.CPU)
+		p.notes = append(p.notes, "price: CPU per request with the pool ÷ without: "+Effect{Estimate: price}.interval())
+		p.cells = append(p.cells, keys(a, b)...)
+	}
+	return judge(subject{s.language, "", s.model + ", blocking calls offloaded to a pool"}, "", p)
+}
+
+// frozen is what a loop should do, in closed form: of the N/loops clients of a
+// loop, each round has some whose request blocks, and all others wait for the
+// sum. The number that do is binomial; with its 99th percentile goes the bystanders'.
+func frozen(c *stats.Cell) string {
+	loops := 1
+	p, n := 0.01, c.Clients/loops
+	k := binomialQuantile(n, p, 0.99)
+	measured := stats.MedianOf(values(c, kindP99(bystander)))
+	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %d loop and %d clients, %d block in a round at p99, so that bystanders wait %s; measured %s",
+		loops, c.Clients, k, stats.Seconds.Format(float64(k)*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
+}
+
+// binomialQuantile is the least k of which at least q of all outcomes are.
+func binomialQuantile(n int, p, q float64) int {
+	term := math.Pow(1-p, float64(n))
+	sum := term
+	for k := 0; ; k++ {
+		if sum >= q || k >= n {
+			return k
+		}
+		term *= float64(n-k) / float64(k+1) * p / (1 - p)
+		sum += term
+	}
+}

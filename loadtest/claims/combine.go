@@ -1,0 +1,136 @@
+package claims
+
+import (
+	"fmt"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// Bounds of R2.
+const (
+	faster     = 1.05
+	shorter    = 0.95
+	slowerBy10 = 0.9
+	longerBy10 = 1.1
+)
+
+// combineCells are those that a mix and its parents are compared in.
+var combineCells = []result.Key{
+	{Protocol: "echo", Workload: "echo", Clients: 10, Loop: result.Closed},
+	{Protocol: "echo", Workload: "echo", Clients: 100, Loop: result.Closed},
+	{Protocol: "echo", Workload: "echo", Clients: 1000, Loop: result.Closed},
+	{Protocol: "http", Workload: cpuWorkload, Clients: cpuClients, Loop: result.Closed},
+}
+
+// mixes are processes, one per core, over another model.
+var mixes = []struct{ model, over string }{
+	{"prefork-thread", "thread"},
+	{"prefork-eventloop", "eventloop"},
+	{"prefork", "goroutine"},
+}
+
+var combine = &Claim{
+	ID: "R2", Title: "Combine processes with one of the other two",
+	Quote:      "Many time people combine processes with one of the other two, which is actually a pretty good idea; you run that program as many times as CPU cores you have",
+	Definition: "A mix (a process per core, each with threads, a loop or goroutines) is better than both of its parents: a process per client, and the same in one process.",
+	Experiment: "R2: the mixes and their parents at echo with 10, 100 and 1,000 clients, and at 1 ms of computing with 64; the crash is B1's kill",
+	Metric:     "ratios of throughput and p99, mix ÷ parent; blast radius of a killed worker",
+	Rule: Rule{"1", "Good beside a parent if throughput ratio > 1.05 or p99 ratio < 0.95, by the whole intervals, on half the cells, nothing worse by 10 %, and a crash costs less than in the parent that is one process. " +
+		"Supported if good beside both parents, refuted if beside neither."},
+	decide: func(e *evidence) []Verdict {
+		var vs []Verdict
+		for _, m := range mixes {
+			s := subject{Go, "", m.model}
+			crash := e.crashLess(m.model, m.over)
+			var points []point
+			for _, parent := range []string{"process", m.over} {
+				p := e.better(m.model, parent)
+				p.at = "beside " + parent
+				if p.missing == "" && parent == m.over {
+					if crash.missing != "" {
+						p.missing = crash.missing
+					}
+					p.holds = both(p.holds, crash.holds)
+					p.effects = append(p.effects, crash.effects...)
+					p.cells = append(p.cells, crash.cells...)
+				}
+				points = append(points, p)
+			}
+			v := judge(s, "the parent", points...)
+			if note := e.perWorker(m.model); note != "" {
+				v.Notes = append(v.Notes, note)
+			}
+			vs = append(vs, v)
+		}
+		out := append([]Verdict{fold(subject{language: Go}, "what is combined", vs)}, vs...)
+		return append(out, undecidable(subject{language: CPython}, "a control in CPython whose processes, one per core, have threads or an asyncio loop"))
+	},
+}
+
+// better holds if the mix is good beside a parent.
+func (e *evidence) better(mix, parent string) point {
+	p := point{}
+	good, open, worse, maybeWorse, n := 0, 0, false, false, 0
+	for _, k := range combineCells {
+		km, kp := k, k
+		km.Model, kp.Model = mix, parent
+		m, o := e.cell(km), e.cell(kp)
+		if m == nil || o == nil {
+			if p.missing == "" {
+				p.missing = e.lackOf(km, kp)
+			}
+			continue
+		}
+		n++
+		x, tail := stats.RatioOf(m, o, stats.Throughput), stats.RatioOf(m, o, stats.P99)
+		at := fmt.Sprintf("%s at %s clients ÷ %s", k.Workload, stats.Group(k.Clients), parent)
+		p.effects = append(p.effects, Effect{What: "throughput, " + at, Estimate: x, Bound: "> 1.05"}, Effect{What: "p99, " + at, Estimate: tail, Bound: "< 0.95"})
+		p.cells = append(p.cells, keys(m, o)...)
+		switch {
+		case above(x, faster) > 0 || below(tail, shorter) > 0:
+			good++
+		case above(x, faster) == 0 || below(tail, shorter) == 0:
+			open++
+		}
+		worse = worse || below(x, slowerBy10) > 0 || above(tail, longerBy10) > 0
+		maybeWorse = maybeWorse || below(x, slowerBy10) == 0 || above(tail, longerBy10) == 0
+	}
+	if n < len(combineCells) {
+		return p
+	}
+	p.missing = ""
+	switch {
+	case worse || 2*(good+open) < n:
+		p.holds = -1
+	case 2*good >= n && !maybeWorse:
+		p.holds = 1
+	}
+	return p
+}
+
+// crashLess holds if fewer connections are lost with a worker of the mix than
+// with the one process of the parent.
+func (e *evidence) crashLess(mix, parent string) point {
+	km, kp := faultKey(mix, "kill"), faultKey(parent, "kill")
+	m, o := e.cell(km), e.cell(kp)
+	if m == nil || o == nil {
+		return point{missing: e.lackOf(km, kp)}
+	}
+	ratio := stats.MedianOf(paired(m, radius, o, radius))
+	return point{holds: below(ratio, 1), cells: keys(m, o), effects: []Effect{{What: "blast radius of a kill ÷ " + parent, Estimate: ratio, Bound: "< 1"}}}
+}
+
+// perWorker says how evenly connections lie on the workers of a mix.
+func (e *evidence) perWorker(mix string) string {
+	for _, k := range []int{100, 10, 1000} {
+		c := e.by[result.Key{Model: mix, Protocol: "echo", Workload: "echo", Clients: k, Loop: result.Closed}]
+		if c == nil {
+			continue
+		}
+		if xs := values(c, stats.Busiest); len(xs) > 0 {
+			return fmt.Sprintf("%s: of %s connections its busiest worker holds %s times an even share", mix, stats.Group(k), Effect{Estimate: stats.MedianOf(xs)}.interval())
+		}
+	}
+	return ""
+}

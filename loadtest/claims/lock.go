@@ -1,0 +1,145 @@
+package claims
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// What T5 and R5 ask for.
+const (
+	lockBystander = "echo"
+	lockMix       = "echo+1xcpu-100ms"
+	lockClients   = 10
+	gilSetting    = "gil "
+)
+
+// lockIntervals are those that the lock is tried with.
+var lockIntervals = []string{"500us", "5ms", "20ms", "50ms"}
+
+// Fewest intervals for a slope.
+const leastIntervals = 3
+
+var lock = &Claim{
+	ID: "T5", Title: "GIL interference",
+	Quote:      "GIL interference: no, some, no; the GIL causes some problems with threads",
+	Says:       map[string]string{Processes: "no", Threads: "some", Async: "no"},
+	Definition: "Where one thread at a time computes, those who share the lock wait for as long as it is kept.",
+	Experiment: "T5: nine clients echo over HTTP while one computes 100 ms a request; the lock changes hands after 0.5, 5, 20 and 50 ms. CPython's lock is real; in Go one lock a process is emulated, held while a handler computes and released while it waits",
+	Metric:     "slope of the echo's p99 against the interval, by least squares over the repeats",
+	Rule: Rule{"1", "It interferes if the slope's interval excludes 0, and does not if it includes 0. Supported for threads if it interferes, for processes and async if it does not. " +
+		"A line takes three intervals."},
+	decide: func(e *evidence) []Verdict {
+		return byColumn(table, func(s server) Verdict {
+			if s.model == "eventloop" && len(e.lockCells(s, lockMix)) == 0 {
+				return undecidable(s.subject(), "an interpreter lock for the event loop: its one thread is the only one that computes, so that there is nobody to take the lock from it, and the model has none")
+			}
+			p := e.lockSlope(s, lockMix, kindP99(lockBystander))
+			if s.column != Threads {
+				p = p.flip()
+			}
+			return judge(s.subject(), "", p)
+		})
+	},
+}
+
+var lockFree = &Claim{
+	ID: "R5", Title: "Programs without threads, or mostly I/O-bound, are not affected",
+	Quote:      "there are a lot of applications that are not affected by the GIL, namely (a) those that do not use threads, or (b) those that do use threads but are mostly I/O-bound",
+	Definition: "Without a client that computes, how long the lock may be kept does not matter.",
+	Experiment: "R5: T5 without the client that computes, for the threads (b); (a) is T5's processes",
+	Metric:     "slope of the echo's p99 against the interval",
+	Rule:       Rule{"1", "Supported if the slope's interval includes 0, refuted if it excludes 0."},
+	decide: func(e *evidence) []Verdict {
+		var out []Verdict
+		for _, language := range Languages {
+			s := of(table, language, Threads)[0]
+			out = append(out, judge(subject{language: language}, "", e.lockSlope(s, lockBystander, stats.P99).flip()))
+		}
+		return out
+	},
+}
+
+// A lockCell is a cell with its lock's interval.
+type lockCell struct {
+	*stats.Cell
+	sec float64
+}
+
+// lockCells are a server's with each interval. In Go it is a setting, and in
+// CPython part of the name.
+func (e *evidence) lockCells(s server, workload string) (out []lockCell) {
+	for _, c := range e.cells {
+		k, text := c.Key, ""
+		if s.language == CPython {
+			text, _ = strings.CutPrefix(k.Model, s.model+"-")
+			k.Model = s.model
+		} else if rest, ok := strings.CutPrefix(k.Setting, gilSetting); ok {
+			text, k.Setting = rest, ""
+		}
+		if k != closed(s.model, workload, lockClients) {
+			continue
+		}
+		if d, err := time.ParseDuration(text); err == nil {
+			e.asked[c.Key] = true
+			out = append(out, lockCell{c, d.Seconds()})
+		}
+	}
+	slices.SortFunc(out, func(a, b lockCell) int { return int(math.Copysign(1, a.sec-b.sec)) })
+	return out
+}
+
+// lockKey is the key of a server with an interval.
+func lockKey(s server, workload, interval string) result.Key {
+	if s.language == CPython {
+		return closed(s.model+"-"+interval, workload, lockClients)
+	}
+	return with(closed(s.model, workload, lockClients), gilSetting+interval)
+}
+
+// lockSlope holds if the lock's interval matters.
+func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
+	p := point{}
+	var xs, ys []float64
+	var lacks []string
+	cells := e.lockCells(s, workload)
+	for _, c := range cells {
+		vs := values(c.Cell, m)
+		if len(vs) == 0 {
+			lacks = append(lacks, e.lack(c.Key))
+			continue
+		}
+		p.cells = append(p.cells, c.Key)
+		for _, v := range vs {
+			xs, ys = append(xs, c.sec), append(ys, v)
+		}
+		p.notes = append(p.notes, fmt.Sprintf("%s: p99 with an interval of %s: %s", s.model, stats.Seconds.Format(c.sec), Effect{Estimate: stats.MedianOf(vs), Unit: stats.Seconds}.interval()))
+	}
+	if len(cells) == 0 {
+		for _, interval := range lockIntervals {
+			lacks = append(lacks, e.lack(lockKey(s, workload, interval)))
+		}
+	}
+	line := stats.LineOf(xs, ys)
+	if line.Distinct < leastIntervals {
+		p.missing = fmt.Sprintf("intervals of the lock: %d were measured, a line takes %d", line.Distinct, leastIntervals)
+		if len(lacks) > 0 {
+			p.missing += "; " + list(lead(lacks, 1))
+		}
+		return p
+	}
+	p.effects = []Effect{{What: "ms of p99 per ms of the interval", Estimate: line.Slope, Bound: "excludes 0"}}
+	if line.Slope.Known() {
+		if p.holds = -1; line.Slope.Lo > 0 || line.Slope.Hi < 0 {
+			p.holds = 1
+		}
+	}
+	return p
+}
+
+func lead(parts []string, n int) []string { return parts[:min(n, len(parts))] }

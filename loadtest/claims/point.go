@@ -1,0 +1,216 @@
+package claims
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// A point is a claim decided at one place of its experiment: one number of
+// clients, one workload, one kind of fault.
+type point struct {
+	at string // such as "100 clients"
+	// holds is 1 if what is claimed is so here, -1 if it is not, 0 if the
+	// measurement does not tell.
+	holds   int
+	effects []Effect
+	notes   []string
+	cells   []result.Key
+	trials  []string
+	missing string // why nothing is known, if so
+	// between says that it is neither, by the rule rather than for want of
+	// repeats, with what it depends on then.
+	between string
+}
+
+// flip is the point for a document that says no.
+func (p point) flip() point {
+	p.holds = -p.holds
+	return p
+}
+
+// A subject is what points are of.
+type subject struct{ language, column, model string }
+
+// judge makes the verdict of a subject, of which all points must be known.
+// Axis is what they differ in.
+func judge(s subject, axis string, points ...point) Verdict {
+	v := judgePart(s, axis, points...)
+	if v.Partial && (v.Word == Supported || v.Word == Refuted) {
+		v.Word = Undecidable
+	}
+	return v
+}
+
+// judgePart makes a verdict of the points that are known, if any are.
+func judgePart(s subject, axis string, points ...point) Verdict {
+	v := Verdict{Language: s.language, Column: s.column, Subject: s.model}
+	var yes, no, tie, between, missing []point
+	for _, p := range points {
+		v.Cells = append(v.Cells, p.cells...)
+		v.Trials = append(v.Trials, p.trials...)
+		v.Notes = append(v.Notes, p.notes...)
+		switch {
+		case p.missing != "":
+			missing = append(missing, p)
+			continue
+		case p.between != "":
+			between = append(between, p)
+		case p.holds > 0:
+			yes = append(yes, p)
+		case p.holds < 0:
+			no = append(no, p)
+		default:
+			tie = append(tie, p)
+		}
+	}
+	var why []string
+	at := func(what string, ps []point) {
+		var names []string
+		for _, p := range ps {
+			if p.at != "" {
+				names = append(names, p.at)
+			}
+		}
+		if len(names) > 0 {
+			why = append(why, what+" at "+list(names))
+		}
+	}
+	show := func(ps ...[]point) {
+		for _, p := range slices.Concat(ps...) {
+			v.Effects = append(v.Effects, p.effects...)
+		}
+	}
+	switch {
+	case len(yes)+len(no)+len(tie)+len(between) == 0:
+		v.Word = Undecidable
+	case len(yes) > 0 && len(no) > 0:
+		v.Word = Depends
+		why = append(why, "on "+axis)
+		at("so", yes)
+		at("not so", no)
+		at("undecided", tie)
+		show(no, yes, between, tie)
+	case len(between) > 0:
+		v.Word = Depends
+		for _, p := range between {
+			why = append(why, p.between)
+		}
+		at("so", yes)
+		at("not so", no)
+		show(between, no, yes, tie)
+	case len(tie) > 0:
+		v.Word = Undecidable
+		what := "repeats: the interval holds the bound"
+		for _, p := range tie {
+			if slices.ContainsFunc(p.effects, func(f Effect) bool { return f.Bound != "" && !f.Known() }) {
+				what = "repeats: with fewer than two that count there is no interval"
+			}
+		}
+		at(what, tie)
+		if len(why) == 0 {
+			why = append(why, what)
+		}
+		show(tie, no, yes)
+	case len(yes) > 0:
+		v.Word = Supported
+		show(yes)
+	default:
+		v.Word = Refuted
+		show(no)
+	}
+	var lacks []string
+	for _, p := range missing {
+		if !slices.Contains(lacks, p.missing) {
+			lacks = append(lacks, p.missing)
+		}
+	}
+	if len(lacks) > 0 {
+		v.Partial = len(missing) < len(points)
+		why = append(why, "missing: "+strings.Join(lacks, "; "))
+	}
+	v.Why = strings.Join(why, "; ")
+	return v
+}
+
+// fold makes the verdict of a column or a language from those of its models.
+// All must be known, for no model stands for another.
+func fold(s subject, axis string, vs []Verdict) Verdict {
+	v := Verdict{Language: s.language, Column: s.column, Subject: s.model, Word: Undecidable}
+	if len(vs) == 0 {
+		v.Why = "missing: a server of this kind in " + s.language
+		return v
+	}
+	var words []Word
+	var said, open []string
+	for _, m := range vs {
+		v.Cells = append(v.Cells, m.Cells...)
+		v.Trials = append(v.Trials, m.Trials...)
+		v.Partial = v.Partial || m.Partial
+		said = append(said, fmt.Sprintf("%s: %s", m.Subject, m.Word))
+		if m.Word == Undecidable {
+			if why := m.Why; len(vs) > 1 {
+				open = append(open, m.Subject+": "+why)
+			} else {
+				open = append(open, why)
+			}
+		}
+		if !slices.Contains(words, m.Word) {
+			words = append(words, m.Word)
+		}
+	}
+	// The effects of a model that was not as the others come first.
+	order := slices.Clone(vs)
+	rank := func(w Word) int { return slices.Index([]Word{Undecidable, Refuted, Depends, Supported}, w) }
+	if len(words) > 1 && len(open) == 0 {
+		slices.SortStableFunc(order, func(a, b Verdict) int { return rank(a.Word) - rank(b.Word) })
+	}
+	for _, m := range order {
+		for _, f := range m.Effects {
+			if len(vs) > 1 {
+				f.What = m.Subject + ": " + f.What
+			}
+			v.Effects = append(v.Effects, f)
+		}
+	}
+	switch {
+	case len(open) > 0:
+		v.Why = strings.Join(open, "; ")
+		if len(words) > 1 {
+			v.Why += " (" + strings.Join(said, ", ") + ")"
+		}
+	case len(words) == 1:
+		v.Word = words[0]
+		if v.Word == Depends || len(vs) == 1 {
+			v.Why = vs[0].Why
+			for _, m := range vs[1:] {
+				v.Why += "; " + m.Subject + ": " + m.Why
+			}
+		}
+	default:
+		v.Word = Depends
+		v.Why = "on " + axis + ": " + strings.Join(said, ", ")
+	}
+	if len(vs) == 1 {
+		v.Notes = vs[0].Notes
+	}
+	return v
+}
+
+// both is 1 if both are, -1 if one is, else 0.
+func both(a, b int) int {
+	switch {
+	case a < 0 || b < 0:
+		return -1
+	case a > 0 && b > 0:
+		return 1
+	}
+	return 0
+}
+
+// undecidable is a verdict of what cannot be measured here.
+func undecidable(s subject, missing string) Verdict {
+	return Verdict{Language: s.language, Column: s.column, Subject: s.model, Word: Undecidable, Why: "missing: " + missing}
+}

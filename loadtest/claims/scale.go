@@ -1,0 +1,342 @@
+package claims
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// What T3 asks for, and its bounds.
+const (
+	ofBest       = 0.9
+	tailTimes    = 3
+	tailBase     = 10 // clients
+	capacityRate = "70%"
+)
+
+// A band is a word of the document, as numbers of clients.
+type band struct{ lo, hi float64 }
+
+var bands = map[string]band{Processes: {1, 99}, Threads: {100, 999}, Async: {1000, math.Inf(1)}}
+
+var scaleWorkloads = []struct{ name, protocol, workload string }{
+	{"echo", "echo", "echo"},
+	{"wait 50 ms", "http", waitWorkload},
+}
+
+var scale = &Claim{
+	ID: "T3", Title: "Scalability",
+	Quote: "Scalability: low (ones/tens), medium (hundreds), high (thousands+)",
+	Says:  map[string]string{Processes: "low (ones/tens)", Threads: "medium (hundreds)", Async: "high (thousands+)"},
+	Definition: "A server scales to S clients: more than that it answers no faster, or late, or not. " +
+		"Processes are one per client here, as threads and tasks are.",
+	Experiment: "T3: echo, and a wait of 50 ms, from 1 client up to 10,000 or to where a model ends; closed loop, and open loop at 70 % of capacity",
+	Metric:     "S: [last pass, first fail], and which condition failed",
+	Rule: Rule{"1", "S = largest N such that it and every smaller N has throughput ≥ 90 % of the model's best, open-loop p99 ≤ 3 × its p99 at N = 10, no errors, gates valid. " +
+		"The best is that of N or fewer clients: while throughput still grows with the clients, a small N has not failed to scale. No errors means none in any repeat; gates are valid if at least half of the repeats count. " +
+		"The band is supported if S lies in it for every workload, and refuted if in none; the interval of S is by drawing the repeats again. " +
+		"The order is supported if the three intervals are disjoint in that order."},
+	decide: func(e *evidence) []Verdict {
+		ladders := map[string]map[string]ladder{}
+		out := byColumn(perClient(), func(s server) Verdict {
+			var points []point
+			ladders[s.model] = map[string]ladder{}
+			b := bands[s.column]
+			for _, w := range scaleWorkloads {
+				l := e.ladder(s.model, w.protocol, w.workload)
+				ladders[s.model][w.name] = l
+				points = append(points, l.inBand(w.name, b))
+			}
+			v := judge(s.subject(), "the workload", points...)
+			if held := e.held(s.model); held != "" {
+				v.Notes = append(v.Notes, held)
+			}
+			return v
+		})
+		for _, language := range Languages {
+			out = append(out, order(language, ladders))
+		}
+		return out
+	},
+}
+
+// A rung is one number of clients of a ladder.
+type rung struct {
+	n            int
+	closed, open *stats.Cell
+	x            []float64 // throughput of the closed loop
+	p99          []float64 // response times of the open one
+	broken       string    // what failed, where no number can tell: errors, gates
+}
+
+// A ladder is a model's way up in one workload.
+type ladder struct {
+	model   string
+	rungs   []rung
+	base    int // the rung of tailBase; -1 if there is none
+	s       stats.Estimate
+	failAt  int    // the first number of clients that failed; 0 if none did
+	why     string // which condition failed there
+	missing string
+	fit     stats.Scaling
+}
+
+func (e *evidence) ladder(model, protocol, workload string) ladder {
+	l := ladder{model: model, base: -1}
+	k := result.Key{Model: model, Protocol: protocol, Workload: workload, Loop: result.Closed}
+	for _, c := range e.tiers(k) {
+		open := c.Key
+		open.Loop, open.Rate = result.Open, capacityRate
+		e.asked[open] = true
+		o := e.by[open]
+		if o == nil {
+			continue // only its throughput was measured, for another claim
+		}
+		r := rung{n: c.Clients, closed: c, open: o, x: values(c, stats.Throughput), p99: values(o, stats.P99)}
+		r.broken = brokenBy(c)
+		if r.broken == "" {
+			if r.broken = brokenBy(o); r.broken != "" {
+				r.broken = "open loop: " + r.broken
+			}
+		}
+		if r.n == tailBase {
+			l.base = len(l.rungs)
+		}
+		l.rungs = append(l.rungs, r)
+		if r.broken != "" {
+			break
+		}
+	}
+	k.Clients = tailBase
+	base := k
+	base.Loop, base.Rate = result.Open, capacityRate
+	switch {
+	case l.base >= 0 && l.rungs[l.base].broken == "":
+	case l.base >= 0:
+		l.missing = fmt.Sprintf("a p99 at %d clients that the others can be compared with: %s", tailBase, l.rungs[l.base].broken)
+		return l
+	case len(l.rungs) > 0 && l.rungs[len(l.rungs)-1].broken != "":
+		last := l.rungs[len(l.rungs)-1]
+		l.missing = fmt.Sprintf("a p99 at %d clients that the others can be compared with: it failed at %d: %s", tailBase, last.n, last.broken)
+		return l
+	case e.cell(k) == nil:
+		l.missing = e.lack(k)
+		return l
+	default:
+		l.missing = e.lack(base)
+		return l
+	}
+	l.climb()
+	var ns []float64
+	var xs [][]float64
+	for _, c := range e.tiers(k) {
+		ns, xs = append(ns, float64(c.Clients)), append(xs, values(c, stats.Throughput))
+	}
+	l.fit = stats.USL(ns, xs)
+	return l
+}
+
+// brokenBy says what makes a cell fail without a number: any error of any
+// repeat, or more than half of the repeats not counting.
+func brokenBy(c *stats.Cell) string {
+	if len(c.Repeats) == 0 {
+		return "not measured"
+	}
+	for _, r := range c.Repeats {
+		if n := r.Errored(); n > 0 {
+			return fmt.Sprintf("errors: %d of repeat %d", n, r.Repeat)
+		}
+	}
+	if 2*len(c.Counted) >= len(c.Repeats) {
+		return ""
+	}
+	for _, r := range c.Repeats {
+		if !stats.Counts(r) {
+			if r.Failure != "" {
+				return "limit: " + r.Failure
+			}
+			if len(r.Gates.Reasons) > 0 {
+				return "gate: " + r.Gates.Reasons[0]
+			}
+		}
+	}
+	return "gate: no verdict"
+}
+
+// climb finds S, its interval, and what failed first.
+func (l *ladder) climb() {
+	sound := l.rungs
+	if last := len(sound) - 1; sound[last].broken != "" {
+		l.failAt, l.why = sound[last].n, sound[last].broken
+		sound = sound[:last]
+	}
+	var samples [][]float64
+	for _, r := range sound {
+		samples = append(samples, r.x, r.p99)
+	}
+	of := make([]float64, len(samples))
+	medians := func(s [][]float64) []float64 {
+		for i := range s {
+			of[i] = stats.Median(s[i])
+		}
+		return of
+	}
+	l.s = stats.Bootstrap(samples, func(s [][]float64) float64 {
+		m, last := medians(s), 0
+		for i, r := range sound {
+			if l.fails(m, i) != "" {
+				break
+			}
+			last = r.n
+		}
+		return float64(last)
+	})
+	m := medians(samples)
+	for i, r := range sound {
+		if why := l.fails(m, i); why != "" {
+			l.failAt, l.why = r.n, why
+			break
+		}
+	}
+}
+
+// fails says which condition the rung does not meet, by two medians of each
+// rung: its throughput and its p99.
+func (l *ladder) fails(m []float64, i int) string {
+	x, best := m[2*i], m[2*i]
+	for j := range i {
+		best = math.Max(best, m[2*j])
+	}
+	if x < ofBest*best {
+		return fmt.Sprintf("throughput: %.0f %% of its best", 100*x/best)
+	}
+	p99, base := m[2*i+1], m[2*l.base+1]
+	if p99 > tailTimes*base {
+		return fmt.Sprintf("tail: p99 is %.3g times that at %d clients", p99/base, tailBase)
+	}
+	return ""
+}
+
+// next is the first number of clients that was tried above n, infinite if
+// nothing failed there.
+func (l *ladder) next(n float64) float64 {
+	for _, r := range l.rungs {
+		if float64(r.n) > n {
+			return float64(r.n)
+		}
+	}
+	return math.Inf(1)
+}
+
+// most is the largest number of clients that was tried.
+func (l *ladder) most() int { return l.rungs[len(l.rungs)-1].n }
+
+func (l *ladder) cells() (out []result.Key) {
+	for _, r := range l.rungs {
+		out = append(out, keys(r.closed, r.open)...)
+	}
+	return out
+}
+
+func (l *ladder) inBand(workload string, b band) point {
+	if l.missing != "" {
+		return point{at: workload, missing: l.missing}
+	}
+	p := point{at: workload, cells: l.cells()}
+	ends := fmt.Sprintf("did not fail up to %s clients", stats.Group(l.most()))
+	if l.failAt > 0 {
+		ends = fmt.Sprintf("fails at %s: %s", stats.Group(l.failAt), l.why)
+	}
+	p.effects = []Effect{{What: "S in clients, " + workload + "; " + ends, Estimate: l.s, Bound: "in the band"}}
+	// What is known of S: it is at or above the low end's last pass, and below
+	// the rung that follows the high end's.
+	if l.s.Known() {
+		from, to := l.s.Lo, l.next(l.s.Hi)
+		switch {
+		case from >= b.lo && (to <= b.hi+1 || math.IsInf(b.hi, 1)):
+			p.holds = 1
+		case from > b.hi || to <= b.lo:
+			p.holds = -1
+		case l.failAt == 0 && from == float64(l.most()):
+			p.missing = fmt.Sprintf("more clients of %s in %s: it did not fail up to %s", l.model, workload, stats.Group(l.most()))
+		}
+	}
+	p.notes = append(p.notes, l.law(workload))
+	return p
+}
+
+// law is the scalability law's fit, in words.
+func (l *ladder) law(workload string) string {
+	head := fmt.Sprintf("%s, %s, Universal Scalability Law: ", l.model, workload)
+	if l.fit.Refused != "" {
+		return head + "refused, " + l.fit.Refused
+	}
+	number := func(e stats.Estimate) string {
+		if !e.Known() {
+			return fmt.Sprintf("%.3g", e.Value)
+		}
+		return fmt.Sprintf("%.3g (%.3g – %.3g)", e.Value, e.Lo, e.Hi)
+	}
+	peak := "none"
+	if !math.IsNaN(l.fit.Peak.Value) {
+		peak = number(l.fit.Peak) + " clients"
+	}
+	return fmt.Sprintf("%scontention σ %s, coherency κ %s, peak %s, R² %.3f", head, number(l.fit.Contention), number(l.fit.Coherency), peak, l.fit.R2)
+}
+
+// held says how many connections a model held, all of which answered a probe.
+func (e *evidence) held(model string) string {
+	most, sec := 0, 0.0
+	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed}) {
+		if len(c.Counted) > 0 && c.Clients >= most {
+			most, sec = c.Clients, c.Counted[0].DurationSec
+		}
+	}
+	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed, Setting: heldSetting}) {
+		if len(c.Counted) > 0 {
+			most, sec = c.Clients, c.Counted[0].DurationSec
+		}
+	}
+	if most == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s held %s idle connections for %.0f s, and each answered a probe", model, stats.Group(most), sec)
+}
+
+const heldSetting = "held"
+
+// order is whether the three intervals are disjoint in the document's order.
+func order(language string, ladders map[string]map[string]ladder) Verdict {
+	s := subject{language, "", "the order: processes < threads < async"}
+	var points []point
+	for _, w := range scaleWorkloads {
+		p := point{at: w.name, holds: 1}
+		var from, to float64
+		for i, srv := range of(perClient(), language, "") {
+			l, ok := ladders[srv.model][w.name]
+			if !ok || l.missing != "" {
+				p.missing = l.missing
+				break
+			}
+			p.cells = append(p.cells, l.cells()...)
+			p.effects = append(p.effects, Effect{What: srv.model + ": S in clients, " + w.name, Estimate: l.s, Bound: "disjoint, in this order"})
+			if !l.s.Known() {
+				p.holds = 0
+				continue
+			}
+			lo, hi := l.s.Lo, l.next(l.s.Hi)
+			switch {
+			case i == 0 || lo >= to:
+			case hi <= from:
+				p.holds = -1
+			case p.holds > 0:
+				p.holds = 0
+			}
+			from, to = lo, hi
+		}
+		points = append(points, p)
+	}
+	return judge(s, "the workload", points...)
+}

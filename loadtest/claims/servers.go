@@ -1,0 +1,95 @@
+package claims
+
+// A server is a contestant of the table: a model, or a control in CPython.
+type server struct {
+	language, column, model string
+	// oneEach says that each worker process serves one request at a time, so
+	// that as many can wait as there are cores.
+	oneEach bool
+}
+
+func (s server) subject() subject { return subject{s.language, s.column, s.model} }
+
+// table are the servers behind the columns of the document's table. Processes
+// are shown twice: one per client is what the document compares with a thread or
+// a task per client, one per core is what people deploy. Neither stands for the
+// other.
+var table = []server{
+	{language: Go, column: Processes, model: "process"},
+	{language: Go, column: Processes, model: "prefork"},
+	{language: Go, column: Threads, model: "thread"},
+	{language: Go, column: Async, model: "eventloop"},
+	{language: CPython, column: Processes, model: "python-fork"},
+	{language: CPython, column: Processes, model: "python-prefork", oneEach: true},
+	{language: CPython, column: Threads, model: "python-threads"},
+	{language: CPython, column: Async, model: "python-asyncio"},
+}
+
+// perClient are those of the table that have one process, thread or task for
+// each client.
+func perClient() (out []server) {
+	for _, s := range table {
+		if s.model != "prefork" && s.model != "python-prefork" {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// of are the servers of a language and a column, of those given.
+func of(servers []server, language, column string) (out []server) {
+	for _, s := range servers {
+		if s.language == language && (column == "" || s.column == column) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// byColumn decides for each server, then for each column. With them come the
+// verdicts of servers outside the table, which have no column.
+func byColumn(servers []server, decide func(server) Verdict) []Verdict {
+	var out []Verdict
+	for _, language := range Languages {
+		var models []Verdict
+		for _, column := range Columns {
+			var vs []Verdict
+			for _, s := range of(servers, language, column) {
+				vs = append(vs, decide(s))
+			}
+			out = append(out, fold(subject{language: language, column: column}, "which "+plural(column), vs))
+			models = append(models, vs...)
+		}
+		for _, s := range of(servers, language, "") {
+			if s.column == "" {
+				models = append(models, decide(s))
+			}
+		}
+		out = append(out, models...)
+	}
+	return out
+}
+
+// byLanguage decides for each server, then for each language.
+func byLanguage(servers []server, decide func(server) Verdict) []Verdict {
+	var out []Verdict
+	for _, language := range Languages {
+		var vs []Verdict
+		for _, s := range of(servers, language, "") {
+			vs = append(vs, decide(s))
+		}
+		out = append(out, fold(subject{language: language}, "the model", vs))
+		out = append(out, vs...)
+	}
+	return out
+}
+
+func plural(column string) string {
+	switch column {
+	case Processes:
+		return "processes"
+	case Threads:
+		return "threads"
+	}
+	return "loop"
+}

@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// A Trial is something that the server program tries by itself, without clients,
+// in several ways.
+type Trial struct {
+	Name       string
+	Variants   []string
+	Increments int // of each worker
+	Workers    int
+	Repeats    int
+}
+
+// A TrialStep is one repeat of one variant.
+type TrialStep struct {
+	Trial
+	Variant string
+	Repeat  int // from 1
+}
+
+func (s TrialStep) String() string {
+	return fmt.Sprintf("trial %s %s repeat=%d", s.Name, s.Variant, s.Repeat)
+}
+
+const (
+	defaultTrialRepeats = 10
+	defaultWorkers      = 2
+	defaultIncrements   = 100_000
+	maxWorkers          = 1024
+)
+
+func (d *decoder) trial(n ast.Node, path string, dst *[]Trial) {
+	t := Trial{Increments: defaultIncrements, Workers: defaultWorkers, Repeats: defaultTrialRepeats}
+	d.mapping(n, path, fields{
+		"name": d.text(&t.Name), "variants": d.texts(&t.Variants),
+		"increments": func(n ast.Node, path string) { t.Increments = d.int(n, path, 1, maxRequests) },
+		"workers":    func(n ast.Node, path string) { t.Workers = d.int(n, path, 1, maxWorkers) },
+		"repeats":    func(n ast.Node, path string) { t.Repeats = d.int(n, path, 1, maxRepeats) },
+	})
+	if d.failed(path) {
+		return
+	}
+	if t.Name == "" {
+		d.failAt(n, path+".name", "is missing; it is what the server program is to try")
+	}
+	if len(t.Variants) == 0 {
+		d.failAt(n, path+".variants", "is missing; it needs at least one entry")
+	}
+	duplicates(d, path+".variants", t.Variants)
+	for i, other := range *dst {
+		if other.Name == t.Name && t.Name != "" {
+			d.fail(d.places[path+".name"], path+".name", fmt.Sprintf("%s is there already, as trials[%d]", t.Name, i))
+		}
+	}
+	*dst = append(*dst, t)
+}
+
+// TrialSteps is the order of the trials: every variant once before any a second
+// time, shuffled anew for each round. The same seed gives the same order.
+func (p *Plan) TrialSteps() (steps []TrialStep) {
+	most := 0
+	var all []TrialStep
+	for _, t := range p.Config.Trials {
+		most = max(most, t.Repeats)
+		for _, v := range t.Variants {
+			all = append(all, TrialStep{Trial: t, Variant: v})
+		}
+	}
+	for repeat := 1; repeat <= most; repeat++ {
+		rng := rand.New(rand.NewPCG(p.Config.Seed, uint64(repeat)))
+		for _, i := range rng.Perm(len(all)) {
+			if s := all[i]; repeat <= s.Repeats {
+				s.Repeat = repeat
+				steps = append(steps, s)
+			}
+		}
+	}
+	return steps
+}

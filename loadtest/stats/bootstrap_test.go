@@ -1,0 +1,142 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+func TestBootstrapIsTheSameEachTime(t *testing.T) {
+	xs := []float64{5, 1, 4, 2, 3, 9, 7}
+	a, b := MedianOf(xs), MedianOf(xs)
+	if a != b {
+		t.Errorf("%v, then %v", a, b)
+	}
+	if diff := cmp.Diff([]float64{5, 1, 4, 2, 3, 9, 7}, xs); diff != "" {
+		t.Error("it changed its input: ", diff)
+	}
+	if a.Value != 4 || !(a.Lo >= 1 && a.Lo < 4 && a.Hi > 4 && a.Hi <= 9) || a.N != 7 || a.Few() {
+		t.Errorf("got %+v", a)
+	}
+}
+
+func TestBootstrapOfFew(t *testing.T) {
+	if e := MedianOf(nil); e.Known() || e.N != 0 || !math.IsNaN(e.Value) {
+		t.Errorf("of nothing: %+v", e)
+	}
+	if e := MedianOf([]float64{3}); e.Known() || e.Value != 3 {
+		t.Errorf("one value has no interval: %+v", e)
+	}
+	if e := MedianOf([]float64{3, 5}); e != (Estimate{4, 3, 5, 2}) || !e.Few() {
+		t.Errorf("of two the interval is their range: %+v", e)
+	}
+	if MedianOf(make([]float64, 5)).Few() == false || MedianOf(make([]float64, 6)).Few() {
+		t.Error("six are the fewest that are not few")
+	}
+	if e := Bootstrap([][]float64{{1, 2, 3}, {1}}, func(s [][]float64) float64 { return s[0][0] }); e.Known() {
+		t.Errorf("the smallest sample decides: %+v", e)
+	}
+}
+
+// Of 300 samples of a known distribution, about 95 % of the intervals hold its median.
+func TestBootstrapCovers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	held := 0
+	for range 300 {
+		xs := make([]float64, 20)
+		for i := range xs {
+			xs[i] = math.Exp(rng.NormFloat64())
+		}
+		if e := MedianOf(xs); e.Lo <= 1 && 1 <= e.Hi {
+			held++
+		}
+	}
+	if share := float64(held) / 300; share < 0.91 || share > 0.99 {
+		t.Errorf("%.1f %% of the intervals hold the median", 100*share)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	e := func(lo, hi float64) Estimate { return Estimate{Value: (lo + hi) / 2, Lo: lo, Hi: hi, N: 10} }
+	for _, tt := range []struct {
+		why             string
+		e               Estimate
+		atLeast, atMost int
+	}{
+		{"wholly above", e(2.1, 3), 1, -1},
+		{"from the bound on", e(2, 3), 1, 0},
+		{"it holds the bound", e(1, 3), 0, 0},
+		{"up to the bound", e(1, 2), 0, 1},
+		{"wholly below", e(1, 1.9), -1, 1},
+		{"the bound itself", e(2, 2), 1, 1},
+		{"no interval", Estimate{Value: 9, Lo: math.NaN(), Hi: math.NaN(), N: 1}, 0, 0},
+	} {
+		if got := tt.e.AtLeast(2); got != tt.atLeast {
+			t.Errorf("%s: AtLeast is %d", tt.why, got)
+		}
+		if got := tt.e.AtMost(2); got != tt.atMost {
+			t.Errorf("%s: AtMost is %d", tt.why, got)
+		}
+	}
+	for _, tt := range []struct {
+		why  string
+		e    Estimate
+		want bool
+	}{
+		{"apart by an interval and by more than 5 %", Estimate{1.06, 1.01, 1.1, 9}, true},
+		{"within 5 %, however sure", Estimate{1.04, 1.03, 1.05, 9}, false},
+		{"the interval holds 1", Estimate{1.2, 0.9, 1.4, 9}, false},
+		{"below", Estimate{0.9, 0.8, 0.99, 9}, true},
+		{"no interval", Estimate{2, math.NaN(), math.NaN(), 1}, false},
+	} {
+		if got := Unlike(tt.e); got != tt.want {
+			t.Errorf("%s: got %v", tt.why, got)
+		}
+	}
+}
+
+func TestNoiseFloor(t *testing.T) {
+	a, b, alone := key("a", 10), key("b", 10), key("c", 10)
+	aa, bb := a, b
+	b.Setting = "gil 5ms"
+	aa.Setting, bb.Setting, alone.Setting = AA, "gil 5ms, A/A", AA
+	reps := []result.Repeat{rep(alone, 1, 500, result.Valid)}
+	for i := range 10 {
+		reps = append(reps, rep(a, i+1, 1000, result.Valid), rep(aa, i+1, 1000+float64(10*i), result.Valid))
+	}
+	reps = append(reps, rep(b, 1, 1000, result.Valid), rep(bb, 1, 800, result.Valid), rep(bb, 2, 1, result.Valid))
+	n := NoiseFloor(Cells(&result.Run{}, reps), Throughput)
+	if n.Cells != 2 || n.Ratio.N != 11 {
+		t.Errorf("%d cells and %d pairs, want 2 and 11: those with a partner", n.Cells, n.Ratio.N)
+	}
+	if math.Abs(n.Floor-0.2) > 1e-9 || math.Abs(n.Ratio.Value-1.04) > 1e-9 {
+		t.Errorf("the floor is %v and the ratio %v, want 0.2 and 1.04", n.Floor, n.Ratio.Value)
+	}
+	if n := NoiseFloor(Cells(&result.Run{}, reps[:1]), Throughput); n.Cells != 0 || n.Floor != 0 || n.Ratio.Known() {
+		t.Errorf("nothing was measured twice: %+v", n)
+	}
+}
+
+func TestLine(t *testing.T) {
+	// Student's t for 3 degrees of freedom is 3.182; residuals ±1 about 2x+1.
+	l := LineOf([]float64{1, 2, 3, 4, 5}, []float64{3, 6, 6, 10, 11})
+	if l.Distinct != 5 || math.Abs(l.Slope.Value-2) > 1e-9 || math.Abs(l.Intercept.Value-1.2) > 1e-9 {
+		t.Errorf("got %+v", l)
+	}
+	// By hand: residuals −0.2 0.8 −1.2 0.8 −0.2, s² = 2.8/3, Sxx = 10.
+	if half := l.Slope.Hi - l.Slope.Value; math.Abs(half-3.18245*math.Sqrt(2.8/3/10)) > 1e-4 {
+		t.Errorf("the half-width of the slope's interval is %v", half)
+	}
+	if math.Abs(l.R2-(1-2.8/42.8)) > 1e-9 {
+		t.Errorf("R² is %v", l.R2)
+	}
+	for _, few := range [][]float64{nil, {1, 2}, {3, 3, 3, 3}} {
+		if l := LineOf(few, make([]float64, len(few))); l.Slope.Known() {
+			t.Errorf("%v has a line: %+v", few, l)
+		}
+	}
+}

@@ -1,0 +1,186 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/optimize"
+)
+
+// A Scaling is the Universal Scalability Law fitted to throughput against
+// clients (N. Gunther, Guerrilla Capacity Planning, Springer 2007):
+//
+//	X(N) = Rate·N ÷ (1 + Contention·(N−1) + Coherency·N·(N−1))
+//
+// Contention (σ) is the part that is done by one at a time, Coherency (κ) what each
+// pair costs. Where κ is above 0, throughput has its peak at √((1−σ)÷κ).
+type Scaling struct {
+	Rate       Estimate `json:"rate_rps"`
+	Contention Estimate `json:"contention"`
+	Coherency  Estimate `json:"coherency"`
+	// Peak is in clients. It has no value where κ is 0: throughput then only levels
+	// off.
+	Peak Estimate `json:"peak_clients"`
+	R2   float64  `json:"r2"`
+	// Refused is why the law is not to be used here, empty if it may be.
+	Refused string `json:"refused,omitempty"`
+}
+
+// LeastR2 is the goodness of fit below which the law is refused.
+const LeastR2 = 0.97
+
+// leastTiers is the fewest numbers of clients that three parameters are fitted to.
+const leastTiers = 5
+
+// uslResamples is how often the fit is made again of drawn repeats. It is less
+// than of a median, as each is a search.
+const uslResamples = 200
+
+// USL fits the law to the throughputs measured at each number of clients; those
+// of one number are repeats, the bootstrap draws from them. Where each number
+// was measured once, there are no intervals. The fit minimises the squares of
+// the differences to all values, by Nelder and Mead's search over parameters
+// that cannot be negative.
+func USL(clients []float64, throughput [][]float64) Scaling {
+	none := Estimate{Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
+	s := Scaling{Rate: none, Contention: none, Coherency: none, Peak: none}
+	var ns []float64
+	var xs [][]float64
+	for i, n := range clients {
+		if len(throughput[i]) > 0 {
+			ns, xs = append(ns, n), append(xs, throughput[i])
+		}
+	}
+	if len(ns) < leastTiers {
+		s.Refused = fmt.Sprintf("%d numbers of clients; it takes %d to fit three parameters", len(ns), leastTiers)
+		return s
+	}
+	fit, err := fitUSL(ns, xs, nil)
+	if err != nil {
+		s.Refused = "no fit: " + err.Error()
+		return s
+	}
+	s.R2 = fit.r2(ns, xs)
+	if s.R2 < LeastR2 {
+		s.Refused = fmt.Sprintf("R² is %.3f, below %.2f", s.R2, LeastR2)
+	}
+	repeats := len(xs[0])
+	for _, x := range xs {
+		repeats = min(repeats, len(x))
+	}
+	// Bootstrap draws, and this keeps all parameters of each draw. The first is
+	// of the samples themselves.
+	draws := [4][]float64{}
+	if s.Refused == "" {
+		bootstrap(xs, uslResamples, func(drawn [][]float64) float64 {
+			f, err := fitUSL(ns, drawn, fit)
+			if err != nil {
+				return math.NaN()
+			}
+			for i, v := range []float64{f.rate, f.sigma, f.kappa, f.peak()} {
+				draws[i] = append(draws[i], v)
+			}
+			return f.kappa
+		})
+	}
+	for i, to := range []struct {
+		e *Estimate
+		v float64
+	}{{&s.Rate, fit.rate}, {&s.Contention, fit.sigma}, {&s.Coherency, fit.kappa}, {&s.Peak, fit.peak()}} {
+		if math.IsInf(to.v, 0) {
+			continue
+		}
+		*to.e = Estimate{Value: to.v, Lo: math.NaN(), Hi: math.NaN(), N: repeats}
+		if len(draws[i]) > 1 {
+			to.e.Lo, to.e.Hi = percentiles(draws[i][1:])
+		}
+	}
+	return s
+}
+
+type usl struct{ rate, sigma, kappa float64 }
+
+func (u *usl) at(n float64) float64 {
+	return u.rate * n / (1 + u.sigma*(n-1) + u.kappa*n*(n-1))
+}
+
+// peak is infinite where coherency costs nothing.
+func (u *usl) peak() float64 {
+	if u.kappa < 1e-12 {
+		return math.Inf(1)
+	}
+	return math.Sqrt(math.Max(0, 1-u.sigma) / u.kappa)
+}
+
+func (u *usl) squares(ns []float64, xs [][]float64) (sum float64) {
+	for i, n := range ns {
+		for _, x := range xs[i] {
+			d := x - u.at(n)
+			sum += d * d
+		}
+	}
+	return sum
+}
+
+func (u *usl) r2(ns []float64, xs [][]float64) float64 {
+	all := slices.Concat(xs...)
+	var mean, sst float64
+	for _, x := range all {
+		mean += x / float64(len(all))
+	}
+	for _, x := range all {
+		sst += (x - mean) * (x - mean)
+	}
+	if sst == 0 {
+		return 1
+	}
+	return 1 - u.squares(ns, xs)/sst
+}
+
+// fitUSL searches from several places, or from one that is nearly right.
+func fitUSL(ns []float64, xs [][]float64, near *usl) (*usl, error) {
+	// The parameters are squared, which keeps them from being negative, in units
+	// that make each about 1.
+	scale := 0.0
+	for i, n := range ns {
+		for _, x := range xs[i] {
+			scale = math.Max(scale, x/n)
+		}
+	}
+	if scale == 0 {
+		return nil, fmt.Errorf("no throughput")
+	}
+	most := slices.Max(ns)
+	of := func(p []float64) *usl {
+		return &usl{rate: scale * p[0] * p[0], sigma: p[1] * p[1], kappa: p[2] * p[2] / most}
+	}
+	total := (&usl{}).squares(ns, xs)
+	problem := optimize.Problem{Func: func(p []float64) float64 { return of(p).squares(ns, xs) / total }}
+	starts := [][]float64{{1, 0.1, 0.01}, {1, 0.5, 0.1}, {1, 1, 0.5}, {1, 0.02, 0.3}}
+	until := &optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: 1e-14, Iterations: 200}, MajorIterations: 5000}
+	if near != nil {
+		starts = [][]float64{{math.Sqrt(near.rate / scale), math.Sqrt(near.sigma), math.Sqrt(near.kappa * most)}}
+		until = &optimize.Settings{Converger: &optimize.FunctionConverge{Absolute: 1e-9, Iterations: 40}, MajorIterations: 1000}
+	}
+	var best *usl
+	least := math.Inf(1)
+	var failed error
+	for _, from := range starts {
+		// Once more from where it ended, since the simplex may have collapsed.
+		for range 2 {
+			r, err := optimize.Minimize(problem, from, until, &optimize.NelderMead{})
+			if r == nil {
+				failed = err
+				break
+			}
+			if from = r.X; r.F < least {
+				least, best = r.F, of(r.X)
+			}
+		}
+	}
+	if best == nil {
+		return nil, failed
+	}
+	return best, nil
+}
