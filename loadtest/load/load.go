@@ -34,7 +34,7 @@ type Population struct {
 	Clients int // connections, with at most one request in flight each
 	First   int
 	// Active clients ask, the others hold their connections and are probed at
-	// the end; all of them if 0.
+	// the end; all of them if 0, none if negative.
 	Active int
 	// PerRequest clients open a connection for each request, and close it.
 	PerRequest bool
@@ -87,6 +87,8 @@ type Marks struct {
 	Open   func() error
 	Second func(at time.Duration) error // each full second but the last
 	Close  func() error
+	// Enough ends the window before its time when it is closed.
+	Enough <-chan struct{}
 	// Progress is told each interval of the window once it is complete, n from
 	// 0, from another goroutine than the others. It must not keep the interval.
 	Progress func(n int, s *Interval)
