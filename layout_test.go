@@ -38,6 +38,7 @@ var arrows = []struct {
 	{"loadtest/plan", []string{"loadtest/load", "loadtest/result"}},
 	{"loadtest/launch", []string{"loadtest/host"}},
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
+	{"loadtest/worker", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/chart", "loadtest/stats", "loadtest/result"}},
@@ -49,6 +50,7 @@ var arrows = []struct {
 var only = map[string]string{
 	"github.com/tsenart/vegeta/v12/lib": "loadtest/attack",
 	"github.com/panjf2000/gnet/v2":      "servers/eventloop",
+	"github.com/nats-io/nats.go":        "loadtest/worker",
 }
 
 func matches(pattern, pkg string) bool {

@@ -102,6 +102,22 @@ type Connected struct {
 	Histogram *hdrhistogram.Histogram // of a single connect, nanoseconds
 }
 
+// Add merges what another generator knows of its connecting at the same time.
+// It may be nil.
+func (c *Connected) Add(o *Connected) {
+	if o == nil {
+		return
+	}
+	c.Sec = max(c.Sec, o.Sec)
+	c.Refused += o.Refused
+	if o.Last != "" {
+		c.Last = o.Last
+	}
+	if o.Histogram != nil {
+		c.Histogram.Merge(o.Histogram)
+	}
+}
+
 // A Window is what was measured between two instants.
 type Window struct {
 	Started   time.Time
