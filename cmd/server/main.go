@@ -144,12 +144,13 @@ func names() []string {
 func list(w io.Writer, asJSON bool) error {
 	if asJSON {
 		type model struct {
-			Name string `json:"name"`
-			Doc  string `json:"doc"`
+			Name      string `json:"name"`
+			Doc       string `json:"doc"`
+			Processes int    `json:"processes,omitempty"`
 		}
 		var models []model
 		for _, m := range all.Models {
-			models = append(models, model{m.Name, m.Doc})
+			models = append(models, model{m.Name, m.Doc, m.Processes})
 		}
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")

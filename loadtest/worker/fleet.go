@@ -25,6 +25,8 @@ type Spec struct {
 	Attackers int
 	Version   string      // of the program, which the workers must have too
 	CPUs      host.CPUSet // to run on; those of this process when empty
+	// AllowRemote lets the target be another host.
+	AllowRemote bool
 	Timing
 }
 
@@ -181,7 +183,14 @@ func (f *Fleet) share(target load.Target, p load.Population) {
 		if i < f.spec.Attackers%n {
 			attackers++
 		}
-		m.part = Part{Target: target, Population: part, Attackers: max(1, attackers)}
+		own := target
+		// A target whose requests have clients of their own is shared out as well.
+		if t, ok := any(target).(interface {
+			Part(before, part, whole int) load.Target
+		}); ok {
+			own = t.Part(m.first, max(part.Active, 0), f.active)
+		}
+		m.part = Part{Target: own, Population: part, Attackers: max(1, attackers), AllowRemote: f.spec.AllowRemote}
 		f.members = append(f.members, m)
 		first += clients
 	}

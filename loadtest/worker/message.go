@@ -17,6 +17,8 @@ type Part struct {
 	Target     load.Target
 	Population load.Population
 	Attackers  int // that share its clients
+	// AllowRemote lets the target be another host.
+	AllowRemote bool `json:",omitempty"`
 }
 
 // An order is what the coordinator tells a worker.

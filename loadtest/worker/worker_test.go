@@ -56,8 +56,12 @@ func role(name string) error {
 	if n == 2 && name == "other-version" {
 		o.Version = "another"
 	}
+	var timeout time.Duration
+	if name == "impatient" {
+		timeout = 100 * time.Millisecond
+	}
 	return Serve(context.Background(), conn, o, func(ctx context.Context, p Part) (Clients, *load.Connected, error) {
-		c, how, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Attackers: p.Attackers})
+		c, how, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Attackers: p.Attackers, ConnectTimeout: timeout})
 		if err != nil {
 			return nil, how, err
 		}
@@ -437,7 +441,7 @@ func TestAWorkerThatCannotBe(t *testing.T) {
 	}
 	closed := target
 	closed.Addr = "127.0.0.1:1" // nothing listens there
-	s := spec(h.Link, "worker", 2)
+	s := spec(h.Link, "impatient", 2)
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Second, errors.New("it was not told that nobody listens"))
 	defer cancel()
 	if _, how, err := Connect(ctx, s, closed, load.Population{Clients: 2}); err == nil || !strings.Contains(err.Error(), "cannot connect: connect 1 clients") || how.Refused == 0 {

@@ -50,9 +50,10 @@ import (
 
 // Model is one event loop.
 var Model = servers.Model{
-	Name:  "eventloop",
-	Doc:   "one process, one thread that waits for all connections with epoll and serves them in turn, by gnet",
-	Serve: Serve,
+	Name:      "eventloop",
+	Processes: 1,
+	Doc:       "one process, one thread that waits for all connections with epoll and serves them in turn, by gnet",
+	Serve:     Serve,
 }
 
 const (

@@ -37,9 +37,10 @@ import (
 
 // Model is a goroutine for each connection.
 var Model = servers.Model{
-	Name:  "goroutine",
-	Doc:   "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
-	Serve: Serve,
+	Name:      "goroutine",
+	Processes: 1,
+	Doc:       "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
+	Serve:     Serve,
 }
 
 const (

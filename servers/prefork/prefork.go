@@ -46,9 +46,10 @@ import (
 
 // Model is a worker process per core.
 var Model = servers.Model{
-	Name:  "prefork",
-	Doc:   "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
-	Serve: Serve,
+	Name:      "prefork",
+	Processes: servers.PerCore,
+	Doc:       "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
+	Serve:     Serve,
 }
 
 const (

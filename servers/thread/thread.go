@@ -46,9 +46,10 @@ import (
 
 // Model is a kernel thread for each connection.
 var Model = servers.Model{
-	Name:  "thread",
-	Doc:   "one process, a kernel thread per connection, blocked in read(2): the kernel schedules",
-	Serve: Serve,
+	Name:      "thread",
+	Processes: 1,
+	Doc:       "one process, a kernel thread per connection, blocked in read(2): the kernel schedules",
+	Serve:     Serve,
 }
 
 const (
