@@ -61,6 +61,7 @@ type cli struct {
 	Schema  schemaCmd  `cmd:"" help:"Print the JSON schema of a run's records."`
 	Doctor  doctorCmd  `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
 	Audit   auditCmd   `cmd:"" help:"Check a published table by what must hold between its own numbers."`
+	Worker  workerCmd  `cmd:"" help:"Be one of a run's generator processes; run starts them itself."`
 	Null    nullCmd    `cmd:"" hidden:""`
 	List    listCmd    `cmd:"" help:"List the models that are built in."`
 }

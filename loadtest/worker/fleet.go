@@ -343,7 +343,9 @@ func (f *Fleet) take(m *member, r *report) error {
 		if r.Err != "" {
 			return errors.New("has failed: " + r.Err)
 		}
-		if r.Window == nil || r.Sums == nil || *r.Sums != m.sent {
+		// A second in which nothing happened may have been sent as well.
+		s := r.Sums
+		if r.Window == nil || s == nil || s.Intervals > m.sent.Intervals || s.Requests != m.sent.Requests || s.Errored != m.sent.Errored {
 			return fmt.Errorf("disagrees: its window has %+v, and it has sent %+v", r.Sums, m.sent)
 		}
 		m.window, m.complete = r.Window, true
