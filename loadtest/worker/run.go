@@ -94,6 +94,19 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Marks) error 
 	second := time.NewTimer(time.Second)
 	defer second.Stop()
 	at, ended := time.Second, false
+	// tell tells of the seconds that have passed, also if it is late: there is one
+	// reading for each.
+	tell := func() error {
+		for ; at < work.Length && !ended && time.Since(opened) >= at; at += time.Second {
+			if m.Second == nil {
+				continue
+			}
+			if err := m.Second(at); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	for {
 		f.mu.Lock()
 		open, total := -1, int64(0)
@@ -109,7 +122,7 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Marks) error 
 		case failure != nil:
 			return failure
 		case open < 0:
-			return nil
+			return tell()
 		case work.Requests > 0 && total >= work.Requests && !ended:
 			ended = true
 			if err := f.all(order{What: toClose}); err != nil {
@@ -124,16 +137,12 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Marks) error 
 		case <-late.C:
 			f.fail(fmt.Errorf("%s has not closed its window after %v", f.members[open].name, work.Length+f.spec.Grace))
 		case <-second.C:
-			if at >= work.Length || ended {
-				continue
+			if err := tell(); err != nil {
+				return err
 			}
-			if m.Second != nil {
-				if err := m.Second(at); err != nil {
-					return err
-				}
+			if at < work.Length && !ended {
+				second.Reset(time.Until(opened.Add(at)))
 			}
-			at += time.Second
-			second.Reset(time.Until(opened.Add(at)))
 		}
 	}
 }

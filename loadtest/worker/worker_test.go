@@ -284,7 +284,7 @@ func TestTheRateIsSharedOut(t *testing.T) {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
 	// Each attacker's first and last request may be on either side of an edge.
-	if want := rate * w.Length.Seconds(); float64(w.Due) < want-attackers || float64(w.Due) > want+attackers {
+	if want := rate * w.Length.Seconds(); float64(w.Due) < want-2*attackers || float64(w.Due) > want+2*attackers {
 		t.Errorf("%d were due in %v, want %.0f", w.Due, w.Length, want)
 	}
 	all := w.Whole()
