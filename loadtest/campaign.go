@@ -299,6 +299,9 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	}
 	m.clients = clients
 	r.Generator.Workers = clients.Workers()
+	if many, ok := clients.(interface{ Processes() int }); ok {
+		r.Generator.Processes = many.Processes()
+	}
 	m.observer.server, m.observer.clients, m.observer.before = m.server, clients, before
 	marks := m.observer.marks()
 	if f := step.Experiment.Fault; f != nil {

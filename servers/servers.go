@@ -25,12 +25,18 @@ type Model struct {
 	GIL bool
 	// Offloads says that Config.Offload means something here: its connections share threads that a blocking call would stall.
 	Offloads bool
+	// Processes is how many processes share its connections, or PerCore; 0 is several, or as many as there are
+	// connections. It bounds how many of them a machine can hold, each process having its own descriptors.
+	Processes int
 
 	// Serve answers cfg.Protocol on cfg.Addr until ctx is done, then drains and returns nil.
 	// It binds the address itself: prefork and gnet allow nothing else. It may be called once in a process,
 	// because a model may set what belongs to the whole process (GOMAXPROCS, the thread limit).
 	Serve func(ctx context.Context, cfg Config) error
 }
+
+// PerCore is as many processes as there are cores, unless Config.Workers says otherwise.
+const PerCore = -1
 
 // The protocols every model speaks.
 const (

@@ -223,10 +223,11 @@ func list(w io.Writer, asJSON bool) error {
 			Name       string `json:"name"`
 			Doc        string `json:"doc"`
 			ClosesEach bool   `json:"closes_each,omitempty"`
+			Processes  int    `json:"processes,omitempty"`
 		}
 		var models []model
 		for _, m := range all.Models {
-			models = append(models, model{m.Name, m.Doc, m.ClosesEach})
+			models = append(models, model{m.Name, m.Doc, m.ClosesEach, m.Processes})
 		}
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")

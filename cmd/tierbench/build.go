@@ -26,6 +26,19 @@ var commit, dirty string
 var moduleVersions string
 
 func describeBuild() result.Build {
+	b := describeModules()
+	for name, args := range map[string][]string{
+		"wrk": {"-v"}, "nginx": {"-v"}, "cc": {"--version"},
+	} {
+		if v := toolVersion(name, args...); v != "" {
+			b.Tools[name] = v
+		}
+	}
+	return b
+}
+
+// describeModules leaves out the tools, which have to be run.
+func describeModules() result.Build {
 	b := result.Build{Go: runtime.Version(), Commit: commit, Dirty: dirty == "true", Modules: map[string]string{}, Tools: map[string]string{}}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
@@ -45,13 +58,6 @@ func describeBuild() result.Build {
 	for m := range strings.SplitSeq(moduleVersions, ",") {
 		if name, version, ok := strings.Cut(strings.TrimSpace(m), "@"); ok && b.Modules[name] == "" {
 			b.Modules[name] = version
-		}
-	}
-	for name, args := range map[string][]string{
-		"wrk": {"-v"}, "nginx": {"-v"}, "cc": {"--version"},
-	} {
-		if v := toolVersion(name, args...); v != "" {
-			b.Tools[name] = v
 		}
 	}
 	return b

@@ -29,7 +29,8 @@ func diagnose(w io.Writer, c host.Capacity) {
 	row := func(what, value, means string) { fmt.Fprintf(w, "%-20s %-18s %s\n", what, value, means) }
 	row("cores", fmt.Sprint(c.Cores), "shared by server and generator")
 	row("descriptors", unlimited(c.NoFile), "hard limit of a process; ulimit -Hn")
-	row("ports", fmt.Sprint(c.PortHigh-c.PortLow+1), fmt.Sprintf("net.ipv4.ip_local_port_range %d-%d, for each pair of addresses", c.PortLow, c.PortHigh))
+	row("open files", unlimited(c.FileMax), "fs.file-max: of all processes")
+	row("ports", fmt.Sprint(c.PortHigh-c.PortLow+1), fmt.Sprintf("net.ipv4.ip_local_port_range %d-%d, for each source address of 127.0.0.0/8", c.PortLow, c.PortHigh))
 	t := c.MaxThreads()
 	row("threads", fmt.Sprint(t.Clients), "left for servers; "+t.Why)
 	row("pids", unlimited(c.PIDMax), "kernel.pid_max; counts threads too")
@@ -43,17 +44,30 @@ func diagnose(w io.Writer, c host.Capacity) {
 	for _, b := range c.Bounds() {
 		fmt.Fprintf(w, "  %7d clients by %s: %s\n", b.Clients, b.What, b.Why)
 	}
-	most := c.MaxClients()
+	one, cores := host.Least(c.MaxClients(), c.Server(1)), host.Least(c.MaxClients(), c.Server(c.Cores))
+	fmt.Fprintf(w, "  %7d clients of a server of one process, by %s: %s\n", one.Clients, one.What, one.Why)
+	if c.Cores > 1 {
+		fmt.Fprintf(w, "  %7d clients of a server with a process for each core, by %s: %s\n", cores.Clients, cores.What, cores.Why)
+	}
+	fmt.Fprintf(w, "The generator is divided into as many processes as it takes, of up to %d clients.\n", c.PerProcess().Clients)
+	fmt.Fprintf(w, "\nLargest tier: %s. At most %d clients, by %s.\n", tierOf(one.Clients), one.Clients, one.What)
+	if cores.Clients > one.Clients {
+		fmt.Fprintf(w, "With a process for each core (prefork): %s. At most %d clients; more with more processes.\n", tierOf(cores.Clients), cores.Clients)
+	}
+	if t.Clients < cores.Clients {
+		fmt.Fprintf(w, "A model with a thread or process for each client ends at about %d: %s.\n", t.Clients, t.Why)
+	}
+}
+
+// tierOf is the largest tier of so many clients.
+func tierOf(clients int64) string {
 	name := "none"
 	for _, tier := range tiers {
-		if tier.clients <= most.Clients {
+		if tier.clients <= clients {
 			name = fmt.Sprintf("%s (%d clients)", tier.name, tier.clients)
 		}
 	}
-	fmt.Fprintf(w, "\nLargest tier: %s. At most %d clients, by %s.\n", name, most.Clients, most.What)
-	if t.Clients < most.Clients {
-		fmt.Fprintf(w, "A model with a thread or process for each client ends at about %d: %s.\n", t.Clients, t.Why)
-	}
+	return name
 }
 
 func unlimited(n int64) string {

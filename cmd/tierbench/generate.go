@@ -29,6 +29,7 @@ type rig struct {
 	bound  string      // what it is bound to now; "" is all of cpus
 
 	ceilings map[ceilingKey]float64
+	workers  workers
 }
 
 // newRig fails if the plan asks for CPUs that are not here.
@@ -38,6 +39,7 @@ func newRig(server string, p *plan.Plan) (*rig, error) {
 		return nil, fmt.Errorf("ask for the CPUs of this process: %w", err)
 	}
 	g := &rig{server: server, cpus: cpus, ceilings: map[ceilingKey]float64{}}
+	g.workers.perProcess = host.ReadCapacity(procRoot).PerProcess().Clients
 	for _, s := range p.Steps() {
 		if _, _, err := g.sets(s); err != nil {
 			return nil, mistake{fmt.Errorf("%s: %w", p.Config.File, err)}
@@ -126,11 +128,7 @@ func (g *rig) connect(ctx context.Context, step plan.Step, t load.Target) (loadt
 		}
 		return c, nil, nil
 	default:
-		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: g.raw, Attackers: g.attackers(step)})
-		if err != nil {
-			return nil, connected, err // not a nil *Clients in the interface
-		}
-		return c, connected, nil
+		return g.drive(ctx, step, t, g.raw)
 	}
 }
 
@@ -149,7 +147,7 @@ func (g *rig) attackers(step plan.Step) int {
 // ceilingKey is what a generator's ceiling depends on.
 type ceilingKey struct {
 	protocol, workload string
-	clients            int
+	clients, processes int
 	cpus               plan.CPUs
 }
 
@@ -167,10 +165,10 @@ const (
 // whose answers come in larger batches can reach more. Where a server takes its
 // time, the generator is not what limits it.
 func (g *rig) ceiling(ctx context.Context, step plan.Step) (float64, error) {
-	k := ceilingKey{step.Key.Protocol, step.Key.Workload, step.Key.Clients, step.Experiment.CPUs}
+	k := ceilingKey{step.Key.Protocol, step.Key.Workload, step.Key.Clients, g.processes(step), step.Experiment.CPUs}
 	echoes := len(step.Workload.Requests) == 1 && (step.Workload.Requests[0].Workload == "plaintext" || step.Workload.Requests[0].Workload == "echo")
-	if step.Generator != plan.Vegeta || step.PerRequest() || !echoes {
-		return 0, nil
+	if step.Generator != plan.Vegeta || step.PerRequest() || !echoes || int64(step.Key.Clients) > g.workers.perProcess {
+		return 0, nil // among these, more clients than the null server, one process, can hold
 	}
 	if c, ok := g.ceilings[k]; ok {
 		return c, nil
@@ -205,7 +203,7 @@ func (g *rig) nullRun(ctx context.Context, step plan.Step, argv []string) (best 
 	defer func() { _ = srv.Kill() }()
 	t := load.Target{Addr: srv.Addr(), Protocol: step.Key.Protocol, Requests: step.Workload.Requests}
 	for range ceilingTries {
-		c, _, err := attack.Connect(ctx, t, step.Population(), attack.Options{Attackers: g.attackers(step)})
+		c, _, err := g.drive(ctx, step, t, false)
 		if err != nil {
 			return 0, err
 		}
@@ -233,7 +231,7 @@ func (g *rig) recall(p *plan.Plan, earlier []result.Repeat) {
 	}
 	for i := range earlier {
 		if c := cells[earlier[i].Key]; c != nil && earlier[i].Generator.CeilingRPS > 0 {
-			g.ceilings[ceilingKey{c.Key.Protocol, c.Key.Workload, c.Key.Clients, c.Experiment.CPUs}] = earlier[i].Generator.CeilingRPS
+			g.ceilings[ceilingKey{c.Key.Protocol, c.Key.Workload, c.Key.Clients, earlier[i].Generator.Processes, c.Experiment.CPUs}] = earlier[i].Generator.CeilingRPS
 		}
 	}
 }

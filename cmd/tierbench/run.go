@@ -31,6 +31,7 @@ const procRoot = "/proc"
 
 type runCmd struct {
 	serverFlag
+	workersFlag
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
 	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
@@ -49,6 +50,9 @@ func (c *runCmd) Run(e *env) error {
 		return fmt.Errorf("raise the limit on descriptors: %w", err)
 	}
 	debug.SetGCPercent(generatorGC)
+	if err := c.check(c.Raw); err != nil {
+		return err
+	}
 	server, builtin, err := c.builtin(e.ctx)
 	if err != nil {
 		return err
@@ -58,7 +62,8 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer s.writer.Close()
-	s.raw, s.rig.raw = c.Raw, c.Raw != ""
+	defer s.rig.workers.close()
+	s.raw = c.Raw
 	return s.measure(e, c.Plain)
 }
 
@@ -75,10 +80,9 @@ type session struct {
 }
 
 func (c *runCmd) session(server string, builtin []result.Info) (*session, error) {
-	bound := host.ReadCapacity(procRoot).MaxClients()
-	limit := plan.Limit{Clients: bound.Clients, Why: bound.What + ": " + bound.Why + "; see tierbench doctor"}
+	limit := hostLimit()
 	if c.Resume != "" {
-		return resume(c.Resume, server, builtin, limit)
+		return c.resume(server, builtin, limit)
 	}
 	cfg, err := plan.Read(c.Config)
 	if err != nil {
@@ -94,6 +98,10 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 	}
 	rig, err := newRig(server, p)
 	if err != nil {
+		return nil, err
+	}
+	rig.raw = c.Raw != ""
+	if err := rig.divide(c.workersFlag, p); err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC()
@@ -137,8 +145,8 @@ func ignore(err, what error) error {
 
 // resume opens a run again. It is planned from its own record, not from the
 // config file, which may have changed since.
-func resume(dir, server string, builtin []result.Info, limit plan.Limit) (*session, error) {
-	set, err := result.Load(dir)
+func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) (*session, error) {
+	set, err := result.Load(c.Resume)
 	if err != nil {
 		return nil, mistake{err}
 	}
@@ -155,9 +163,13 @@ func resume(dir, server string, builtin []result.Info, limit plan.Limit) (*sessi
 	if s.rig, err = newRig(server, p); err != nil {
 		return nil, err
 	}
+	s.rig.raw = c.Raw != ""
+	if err := s.rig.divide(c.workersFlag, p); err != nil {
+		return nil, err
+	}
 	s.rig.recall(p, s.earlier)
 	s.run.Ended, s.run.Interrupted = time.Time{}, false
-	if s.writer, err = result.Reopen(dir); err != nil {
+	if s.writer, err = result.Reopen(c.Resume); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -107,6 +107,7 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 	if p.Active == 0 {
 		p.Active = p.Clients
 	}
+	p.Active = max(p.Active, 0)
 	if o.Attackers == 0 {
 		o.Attackers = runtime.GOMAXPROCS(0)
 	}

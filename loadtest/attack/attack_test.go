@@ -541,3 +541,33 @@ func BenchmarkRequest(b *testing.B) {
 		b.Fatal(err)
 	}
 }
+
+func TestAWindowEndsWhenItIsToldTo(t *testing.T) {
+	addr := serve(t, echoUntil(8, well))
+	c := connect(t, echoTarget(addr, 8), 2, Options{})
+	enough := make(chan struct{})
+	w, err := c.Run(t.Context(), closedLoop(time.Hour), load.Marks{
+		Open:   func() error { close(enough); return nil },
+		Enough: enough,
+	})
+	if err != nil || len(w.Errors) != 0 || w.Length > time.Minute {
+		t.Errorf("err %v, errors %v, a window of %v", err, w.Errors, w.Length)
+	}
+	if got := w.Whole().Service.TotalCount(); got != c.Answers() {
+		t.Errorf("%d answers, and %d in the window", c.Answers(), got)
+	}
+}
+
+// A part of a population may have none of those that ask.
+func TestAPartWithoutActiveClients(t *testing.T) {
+	addr := serve(t, echoUntil(8, well))
+	c, _, err := Connect(t.Context(), echoTarget(addr, 8), load.Population{Clients: 3, First: 40, Active: -1}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	w, err := c.Run(t.Context(), load.Work{Length: 20 * time.Millisecond}, load.Marks{})
+	if err != nil || len(w.Errors) != 0 || w.Answered != 3 || w.Clients != 0 || w.Whole().Service.TotalCount() != 0 {
+		t.Errorf("err %v, window %+v: want 3 probes answered, and no client that asked", err, w)
+	}
+}

@@ -202,7 +202,7 @@ func (c *Clients) window(ctx context.Context, w *load.Window, m load.Marks) (err
 	length := c.work.Length
 	for at := time.Second; ; at += time.Second {
 		until := opened + min(at, length)
-		if enough, ok := c.await(ctx, until); !ok {
+		if enough, ok := c.await(ctx, until, m.Enough); !ok {
 			return context.Cause(ctx)
 		} else if enough || at >= length {
 			return nil
@@ -215,27 +215,35 @@ func (c *Clients) window(ctx context.Context, w *load.Window, m load.Marks) (err
 	}
 }
 
-// await waits for a time on the clock, or until there are answers enough. It
-// returns false if the context ended first.
-func (c *Clients) await(ctx context.Context, until time.Duration) (enough, ok bool) {
-	if c.work.Requests == 0 {
-		return false, sleep(ctx, until-c.clock.now())
-	}
+// await waits for a time on the clock, or until there are answers enough, or
+// somebody says so. It returns false if the context ended first.
+func (c *Clients) await(ctx context.Context, until time.Duration, said <-chan struct{}) (enough, ok bool) {
 	for {
-		if c.answers() >= c.work.Requests {
+		if c.work.Requests > 0 && c.Answers() >= c.work.Requests {
 			return true, true
 		}
 		left := until - c.clock.now()
 		if left <= 0 {
-			return false, true
+			return false, ctx.Err() == nil
 		}
-		if !sleep(ctx, min(left, countEvery)) {
+		if c.work.Requests > 0 {
+			left = min(left, countEvery)
+		}
+		t := time.NewTimer(left)
+		select {
+		case <-ctx.Done():
+			t.Stop()
 			return false, false
+		case <-said:
+			t.Stop()
+			return true, true
+		case <-t.C:
 		}
 	}
 }
 
-func (c *Clients) answers() (n int64) {
+// Answers is how many there have been within the window so far.
+func (c *Clients) Answers() (n int64) {
 	for _, sh := range c.shards {
 		n += sh.count.Load()
 	}
@@ -389,7 +397,7 @@ func (c *Clients) merge(w *load.Window) {
 		}
 		for i := range sh.clients {
 			cl := &sh.clients[i]
-			if !cl.active {
+			if !cl.active || sh.of.work.Loop == "" {
 				continue
 			}
 			if sh.kinds != nil && cl.only > 0 {

@@ -18,6 +18,7 @@ import (
 type Capacity struct {
 	Cores        int   // that this process may run on
 	NoFile       int64 // descriptors a process, hard limit
+	FileMax      int64 // fs.file-max: open files in all
 	NProc        int64 // processes and threads of this user
 	PIDMax       int64 // kernel.pid_max: processes and threads in all
 	ThreadsMax   int64 // kernel.threads-max
@@ -41,36 +42,78 @@ type Bound struct {
 	Why     string // the arithmetic
 }
 
-// Bounds lists what limits the number of clients that one generator process
-// and one server process on this host can hold between them.
-func (c Capacity) Bounds() []Bound {
-	var b []Bound
-	if c.NoFile >= 0 {
-		b = append(b, Bound{
-			"descriptors", c.NoFile - reservedFDs,
-			fmt.Sprintf("a process may open %d (hard limit), less %d for its own use", c.NoFile, reservedFDs),
-		})
+const (
+	// sourcePorts is how many connections the generator opens from one address
+	// before it takes the next of 127.0.0.0/8, which has millions.
+	sourcePorts = 20_000
+	// leastMemory is what a connection takes at the least, both of its ends being
+	// on this host: 6.4 KB with a million of them, half of it for each end's
+	// socket (Linux 6.18), and what a server and a generator note of it.
+	leastMemory = 8 << 10
+	// evenShare is how much of the descriptors of several processes can be used:
+	// the kernel deals connections out by a hash, and one of the processes is full
+	// before the others (of 10,000 connections on 8 processes the fullest had 4 %
+	// more than its share).
+	evenShare = 0.95
+)
+
+// PerProcess is how many connections one process can hold, of a server or of a
+// generator.
+func (c Capacity) PerProcess() Bound {
+	if c.NoFile < 0 {
+		return unbounded
 	}
-	if c.PortHigh > 0 {
-		n := int64(c.PortHigh - c.PortLow + 1)
-		b = append(b, Bound{
-			"ports", n,
-			fmt.Sprintf("ip_local_port_range is %d-%d, from one source address to one server address", c.PortLow, c.PortHigh),
-		})
+	return Bound{
+		"descriptors", c.NoFile - reservedFDs,
+		fmt.Sprintf("a process may open %d (hard limit), less %d for its own use", c.NoFile, reservedFDs),
+	}
+}
+
+var unbounded = Bound{"nothing", 1 << 30, "no limit found"}
+
+// Server is how many connections a server of so many processes can hold.
+func (c Capacity) Server(processes int) Bound {
+	b := c.PerProcess()
+	if processes > 1 && b != unbounded {
+		b.Clients = int64(evenShare * float64(b.Clients) * float64(processes))
+		b.Why = fmt.Sprintf("%s, in each of %d processes, less %.0f %% for the uneven shares that the kernel gives them", b.Why, processes, 100*(1-evenShare))
 	}
 	return b
 }
 
-// MaxClients is the largest number of clients that this host can hold against
-// any model, and the bound that says so.
+// Bounds lists what limits the number of clients of this host, into however
+// many processes server and generator are divided.
+func (c Capacity) Bounds() []Bound {
+	var b []Bound
+	if c.FileMax >= 0 {
+		b = append(b, Bound{"open files", c.FileMax / 2, fmt.Sprintf("fs.file-max is %d, and both ends of a connection are here", c.FileMax)})
+	}
+	if c.MemAvailable >= 0 {
+		b = append(b, Bound{"memory", c.MemAvailable / leastMemory, fmt.Sprintf("%.1f GiB are available, and a connection takes %d KiB at the least", float64(c.MemAvailable)/(1<<30), leastMemory>>10)})
+	}
+	// With enough ports for one address, there are addresses enough.
+	if n := int64(c.PortHigh - c.PortLow + 1); c.PortHigh > 0 && n < sourcePorts {
+		b = append(b, Bound{"ports", n, fmt.Sprintf("ip_local_port_range is %d-%d, and a source address is used for %d connections", c.PortLow, c.PortHigh, sourcePorts)})
+	}
+	return b
+}
+
+// MaxClients is the largest number of clients that this host can hold, and the
+// bound that says so.
 func (c Capacity) MaxClients() Bound {
-	least := Bound{"nothing", 1 << 20, "no limit found"}
+	least := unbounded
 	for _, b := range c.Bounds() {
-		if b.Clients < least.Clients {
-			least = b
-		}
+		least = Least(least, b)
 	}
 	return least
+}
+
+// Least is the tighter one of two bounds.
+func Least(a, b Bound) Bound {
+	if b.Clients < a.Clients {
+		return b
+	}
+	return a
 }
 
 // MaxThreads is how many more threads this host allows, for a server that
@@ -96,8 +139,9 @@ func (c Capacity) MaxThreads() Bound {
 func ReadCapacity(root string) Capacity {
 	c := Capacity{
 		Cores: runtime.NumCPU(), NoFile: rlimitNoFile(), NProc: rlimitNProc(),
-		PIDMax: -1, ThreadsMax: -1, CgroupPIDs: -1, SomaxConn: -1, SynBacklog: -1, MemAvailable: -1,
+		FileMax: -1, PIDMax: -1, ThreadsMax: -1, CgroupPIDs: -1, SomaxConn: -1, SynBacklog: -1, MemAvailable: -1,
 	}
+	c.FileMax = readInt(root, "sys/fs/file-max")
 	c.PIDMax = readInt(root, "sys/kernel/pid_max")
 	c.ThreadsMax = readInt(root, "sys/kernel/threads-max")
 	c.SomaxConn = readInt(root, "sys/net/core/somaxconn")

@@ -64,13 +64,33 @@ func TestCapacityOfFixture(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	c := Capacity{NoFile: 20000, PortLow: 32768, PortHigh: 60999, PIDMax: 32768, ThreadsMax: 190000, NProc: -1, CgroupPIDs: -1, Tasks: 200}
-	if b := c.MaxClients(); b.What != "descriptors" || b.Clients != 19744 {
-		t.Errorf("%+v; descriptors are what runs out first", b)
+	c := Capacity{NoFile: 20000, FileMax: 1e6, MemAvailable: 16 << 30, PortLow: 32768, PortHigh: 60999, PIDMax: 32768, ThreadsMax: 190000, NProc: -1, CgroupPIDs: -1, Tasks: 200}
+	if b := c.PerProcess(); b.What != "descriptors" || b.Clients != 19744 {
+		t.Errorf("%+v; descriptors are what a process runs out of", b)
 	}
-	c.NoFile = -1
-	if b := c.MaxClients(); b.What != "ports" || b.Clients != 28232 {
-		t.Errorf("%+v; ports are what runs out first", b)
+	if b := c.Server(1); b != c.PerProcess() {
+		t.Errorf("%+v; a server of one process is a process", b)
+	}
+	if b := c.Server(2); b.Clients != 37513 || !strings.Contains(b.Why, "in each of 2 processes") {
+		t.Errorf("%+v; two processes have 39488, of which 95 %% can be used", b)
+	}
+	for _, tt := range []struct {
+		what    string
+		clients int64
+		change  func()
+	}{
+		{"open files", 500_000, func() {}},
+		{"memory", 131_072, func() { c.MemAvailable = 1 << 30 }},
+		{"ports", 10_000, func() { c.PortHigh = c.PortLow + 9999 }},
+	} {
+		tt.change()
+		if b := c.MaxClients(); b.What != tt.what || b.Clients != tt.clients {
+			t.Errorf("%+v; %s are what runs out first, at %d", b, tt.what, tt.clients)
+		}
+	}
+	none := Capacity{NoFile: -1, FileMax: -1, MemAvailable: -1}
+	if b := none.MaxClients(); b.What != "nothing" || none.Server(5) != b {
+		t.Errorf("%+v, of a server %+v", b, none.Server(5))
 	}
 	if b := c.MaxThreads(); b.Clients != 32568 || !strings.Contains(b.Why, "kernel.pid_max") {
 		t.Errorf("%+v", b)

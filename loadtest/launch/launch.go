@@ -5,17 +5,14 @@
 package launch
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -49,10 +46,7 @@ const (
 type Server struct {
 	Addr string
 	Port int
-	cmd  *exec.Cmd
-	log  *tail
-	done chan struct{} // closed when the leader has been waited for
-	err  error         // of the wait, once done is closed
+	*Group
 }
 
 // Start starts the server on a free port and returns once it answers and every
@@ -72,38 +66,9 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
-	s := &Server{
-		Addr: net.JoinHostPort(spec.Host, strconv.Itoa(port)), Port: port,
-		log: &tail{}, done: make(chan struct{}),
-	}
+	s := &Server{Addr: net.JoinHostPort(spec.Host, strconv.Itoa(port)), Port: port}
 	argv := Fill(spec.Argv, spec, port)
-	s.cmd = exec.Command(argv[0], argv[1:]...)
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	s.cmd.SysProcAttr = procAttr()
-	// A child that inherits the pipe of our log would keep Wait from returning
-	// after the leader ended.
-	s.cmd.WaitDelay = time.Second
-
-	started := make(chan error)
-	go func() {
-		// The kernel's parent-death signal goes off when the thread that
-		// started the child ends, so this thread stays until the child does.
-		runtime.LockOSThread()
-		if len(spec.CPUs) == 0 {
-			defer runtime.UnlockOSThread()
-		} else if err := host.Bind(spec.CPUs); err != nil {
-			// A thread whose binding was changed is not unlocked: it ends here.
-			started <- err
-			return
-		}
-		err := s.cmd.Start()
-		started <- err
-		if err == nil {
-			s.err = s.cmd.Wait()
-			close(s.done)
-		}
-	}()
-	if err := <-started; err != nil {
+	if s.Group, err = StartGroup(argv, nil, spec.CPUs); err != nil {
 		return nil, fmt.Errorf("start server %s: %w", argv[0], err)
 	}
 	if err := s.ready(ctx, spec); err != nil {
@@ -130,15 +95,6 @@ func Fill(argv []string, spec Spec, port int) []string {
 	}
 	return out
 }
-
-// Tree is the server's processes.
-func (s *Server) Tree() host.Tree { return host.Tree{PGID: s.cmd.Process.Pid} }
-
-// Exited is closed when the server's leader has ended.
-func (s *Server) Exited() <-chan struct{} { return s.done }
-
-// Log is the end of what the server printed.
-func (s *Server) Log() string { return s.log.String() }
 
 func (s *Server) ready(ctx context.Context, spec Spec) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, spec.ReadyTimeout,
@@ -230,66 +186,4 @@ func (s *Server) Stop() error {
 		return fmt.Errorf("stop server: %s%s", strings.Join(broken, "; "), s.log.quote())
 	}
 	return nil
-}
-
-// Kill ends the whole group at once and returns when none of it is left.
-func (s *Server) Kill() error {
-	deadline := time.Now().Add(2 * time.Second)
-	for {
-		if err := syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("kill group %d: %w", s.cmd.Process.Pid, err)
-		}
-		pids, err := s.Tree().PIDs()
-		if err != nil {
-			return fmt.Errorf("look for what is left of group %d: %w", s.cmd.Process.Pid, err)
-		}
-		if len(pids) == 0 {
-			break
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("processes %v of group %d are still there after SIGKILL", pids, s.cmd.Process.Pid)
-		}
-		time.Sleep(pollEvery)
-	}
-	<-s.done
-	return nil
-}
-
-func exitError(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return fmt.Errorf("it ended with %v", exit.ProcessState)
-	}
-	return err
-}
-
-// tail keeps the end of what a server prints.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-const tailBytes = 4096
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if len(t.buf) > tailBytes {
-		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailBytes:]...)
-	}
-	return len(p), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(bytes.TrimSpace(t.buf))
-}
-
-func (t *tail) quote() string {
-	if s := t.String(); s != "" {
-		return "\n  it printed: " + strings.ReplaceAll(s, "\n", "\n  ")
-	}
-	return ""
 }

@@ -202,13 +202,10 @@ func TestAnotherServerOnThePortIsNotTakenForOurs(t *testing.T) {
 			go func() { _, _ = io.Copy(c, c); c.Close() }()
 		}
 	}()
-	s := &Server{Addr: ln.Addr().String(), Port: ln.Addr().(*net.TCPAddr).Port, log: &tail{}, done: make(chan struct{})}
-	s.cmd = exec.Command(os.Args[0], "role", "silent", s.Addr)
-	s.cmd.SysProcAttr = procAttr()
-	if err := s.cmd.Start(); err != nil {
+	s := &Server{Addr: ln.Addr().String(), Port: ln.Addr().(*net.TCPAddr).Port}
+	if s.Group, err = StartGroup([]string{os.Args[0], "role", "silent", s.Addr}, nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	go func() { s.err = s.cmd.Wait(); close(s.done) }()
 	err = s.ready(t.Context(), Spec{Protocol: "echo", ReadyTimeout: time.Second})
 	if err == nil || !strings.Contains(err.Error(), "outside the server's group") {
 		t.Errorf("err %v", err)

@@ -78,7 +78,7 @@ type Population struct {
 	Clients int // connections, with at most one request in flight each
 	First   int
 	// Active clients ask, the others hold their connections and are probed at
-	// the end; all of them if 0.
+	// the end; all of them if 0, none if negative.
 	Active int
 	// PerRequest clients open a connection for each request, and close it.
 	PerRequest bool
@@ -144,6 +144,8 @@ type Marks struct {
 	Open   func() error
 	Second func(at time.Duration) error // each full second but the last
 	Close  func() error
+	// Enough ends the window before its time when it is closed.
+	Enough <-chan struct{}
 	// Progress is told each interval of the window once it is complete, n from
 	// 0, from another goroutine than the others. It must not keep the interval.
 	Progress func(n int, s *Interval)
@@ -155,6 +157,22 @@ type Connected struct {
 	Refused   int                     // attempts that failed, of any kind
 	Last      string                  // the last failure
 	Histogram *hdrhistogram.Histogram // of a single connect, nanoseconds
+}
+
+// Add merges what another generator knows of its connecting at the same time.
+// It may be nil.
+func (c *Connected) Add(o *Connected) {
+	if o == nil {
+		return
+	}
+	c.Sec = max(c.Sec, o.Sec)
+	c.Refused += o.Refused
+	if o.Last != "" {
+		c.Last = o.Last
+	}
+	if o.Histogram != nil {
+		c.Histogram.Merge(o.Histogram)
+	}
 }
 
 // A Window is what was measured between two instants.

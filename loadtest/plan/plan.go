@@ -97,6 +97,9 @@ type Step struct {
 type Limit struct {
 	Clients int64
 	Why     string
+	// Of is how many of them a model can hold in an experiment, and why. Nil is:
+	// all.
+	Of func(result.Info, *Experiment) (clients int64, why string)
 }
 
 // Make checks a config against the models that are built in and against what
@@ -144,6 +147,14 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 		for i, n := range e.Clients {
 			if int64(n) > limit.Clients {
 				say(at("clients", i), fmt.Sprintf("%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why))
+			}
+			for _, m := range known {
+				if limit.Of == nil || !slices.Contains(e.Models, m.Name) {
+					continue
+				}
+				if most, why := limit.Of(m, e); int64(n) > most {
+					say(at("clients", i), fmt.Sprintf("%d is more than %s can hold on this host; allowed: 1 to %d (%s)", n, m.Name, most, why))
+				}
 			}
 			if e.Active.N > n {
 				key := join(e.path, "active")

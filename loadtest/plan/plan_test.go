@@ -413,3 +413,32 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestMakeNamesTheModelThatCannotHoldTheClients(t *testing.T) {
+	const text = `
+models: [many, one]
+workloads: [{protocol: echo, workload: echo}]
+clients: [10, 300]
+experiments:
+  - name: both
+    models: [many, one]
+  - name: many only
+    models: [many]
+    setting: alone
+`
+	cfg, err := Parse("f.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit := Limit{Clients: 1000, Of: func(m result.Info, _ *Experiment) (int64, string) {
+		if m.Processes == 1 {
+			return 200, "one process"
+		}
+		return 400, "several"
+	}}
+	_, err = Make(cfg, []result.Info{{Name: "many"}, {Name: "one", Processes: 1}}, limit)
+	want := `f.yaml:4:15: clients[1]: 300 is more than one can hold on this host; allowed: 1 to 200 (one process)`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("err %v\nwant %s", err, want)
+	}
+}

@@ -439,10 +439,17 @@ type Run struct {
 	Absent map[string]string `json:"absent,omitempty"`
 }
 
+// PerCore is as many processes as there are cores, unless an argument of the
+// server says otherwise.
+const PerCore = -1
+
 // Info describes a model.
 type Info struct {
 	Name string `json:"name"`
 	Doc  string `json:"doc"`
+	// Processes is how many processes share its connections, or PerCore; 0 is not
+	// known.
+	Processes int `json:"processes,omitempty"`
 	// Command is the argument list of a server that is not built in.
 	Command []string `json:"command,omitempty"`
 	// ClosesEach says that it closes each connection behind one answer, so that

@@ -27,10 +27,11 @@ import (
 
 // Model is one event loop.
 var Model = servers.Model{
-	Name:     "eventloop",
-	Doc:      "one process, one thread that waits for all connections with epoll and serves them in turn, by gnet",
-	Offloads: true,
-	Serve:    Serve,
+	Name:      "eventloop",
+	Doc:       "one process, one thread that waits for all connections with epoll and serves them in turn, by gnet",
+	Offloads:  true,
+	Processes: 1,
+	Serve:     Serve,
 }
 
 // Serve listens on cfg.Addr and serves until ctx is done.

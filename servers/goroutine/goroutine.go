@@ -35,10 +35,11 @@ import (
 
 // Model is a goroutine for each connection.
 var Model = servers.Model{
-	Name:  "goroutine",
-	Doc:   "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
-	GIL:   true,
-	Serve: Serve,
+	Name:      "goroutine",
+	Doc:       "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
+	GIL:       true,
+	Processes: 1,
+	Serve:     Serve,
 }
 
 const (

@@ -28,10 +28,11 @@ import (
 
 // Model is an event loop for each core.
 var Model = servers.Model{
-	Name:     "multiloop",
-	Doc:      "one process, an event loop per core, each connection with the loop that had the fewest, by gnet",
-	Offloads: true,
-	Serve:    Serve,
+	Name:      "multiloop",
+	Doc:       "one process, an event loop per core, each connection with the loop that had the fewest, by gnet",
+	Offloads:  true,
+	Processes: 1,
+	Serve:     Serve,
 }
 
 // Serve listens on cfg.Addr and serves until ctx is done.

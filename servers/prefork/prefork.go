@@ -55,30 +55,34 @@ import (
 var (
 	// Model is a worker process per core, with goroutines inside.
 	Model = servers.Model{
-		Name: "prefork",
-		Doc:  "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
-		GIL:  true,
+		Name:      "prefork",
+		Processes: servers.PerCore,
+		Doc:       "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
+		GIL:       true,
 		// A worker is one core's worth of server.
 		Serve: mix{serve: goroutine.Serve, processors: 1}.Serve,
 	}
 	// OverThread has the threads of a worker spread over all cores, as the kernel pleases.
 	OverThread = servers.Model{
-		Name:  "prefork-thread",
-		Doc:   "a worker process per core, each with its own SO_REUSEPORT socket and memory; a kernel thread per connection inside",
-		GIL:   true,
-		Serve: mix{serve: thread.Serve}.Serve,
+		Name:      "prefork-thread",
+		Processes: servers.PerCore,
+		Doc:       "a worker process per core, each with its own SO_REUSEPORT socket and memory; a kernel thread per connection inside",
+		GIL:       true,
+		Serve:     mix{serve: thread.Serve}.Serve,
 	}
 	// OverEventLoop is how servers on event loops use all cores.
 	OverEventLoop = servers.Model{
-		Name:     "prefork-eventloop",
-		Doc:      "a worker process per core, each with its own SO_REUSEPORT socket and memory; one event loop inside, by gnet",
-		Offloads: eventloop.Model.Offloads,
-		Serve:    mix{serve: eventloop.Model.Serve}.Serve,
+		Name:      "prefork-eventloop",
+		Processes: servers.PerCore,
+		Doc:       "a worker process per core, each with its own SO_REUSEPORT socket and memory; one event loop inside, by gnet",
+		Offloads:  eventloop.Model.Offloads,
+		Serve:     mix{serve: eventloop.Model.Serve}.Serve,
 	}
 	// OverSequential is the classic pool. Its workers share one listening socket: whoever is free takes the next connection.
 	// Dealt out by a hash, connections would wait for a worker that is busy while another has nothing to do.
 	OverSequential = servers.Model{
 		Name:       "prefork-sequential",
+		Processes:  servers.PerCore,
 		Doc:        "a worker process per core, which share a listening socket; each serves one connection at a time and closes it",
 		GIL:        true,
 		ClosesEach: true,

@@ -45,6 +45,7 @@ var Model = servers.Model{
 	Doc:        "one process, one thread, one connection at a time: it answers one request, closes, and takes the next that waits",
 	ClosesEach: true,
 	GIL:        true,
+	Processes:  1,
 	Serve:      Serve,
 }
 

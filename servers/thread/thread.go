@@ -39,10 +39,11 @@ import (
 
 // Model is a kernel thread for each connection.
 var Model = servers.Model{
-	Name:  "thread",
-	Doc:   "one process, a kernel thread per connection, blocked in read(2): the kernel schedules",
-	GIL:   true,
-	Serve: Serve,
+	Name:      "thread",
+	Doc:       "one process, a kernel thread per connection, blocked in read(2): the kernel schedules",
+	GIL:       true,
+	Processes: 1,
+	Serve:     Serve,
 }
 
 const (

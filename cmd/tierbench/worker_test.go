@@ -1,0 +1,141 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/worker"
+)
+
+const divided = `
+models: [prefork]
+workloads: [{protocol: http, workload: plaintext}, {protocol: echo, workload: idle}]
+clients: [9]
+loop: [closed, open]
+rate: 50%
+warmup: 50ms
+duration: 300ms
+repeats: 1
+`
+
+// A run with many generator processes leaves the same record as one with a
+// single one, with our own NATS server and with another.
+func TestRunWithWorkers(t *testing.T) {
+	needsLinux(t)
+	hub, err := worker.StartHub()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.Close()
+	t.Setenv(worker.EnvToken, hub.Token)
+	for _, tt := range []struct {
+		reason    string
+		args      []string
+		processes int
+	}{
+		{"as many as were asked for", []string{"--workers", "3"}, 3},
+		{"a server that is there", []string{"--nats", hub.URL}, 1},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			results := t.TempDir()
+			args := append([]string{"run", writeConfig(t, divided), "--server", serverProgram, "--results", results}, tt.args...)
+			_, log, code := tierbench(t.Context(), args...)
+			if code == exitMistake {
+				t.Fatalf("exit code %d\n%s", code, log)
+			}
+			set, err := result.Load(filepath.Join(results, "latest"))
+			if err != nil || len(set.Repeats) != 3 {
+				t.Fatalf("%d repeats, err %v\n%s", len(set.Repeats), err, log)
+			}
+			for _, r := range set.Repeats {
+				ends := result.Ends{Start: 9, End: 9}
+				if r.Established.Server != ends || r.Established.Generator != ends || len(r.Errors) != 0 || r.Failure != "" || r.Requests+r.Answered < 9 {
+					t.Errorf("%v: established %+v, errors %v, failure %q, %d requests", r.Key, r.Established, r.Errors, r.Failure, r.Requests)
+				}
+				if r.Generator.Processes != tt.processes || r.Generator.Workers < tt.processes || r.Connect.P50Sec <= 0 || r.Workload != result.Idle && r.Generator.CPUSec <= 0 {
+					t.Errorf("%v: generator %+v, connect %+v", r.Key, r.Generator, r.Connect)
+				}
+				if r.Loop == result.Closed && r.Workload != result.Idle && r.Generator.CeilingRPS <= 0 {
+					t.Errorf("%v: no ceiling of the generator is known", r.Key)
+				}
+			}
+			if left := children(t); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+		})
+	}
+}
+
+func TestWorkersThatCannotBe(t *testing.T) {
+	needsLinux(t)
+	hub, err := worker.StartHub()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.Close()
+	t.Setenv(worker.EnvToken, "") // whatever this was started with
+	const many = `
+models: [prefork]
+workloads: [{protocol: http, workload: plaintext}]
+server_args: [--workers, "1000"]
+clients: [100000]
+`
+	for _, tt := range []struct {
+		reason, config string
+		args           []string
+		want           string
+	}{
+		{"less than none", divided, []string{"--workers=-1"}, "--workers -1: allowed: 1 to 1000"},
+		{"too many", divided, []string{"--workers", "1001"}, "--workers 1001: allowed: 1 to 1000"},
+		{"nothing is there", divided, []string{"--nats", "nats://127.0.0.1:1"}, "connect to NATS at nats://127.0.0.1:1"},
+		{"a wrong token", divided, []string{"--nats", hub.URL, "--nats-token", "guessed"}, "Authorization Violation"},
+		{"no such authority", divided, []string{"--nats", hub.URL, "--nats-ca", "/no/such/file"}, "/no/such/file"},
+		{"credentials for nobody", divided, []string{"--nats-creds", "file"}, "--nats-creds is for the server that --nats names"},
+		{"raw requests of many", divided, []string{"--workers", "2", "--raw", "csv"}, "--raw keeps the requests"},
+		{"too few for the clients", many, []string{"--workers", "1"}, "100000 clients are more than 1 workers can hold; allowed: --workers "},
+		{"raw requests of as many as it takes", many, []string{"--raw", "csv"}, "--raw keeps the requests"},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			if limit := host.ReadCapacity(procRoot).PerProcess().Clients; tt.config == many && limit >= 100_000 {
+				t.Logf("a process may have %d clients: it takes no more here", limit)
+				return
+			}
+			args := append([]string{"run", writeConfig(t, tt.config), "--server", serverProgram, "--results", filepath.Join(t.TempDir(), "results")}, tt.args...)
+			_, log, code := tierbench(t.Context(), args...)
+			if code != exitMistake || !strings.Contains(log, tt.want) {
+				t.Errorf("exit code %d, want %d\n%s\nwant %q in it", code, exitMistake, log, tt.want)
+			}
+		})
+	}
+}
+
+func TestHostLimit(t *testing.T) {
+	limit := limitOf(host.Capacity{Cores: 2, NoFile: 1256, FileMax: 20_000, MemAvailable: -1})
+	if limit.Clients != 10_000 {
+		t.Errorf("the machine can hold %d", limit.Clients)
+	}
+	core := result.Info{Name: "m", Processes: result.PerCore}
+	for _, tt := range []struct {
+		reason string
+		model  result.Info
+		e      plan.Experiment
+		want   int64
+	}{
+		{"one process", result.Info{Processes: 1}, plan.Experiment{}, 1000},
+		{"a process for each of two cores", core, plan.Experiment{}, 1900},
+		{"three workers", core, plan.Experiment{ServerArgs: []string{"--workers", "3"}}, 2850},
+		{"three workers, written as one", core, plan.Experiment{ServerArgs: []string{"--x", "--workers=3"}}, 2850},
+		{"bound to one CPU", core, plan.Experiment{CPUs: plan.CPUs{Server: "0"}}, 1000},
+		{"more workers than the machine has files for", core, plan.Experiment{ServerArgs: []string{"--workers", "30"}}, 10_000},
+		{"a server that does not say", result.Info{}, plan.Experiment{}, 10_000},
+		{"a generator of one process", result.Info{}, plan.Experiment{Generators: []string{plan.Vegeta, plan.Wrk}}, 1000},
+	} {
+		if got, why := limit.Of(tt.model, &tt.e); got != tt.want || !strings.Contains(why, "see tierbench doctor") {
+			t.Errorf("%s: %d (%s), want %d", tt.reason, got, why, tt.want)
+		}
+	}
+}

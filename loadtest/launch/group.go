@@ -1,0 +1,136 @@
+package launch
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/host"
+)
+
+// A Group is a process that was started in a process group of its own, with
+// all that it starts in turn.
+type Group struct {
+	cmd  *exec.Cmd
+	log  *tail
+	done chan struct{} // closed when the leader has been waited for
+	err  error         // of the wait, once done is closed
+}
+
+// StartGroup starts a command with what env adds to the environment, on the
+// CPUs, if any are given. The kernel ends the leader should this process die
+// first (Linux only).
+func StartGroup(argv, env []string, cpus host.CPUSet) (*Group, error) {
+	g := &Group{cmd: exec.Command(argv[0], argv[1:]...), log: &tail{}, done: make(chan struct{})}
+	g.cmd.Env = append(os.Environ(), env...)
+	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
+	g.cmd.SysProcAttr = procAttr()
+	// A child that inherits the pipe of our log would keep Wait from returning
+	// after the leader ended.
+	g.cmd.WaitDelay = time.Second
+
+	started := make(chan error)
+	go func() {
+		// The kernel's parent-death signal goes off when the thread that
+		// started the child ends, so this thread stays until the child does.
+		runtime.LockOSThread()
+		if len(cpus) == 0 {
+			defer runtime.UnlockOSThread()
+		} else if err := host.Bind(cpus); err != nil {
+			// A thread whose binding was changed is not unlocked: it ends here.
+			started <- err
+			return
+		}
+		err := g.cmd.Start()
+		started <- err
+		if err == nil {
+			g.err = g.cmd.Wait()
+			close(g.done)
+		}
+	}()
+	return g, <-started
+}
+
+// Tree is the group's processes.
+func (g *Group) Tree() host.Tree { return host.Tree{PGID: g.cmd.Process.Pid} }
+
+// Exited is closed when the group's leader has ended.
+func (g *Group) Exited() <-chan struct{} { return g.done }
+
+// Log is the end of what the group printed.
+func (g *Group) Log() string { return g.log.String() }
+
+// Ended says how the leader ended, with the end of what it printed. It is for
+// after Exited.
+func (g *Group) Ended() error {
+	return fmt.Errorf("it ended with %v%s", g.cmd.ProcessState, g.log.quote())
+}
+
+// Kill ends the whole group at once and returns when none of it is left.
+func (g *Group) Kill() error {
+	deadline := time.Now().Add(2 * time.Second)
+	for {
+		if err := syscall.Kill(-g.cmd.Process.Pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("kill group %d: %w", g.cmd.Process.Pid, err)
+		}
+		pids, err := g.Tree().PIDs()
+		if err != nil {
+			return fmt.Errorf("look for what is left of group %d: %w", g.cmd.Process.Pid, err)
+		}
+		if len(pids) == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("processes %v of group %d are still there after SIGKILL", pids, g.cmd.Process.Pid)
+		}
+		time.Sleep(pollEvery)
+	}
+	<-g.done
+	return nil
+}
+
+func exitError(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return fmt.Errorf("it ended with %v", exit.ProcessState)
+	}
+	return err
+}
+
+// tail keeps the end of what a group prints.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailBytes = 4096
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > tailBytes {
+		t.buf = append(t.buf[:0], t.buf[len(t.buf)-tailBytes:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(bytes.TrimSpace(t.buf))
+}
+
+func (t *tail) quote() string {
+	if s := t.String(); s != "" {
+		return "\n  it printed: " + strings.ReplaceAll(s, "\n", "\n  ")
+	}
+	return ""
+}

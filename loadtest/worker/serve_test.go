@@ -1,0 +1,109 @@
+//go:build linux
+
+package worker
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+)
+
+// killed runs this test again as a coordinator that kills itself. It returns
+// what that printed.
+func killed(t *testing.T, target string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "WORKER_TEST_TARGET="+target)
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != -1 {
+		t.Fatalf("the coordinator was not killed: err %v\n%s", err, out)
+	}
+	return string(out)
+}
+
+func nobody(context.Context, Part) (Clients, *load.Connected, error) {
+	return nil, nil, errors.New("nobody is to be connected")
+}
+
+// Without a parent that dies, as on another host, it is the silence or the end
+// of the connection that ends a worker.
+func TestAWorkerEndsWithoutItsCoordinator(t *testing.T) {
+	t.Run("it is silent", func(t *testing.T) {
+		conn := dial(t, hub(t).Link)
+		err := Serve(t.Context(), conn, ServeOptions{Job: "j", Worker: 1, Timing: Timing{Heartbeat: time.Millisecond, DeadAfter: 20 * time.Millisecond}}, nobody)
+		if err == nil || !strings.Contains(err.Error(), "silent for 20ms") {
+			t.Errorf("err %v", err)
+		}
+	})
+	t.Run("NATS is gone", func(t *testing.T) {
+		h := hub(t)
+		conn := dial(t, h.Link)
+		serving := make(chan error)
+		heard, err := dial(t, h.Link).SubscribeSync(reports("j"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { serving <- Serve(t.Context(), conn, ServeOptions{Job: "j", Worker: 1}, nobody) }()
+		if _, err := heard.NextMsg(time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		h.Close()
+		if err := <-serving; err == nil || !strings.Contains(err.Error(), "connection to NATS is lost") {
+			t.Errorf("err %v", err)
+		}
+	})
+}
+
+func TestAWorkerObeysOnlyWhatHasAMeaning(t *testing.T) {
+	for _, tt := range []struct {
+		reason, message, want string
+	}{
+		{"it is told to end", `{"Value":{"What":"end"}}`, ""},
+		{"no clients are connected that could run", `{"Value":{"What":"run","Work":{}}}`, "the coordinator says run"},
+		{"no window can be opened", `{"Value":{"What":"open"}}`, "the coordinator says open"},
+		{"nobody is named to connect", `{"Value":{"What":"connect"}}`, "the coordinator says connect"},
+		{"there is no such order", `{"Value":{"What":"dance"}}`, "the coordinator says dance"},
+		{"it is no order", `?`, "read an order"},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			h := hub(t)
+			conn, boss := dial(t, h.Link), dial(t, h.Link)
+			heard, err := boss.SubscribeSync(reports("j"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			serving := make(chan error)
+			go func() { serving <- Serve(t.Context(), conn, ServeOptions{Job: "j", Worker: 1}, nobody) }()
+			if _, err := heard.NextMsg(time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			if err := boss.Publish(ordersOf("j", 1), []byte(tt.message)); err != nil {
+				t.Fatal(err)
+			}
+			err = <-serving
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("err %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+func dial(t *testing.T, l Link) *nats.Conn {
+	t.Helper()
+	conn, err := l.Dial(t.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	return conn
+}
