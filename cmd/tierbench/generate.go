@@ -115,6 +115,12 @@ func (g *rig) connect(ctx context.Context, step plan.Step, t load.Target) (loadt
 		return wrk.New(t, p.Clients, 1), nil, nil
 	case plan.WrkAll:
 		return wrk.New(t, p.Clients, runtime.GOMAXPROCS(0)), nil, nil
+	case plan.WrkSame:
+		return wrk.New(t, p.Clients, g.attackers(step)), nil, nil
+	case plan.Wrk2:
+		return wrk.NewWrk2(t, p.Clients, g.attackers(step)), nil, nil
+	case plan.Oha:
+		return wrk.NewOha(t, p.Clients), nil, nil
 	case plan.Stock:
 		c, err := attack.NewStock(t, p.Clients)
 		if err != nil {
@@ -258,15 +264,21 @@ func (c *nullCmd) Run(e *env) error {
 	return attack.ServeNull(e.ctx, c.Protocol, c.Addr, c.Loops)
 }
 
+// programs are those of the generators that are one.
+var programs = map[string]string{
+	plan.Wrk: "wrk", plan.WrkAll: "wrk", plan.WrkSame: "wrk", plan.Wrk2: "wrk2", plan.Oha: "oha",
+}
+
 // absentGenerators finds those of a plan that have no program here.
 func absentGenerators(p *plan.Plan) map[string]string {
 	absent := map[string]string{}
 	for _, g := range p.Generators() {
-		if g != plan.Wrk && g != plan.WrkAll {
+		program, ok := programs[g]
+		if !ok {
 			continue
 		}
-		if _, err := exec.LookPath("wrk"); err != nil {
-			absent[g] = "wrk is not installed"
+		if _, err := exec.LookPath(program); err != nil {
+			absent[g] = program + " is not installed"
 		}
 	}
 	return absent

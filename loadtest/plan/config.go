@@ -187,11 +187,15 @@ const (
 	Stock  = "stock"  // vegeta as its library is used by most: a peer
 	Wrk    = "wrk"    // with one thread
 	WrkAll = "wrk-t"  // with a thread for each core
+	// WrkSame has as many threads as the project's own generator has attackers.
+	WrkSame = "wrk-same"
+	Oha     = "oha"  // https://github.com/hatoo/oha
+	Wrk2    = "wrk2" // https://github.com/giltene/wrk2: the open loop only
 )
 
 // What a config may say.
 var (
-	generators = []string{Vegeta, Stock, Wrk, WrkAll}
+	generators = []string{Vegeta, Stock, Wrk, WrkAll, WrkSame, Oha, Wrk2}
 	protocols  = []string{"http", "echo"}
 	workloads  = map[string][]string{
 		"http": {"plaintext", "echo", "wait", "block", "cpu", "counter", result.Idle},
@@ -413,7 +417,8 @@ func (d *decoder) complete(e *Experiment, n ast.Node) {
 			what string
 			is   bool
 		}{
-			{"an open loop", open}, {"idle clients", e.Active != Share{}}, {"a connection for each request", e.PerRequest},
+			{"an open loop", open && g != Wrk2}, {"a closed loop", g == Wrk2 && slices.Contains(e.Loops, result.Closed)},
+			{"a shape", g == Wrk2 && e.Shape.Kind != "" && e.Shape.Kind != load.Constant}, {"idle clients", e.Active != Share{}}, {"a connection for each request", e.PerRequest},
 			{"a number of requests", e.Requests > 0},
 		} {
 			if cannot.is {

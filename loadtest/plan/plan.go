@@ -156,11 +156,15 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	return p, nil
 }
 
+// gets are the workloads that are asked for by a GET that never changes.
+var gets = []string{"plaintext", "wait", "block", "cpu"}
+
 // canDo tells whether a generator can ask for a workload, or for which it can.
 func canDo(generator string, w Workload) (ok bool, allowed string) {
 	switch generator {
-	case Wrk, WrkAll:
-		return w.String() == "http/plaintext", "http/plaintext"
+	case Wrk, WrkAll, WrkSame, Oha, Wrk2:
+		one := len(w.Requests) == 1 && w.Protocol == "http" && slices.Contains(gets, w.Requests[0].Workload)
+		return one, "http/" + strings.Join(gets, ", http/")
 	case Stock:
 		one := len(w.Requests) == 1 && w.Protocol == "http"
 		return one && (w.Requests[0].Workload == "plaintext" || w.Requests[0].Workload == "echo"), "http/plaintext, http/echo"

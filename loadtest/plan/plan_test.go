@@ -80,6 +80,8 @@ func TestMistakes(t *testing.T) {
 		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports call the experiment by it`}},
 		{"an experiment's own mistakes", good + "experiments:\n  - name: a\n    models: [threads]\n", []string{`c.yaml:17:14: experiments[0].models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
 		{"two experiments with the same cells", good + "experiments: [{name: a}, {name: b}]\n", []string{`c.yaml:15:26: experiments[1].setting: thread http/plaintext closed clients=10 is a cell of experiments[0] too; a setting tells them apart`}},
+		{"wrk2 in a closed loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: wrk2\n", []string{`c.yaml:12:12: generator: wrk2 cannot do a closed loop; allowed: vegeta`}},
+		{"wrk2 with a rate that rises", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: wrk2\nloop: open\nrate: 5/s\nshape: {kind: linear, to: 7/s}\n", []string{`c.yaml:12:12: generator: wrk2 cannot do a shape; allowed: vegeta`}},
 		{"wrk in an open loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: [vegeta, wrk]\nloop: open\nrate: 5/s\n", []string{`c.yaml:12:21: generator[1]: wrk cannot do an open loop; allowed: vegeta`}},
 		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is no workload over http; allowed: plaintext, echo, wait, block, cpu, counter, idle`}},
 		{"a payload where none is sent", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    payload_bytes: 5", 1), []string{`c.yaml:7:20: workloads[0].payload_bytes: http/plaintext sends no payload; only echo does`}},
@@ -94,7 +96,7 @@ func TestMistakes(t *testing.T) {
 		{"a command without arguments", good + "commands:\n  nginx:\n    doc: x\n", []string{`c.yaml:17:5: commands.nginx.run: is missing; it is the argument list of the server`}},
 		{"a misspelt placeholder", good + "commands:\n  nginx:\n    run: [nginx, \"{adr}\"]\n", []string{`c.yaml:17:18: commands.nginx.run[1]: {adr} is nothing that is filled in; allowed: {addr}, {host}, {port}, {protocol}, {cpus}`}},
 		{"a ratio to what is not measured", good + "ratios:\n  - {model: thread, peer: nginx, metric: throughput}\n", []string{`c.yaml:16:27: ratios[0].peer: "nginx" is not measured; allowed: thread, eventloop`}},
-		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: http/plaintext`}}, // and the payload is part of the name
+		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: http/plaintext, http/wait, http/block, http/cpu`}}, // and the payload is part of the name
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
