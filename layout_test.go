@@ -39,6 +39,7 @@ var arrows = []struct {
 	{"loadtest/launch", []string{"loadtest/host"}},
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
+	{"loadtest/crosscheck", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/chart", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},

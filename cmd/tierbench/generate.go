@@ -29,6 +29,10 @@ type rig struct {
 	bound  string      // what it is bound to now; "" is all of cpus
 
 	ceilings map[ceilingKey]float64
+
+	// running is a server that is there already; none is started then.
+	running     *running
+	allowRemote bool
 }
 
 // newRig fails if the plan asks for CPUs that are not here.
@@ -84,6 +88,9 @@ func (g *rig) bind(step plan.Step) (result.CPUs, error) {
 
 // start starts the step's server.
 func (g *rig) start(ctx context.Context, step plan.Step) (loadtest.Server, error) {
+	if g.running != nil {
+		return g.running, nil
+	}
 	return g.launch(ctx, step, g.argv(step))
 }
 
@@ -128,7 +135,7 @@ func (g *rig) connect(ctx context.Context, step plan.Step, t load.Target) (loadt
 		}
 		return c, nil, nil
 	default:
-		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: g.raw, Attackers: g.attackers(step)})
+		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: g.raw, Attackers: g.attackers(step), AllowRemote: g.allowRemote})
 		if err != nil {
 			return nil, connected, err // not a nil *Clients in the interface
 		}

@@ -55,14 +55,15 @@ func exitCode(err error) int {
 }
 
 type cli struct {
-	Run     runCmd     `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
-	Report  reportCmd  `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
-	Compare compareCmd `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
-	Schema  schemaCmd  `cmd:"" help:"Print the JSON schema of a run's records."`
-	Doctor  doctorCmd  `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
-	Audit   auditCmd   `cmd:"" help:"Check a published table by what must hold between its own numbers."`
-	Null    nullCmd    `cmd:"" hidden:""`
-	List    listCmd    `cmd:"" help:"List the models that are built in."`
+	Run        runCmd        `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
+	Report     reportCmd     `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
+	Compare    compareCmd    `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
+	Crosscheck crosscheckCmd `cmd:"" help:"Check the load generator against wrk, wrk2 and oha, on the same servers in one run."`
+	Schema     schemaCmd     `cmd:"" help:"Print the JSON schema of a run's records."`
+	Doctor     doctorCmd     `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
+	Audit      auditCmd      `cmd:"" help:"Check a published table by what must hold between its own numbers."`
+	Null       nullCmd       `cmd:"" hidden:""`
+	List       listCmd       `cmd:"" help:"List the models that are built in."`
 }
 
 // env is what subcommands get.

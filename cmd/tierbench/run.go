@@ -41,13 +41,9 @@ func (c *runCmd) Run(e *env) error {
 	if (c.Config == "") == (c.Resume == "") {
 		return mistake{errors.New("name either a config file or, with --resume, a run to go on with")}
 	}
-	if _, err := host.SocketsOn(1); err != nil {
-		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+	if err := prepare(); err != nil {
+		return err
 	}
-	if _, err := host.RaiseNoFile(); err != nil {
-		return fmt.Errorf("raise the limit on descriptors: %w", err)
-	}
-	debug.SetGCPercent(generatorGC)
 	server, builtin, err := c.builtin(e.ctx)
 	if err != nil {
 		return err
@@ -59,6 +55,18 @@ func (c *runCmd) Run(e *env) error {
 	defer s.writer.Close()
 	s.raw, s.rig.raw = c.Raw, c.Raw != ""
 	return s.measure(e, c.Plain)
+}
+
+// prepare makes a generator of this process.
+func prepare() error {
+	if _, err := host.SocketsOn(1); err != nil {
+		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+	}
+	if _, err := host.RaiseNoFile(); err != nil {
+		return fmt.Errorf("raise the limit on descriptors: %w", err)
+	}
+	debug.SetGCPercent(generatorGC)
+	return nil
 }
 
 // A session is a run that is open: new, or gone on with.
@@ -73,8 +81,7 @@ type session struct {
 }
 
 func (c *runCmd) session(server string, builtin []result.Info) (*session, error) {
-	bound := host.ReadCapacity(procRoot).MaxClients()
-	limit := plan.Limit{Clients: bound.Clients, Why: bound.What + ": " + bound.Why + "; see tierbench doctor"}
+	limit := hostLimit()
 	if c.Resume != "" {
 		return resume(c.Resume, server, builtin, limit)
 	}
@@ -90,6 +97,12 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 	if err != nil {
 		return nil, err
 	}
+	return newSession(p, server, c.Results, absent)
+}
+
+// newSession makes the folder of a run.
+func newSession(p *plan.Plan, server, results string, absent map[string]string) (*session, error) {
+	cfg := p.Config
 	rig, err := newRig(server, p)
 	if err != nil {
 		return nil, err
@@ -102,11 +115,17 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 		Seed: cfg.Seed, Repeats: mostRepeats(cfg), Cells: p.Keys(), Models: p.Models,
 		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
 	}}
-	dir := filepath.Join(c.Results, s.run.ID)
+	dir := filepath.Join(results, s.run.ID)
 	if s.writer, err = result.Create(dir, &s.run); err != nil {
 		return nil, err
 	}
-	return s, point(filepath.Join(c.Results, "latest"), s.run.ID)
+	return s, point(filepath.Join(results, "latest"), s.run.ID)
+}
+
+// hostLimit is the most clients that this host can hold.
+func hostLimit() plan.Limit {
+	bound := host.ReadCapacity(procRoot).MaxClients()
+	return plan.Limit{Clients: bound.Clients, Why: bound.What + ": " + bound.Why + "; see tierbench doctor"}
 }
 
 func mostRepeats(cfg *plan.Config) (n int) {
@@ -192,6 +211,20 @@ func absences(p *plan.Plan) (map[string]string, error) {
 
 // measure runs the campaign, and reports whatever it measured.
 func (s *session) measure(e *env, plain bool) error {
+	err := s.campaign(e, plain)
+	if s.run.Interrupted {
+		err = fmt.Errorf("%w; go on with: %s run --resume %s", err, os.Args[0], relative(s.writer.Dir()))
+	}
+	rerr := s.report(e)
+	var missing errCells
+	if s.run.Interrupted && errors.As(rerr, &missing) {
+		rerr = nil // the table says what is not measured yet
+	}
+	return errors.Join(err, rerr)
+}
+
+// campaign runs it, and writes down how it ended.
+func (s *session) campaign(e *env, plain bool) error {
 	view := newProgress(e.errOut, plain)
 	view.begin(s)
 	campaign := &loadtest.Campaign{
@@ -208,19 +241,7 @@ func (s *session) measure(e *env, plain bool) error {
 		s.run.Ended = time.Now().UTC().Truncate(time.Second)
 	}
 	s.run.Interrupted = errors.Is(err, errInterrupted)
-	if werr := result.WriteRun(s.writer.Dir(), &s.run); werr != nil {
-		return errors.Join(err, werr)
-	}
-	rerr := s.report(e)
-	var missing errCells
-	if s.run.Interrupted && errors.As(rerr, &missing) {
-		rerr = nil // the table says what is not measured yet
-	}
-	err = errors.Join(err, rerr)
-	if s.run.Interrupted {
-		err = fmt.Errorf("%w; go on with: %s run --resume %s", err, os.Args[0], relative(s.writer.Dir()))
-	}
-	return err
+	return errors.Join(err, result.WriteRun(s.writer.Dir(), &s.run))
 }
 
 func (s *session) save(r *result.Repeat, series []result.Second, w *load.Window, c loadtest.Clients) error {

@@ -77,6 +77,9 @@ type Workload struct {
 	Requests []load.Request // of a mix, several
 }
 
+// Plaintext is the least that can be asked for over HTTP.
+var Plaintext = Workload{Protocol: "http", Requests: []load.Request{{Workload: "plaintext", Weight: 1}}}
+
 // Name is the workload's in keys: what is asked, with its time, and in a mix
 // the shares of the others behind the first.
 func (w Workload) Name() string {

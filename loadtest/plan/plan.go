@@ -132,7 +132,7 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 		}
 		for i, w := range e.Workloads {
 			for _, g := range e.Generators {
-				if ok, allowed := canDo(g, w); !ok {
+				if ok, allowed := CanDo(g, w); !ok {
 					say(at("workloads", i), fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))
 				}
 			}
@@ -159,8 +159,8 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 // gets are the workloads that are asked for by a GET that never changes.
 var gets = []string{"plaintext", "wait", "block", "cpu"}
 
-// canDo tells whether a generator can ask for a workload, or for which it can.
-func canDo(generator string, w Workload) (ok bool, allowed string) {
+// CanDo tells whether a generator can ask for a workload, or for which it can.
+func CanDo(generator string, w Workload) (ok bool, allowed string) {
 	switch generator {
 	case Wrk, WrkAll, WrkSame, Oha, Wrk2:
 		one := len(w.Requests) == 1 && w.Protocol == "http" && slices.Contains(gets, w.Requests[0].Workload)

@@ -57,7 +57,6 @@ type output struct {
 	Values     [][2]int64 `json:"values"` // µs and how many
 }
 
-
 // read reads the line that the script has printed.
 func read(out []byte) (o output, err error) {
 	_, line, found := bytes.Cut(out, []byte("\ntierbench "))
