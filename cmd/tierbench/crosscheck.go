@@ -46,7 +46,7 @@ func (c *crosscheckCmd) Help() string {
 	return "Measures the same cells with this project's generator and with wrk and oha in the closed loop, and with wrk2 in the open one, by turns, " +
 		"and says whether their throughputs agree within 5 %, or why not. wrk has as many threads as the project's generator has attackers. " +
 		"Generators that are not installed are named. Only HTTP workloads of one GET are checked.\n\n" +
-		"It exits with 1 if two generators disagree and nothing that was measured says why.\n\n" +
+		"It exits with 1 if two generators disagree and nothing that was measured says why, or if nothing was checked.\n\n" +
 		"Of a server that runs already neither CPU nor memory is known.\n\n" +
 		"Examples:\n\n    tierbench crosscheck --model thread,goroutine --clients 16,256\n\n" +
 		"    tierbench crosscheck --addr 127.0.0.1:8080 --clients 64\n\n" +
@@ -57,7 +57,10 @@ func (c *crosscheckCmd) Help() string {
 type errCrosscheck int
 
 func (e errCrosscheck) Error() string {
-	return fmt.Sprintf("%d pairs disagree without a reason, or were not measured", int(e))
+	if e == 0 {
+		return "no pair was measured by both sides"
+	}
+	return fmt.Sprintf("%d pairs disagree without a reason, or were not measured by this project's generator", int(e))
 }
 
 func (c *crosscheckCmd) Run(e *env) error {
@@ -143,7 +146,7 @@ func verdict(e *env, set *result.Set) ([]byte, error) {
 			failed++
 		}
 	}
-	if failed > 0 || len(rows) == 0 {
+	if failed > 0 || !crosscheck.Checked(rows) {
 		return b.Bytes(), errCrosscheck(failed)
 	}
 	return b.Bytes(), nil

@@ -44,8 +44,16 @@ type Row struct {
 	Reasons              []string
 }
 
-// Failed tells whether a row is one that a check does not pass with.
-func (r *Row) Failed() bool { return r.Outcome == Disagree || r.Outcome == Unmeasured }
+// Failed tells whether a row is one that a check does not pass with. That a peer
+// measured nothing that counts says nothing of ours.
+func (r *Row) Failed() bool {
+	return r.Outcome == Disagree || r.Outcome == Unmeasured && len(r.Ours.Counted) == 0
+}
+
+// Checked tells whether any row has numbers of both sides.
+func Checked(rows []Row) bool {
+	return slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome != Unmeasured })
+}
 
 // generator takes the name of the generator out of a cell's setting.
 func generator(k result.Key) (name string, rest result.Key, ok bool) {

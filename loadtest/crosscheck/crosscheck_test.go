@@ -54,9 +54,12 @@ func TestOutcomes(t *testing.T) {
 		{"apart, and a gate has doubts", repeats("vegeta", func(r *result.Repeat) {
 			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{"other processes used the CPUs, in cores: cc (pid 7) 0.80"}}
 		}, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), Explained, "vegeta is suspect (other processes used the CPUs, in cores)", false},
-		{"one of them failed", repeats("vegeta", nil, 100), repeats("wrk", func(r *result.Repeat) {
+		{"ours failed", repeats("vegeta", func(r *result.Repeat) {
 			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"errors: timeout 3"}}
-		}, 100), Unmeasured, "wrk: errors: timeout 3", true},
+		}, 100), repeats("wrk", nil, 100), Unmeasured, "vegeta: errors: timeout 3", true},
+		{"the peer failed", repeats("vegeta", nil, 100), repeats("wrk", func(r *result.Repeat) {
+			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"errors: timeout 3"}}
+		}, 100), Unmeasured, "wrk: errors: timeout 3", false},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			rows := Rows(stats.Cells(&result.Run{}, append(tt.ours, tt.peer...)))
@@ -64,6 +67,9 @@ func TestOutcomes(t *testing.T) {
 				t.Fatalf("%d rows", len(rows))
 			}
 			r := rows[0]
+			if Checked(rows) != (tt.want != Unmeasured) {
+				t.Errorf("checked: %v", Checked(rows))
+			}
 			if r.Outcome != tt.want || r.Failed() != tt.failed || !strings.Contains(strings.Join(r.Reasons, "\n"), tt.because) || (tt.because == "") != (r.Reasons == nil) {
 				t.Errorf("%s, failed %v, %q; want %s because %q", r.Outcome, r.Failed(), r.Reasons, tt.want, tt.because)
 			}
