@@ -41,7 +41,8 @@ var arrows = []struct {
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/crosscheck", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
-	{"loadtest/report", []string{"loadtest/chart", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/report", []string{"loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest", []string{"loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }

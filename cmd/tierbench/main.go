@@ -20,6 +20,7 @@ import (
 const (
 	exitFailed  = 1 // it ran, and something of it failed
 	exitMistake = 2 // it did not start: the command line or the config is wrong
+	exitMissed  = 3 // it was measured, and does not meet the config's objectives
 	exitStopped = 130
 )
 
@@ -45,11 +46,14 @@ var errInterrupted = errors.New("interrupted")
 func exitCode(err error) int {
 	var m mistake
 	var p plan.Errors
+	var missed errSLO
 	switch {
 	case errors.As(err, &m), errors.As(err, &p):
 		return exitMistake
 	case errors.Is(err, errInterrupted):
 		return exitStopped
+	case errors.As(err, &missed):
+		return exitMissed
 	}
 	return exitFailed
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/slo"
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // generatorGC lets the generator's heap grow to five times what is live before
@@ -113,7 +115,7 @@ func newSession(p *plan.Plan, server, results string, absent map[string]string) 
 		Name: cfg.Name, Title: cfg.Title, Started: now.Truncate(time.Second),
 		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: strings.Join(p.Generators(), ", "),
 		Seed: cfg.Seed, Repeats: mostRepeats(cfg), Cells: p.Keys(), Models: p.Models,
-		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
+		Ratios: cfg.Ratios, SLOs: cfg.SLOs, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
 	}}
 	dir := filepath.Join(results, s.run.ID)
 	if s.writer, err = result.Create(dir, &s.run); err != nil {
@@ -291,10 +293,24 @@ func writeReport(e *env, set *result.Set) error {
 		return err
 	}
 	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile)
+	var err error
 	if missing := report.WithoutValid(set); len(missing) > 0 {
-		return errCells(missing)
+		err = errCells(missing)
 	}
-	return nil
+	if n := len(slo.Of(slo.Judge(&set.Run, stats.Cells(&set.Run, set.Repeats)), slo.Missed)); n > 0 {
+		err = errors.Join(errSLO(n), err)
+	}
+	return err
+}
+
+// errSLO says that objectives are missed. The table says the rest.
+type errSLO int
+
+func (e errSLO) Error() string {
+	if e == 1 {
+		return "1 objective is missed"
+	}
+	return fmt.Sprintf("%d objectives are missed", int(e))
 }
 
 type reportCmd struct {
@@ -314,7 +330,8 @@ func (c *reportCmd) Run(e *env) error {
 		return nil
 	}
 	var missing errCells
-	if err := writeReport(e, set); !errors.As(err, &missing) {
+	var missed errSLO
+	if err := writeReport(e, set); !errors.As(err, &missing) && !errors.As(err, &missed) {
 		return err
 	}
 	return nil // it was drawn, and says what is missing

@@ -31,6 +31,7 @@ type Config struct {
 	Commands    map[string]Command // servers that are not built in, by name
 	Seed        uint64
 	Ratios      []result.Ratio
+	SLOs        []result.SLO
 	Experiments []*Experiment // one, unless the config lists several
 
 	places map[string]place // of each value, by its path
@@ -278,6 +279,7 @@ func Parse(file string, text []byte) (*Config, error) {
 		"commands":    d.commands(&cfg.Commands),
 		"seed":        func(n ast.Node, path string) { cfg.Seed = uint64(d.int(n, path, 0, 1<<53)) },
 		"ratios":      d.list(func(n ast.Node, path string) { d.ratio(n, path, &cfg.Ratios) }),
+		"slo":         d.list(func(n ast.Node, path string) { d.slo(n, path, &cfg.SLOs) }),
 		"experiments": func(n ast.Node, path string) { list = n },
 	})
 	d.mapping(root, "", known)

@@ -150,6 +150,9 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 		return nil, err
 	}
 	p.list(d)
+	if len(d.errs) == 0 {
+		p.objectives(d)
+	}
 	if err := d.err(); err != nil {
 		return nil, err
 	}
