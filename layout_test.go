@@ -44,6 +44,7 @@ var arrows = []struct {
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/live", []string{"loadtest", "loadtest/stats", "loadtest/result"}},
 	{"loadtest", []string{"loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }
 

@@ -29,6 +29,7 @@ const runningModel = "running"
 
 type crosscheckCmd struct {
 	serverFlag
+	liveFlags
 	Config      string         `arg:"" optional:"" help:"A config file whose models, clients and workloads are taken; or the folder of a run, which is judged again." placeholder:"CONFIG"`
 	Model       []string       `help:"Check on these models instead." placeholder:"NAME"`
 	Clients     []int          `help:"Check at these numbers of clients instead." placeholder:"N"`
@@ -38,7 +39,6 @@ type crosscheckCmd struct {
 	Addr        string         `help:"Check on the server that runs at this address already, by GET /plaintext over HTTP." placeholder:"HOST:PORT"`
 	AllowRemote bool           `help:"Let that address be another host's."`
 	Results     string         `help:"The folder in which the run's own is made." default:"results" type:"path"`
-	Plain       bool           `help:"Plain lines instead of a progress bar, as when the output is no terminal."`
 }
 
 // Help is an example for --help.
@@ -95,6 +95,11 @@ func (c *crosscheckCmd) Run(e *env) error {
 	if err := prepare(); err != nil {
 		return err
 	}
+	view, stop, err := c.watcher(e)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	program, builtin := "", []result.Info{{Name: runningModel, Doc: "The server that ran at " + c.Addr + "."}}
 	if server == nil {
 		if program, builtin, err = c.builtin(e.ctx); err != nil {
@@ -117,7 +122,8 @@ func (c *crosscheckCmd) Run(e *env) error {
 	defer s.writer.Close()
 	s.run.ConfigFile = "" // there is none
 	s.rig.running, s.rig.allowRemote = server, c.AllowRemote
-	err = s.campaign(e, c.Plain)
+	err = s.campaign(e, view)
+	e = c.tables(e)
 	set, lerr := result.Load(s.writer.Dir())
 	if lerr != nil {
 		return errors.Join(err, lerr)

@@ -15,6 +15,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/attack"
 	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/live"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/report"
@@ -32,10 +33,10 @@ const procRoot = "/proc"
 
 type runCmd struct {
 	serverFlag
+	liveFlags
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
 	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
-	Plain   bool   `help:"Plain lines instead of a progress bar, as when the output is no terminal."`
 	Raw     string `help:"Keep every request, as vegeta's results (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
 }
 
@@ -46,6 +47,11 @@ func (c *runCmd) Run(e *env) error {
 	if err := prepare(); err != nil {
 		return err
 	}
+	view, stop, err := c.watcher(e)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	server, builtin, err := c.builtin(e.ctx)
 	if err != nil {
 		return err
@@ -56,7 +62,7 @@ func (c *runCmd) Run(e *env) error {
 	}
 	defer s.writer.Close()
 	s.raw, s.rig.raw = c.Raw, c.Raw != ""
-	return s.measure(e, c.Plain)
+	return s.measure(e, view, c.tables(e))
 }
 
 // prepare makes a generator of this process.
@@ -211,13 +217,13 @@ func absences(p *plan.Plan) (map[string]string, error) {
 	return absent, nil
 }
 
-// measure runs the campaign, and reports whatever it measured.
-func (s *session) measure(e *env, plain bool) error {
-	err := s.campaign(e, plain)
+// measure runs the campaign, and reports whatever it measured to out.
+func (s *session) measure(e *env, view live.Watcher, out *env) error {
+	err := s.campaign(e, view)
 	if s.run.Interrupted {
 		err = fmt.Errorf("%w; go on with: %s run --resume %s", err, os.Args[0], relative(s.writer.Dir()))
 	}
-	rerr := s.report(e)
+	rerr := s.report(out)
 	var missing errCells
 	if s.run.Interrupted && errors.As(rerr, &missing) {
 		rerr = nil // the table says what is not measured yet
@@ -226,16 +232,14 @@ func (s *session) measure(e *env, plain bool) error {
 }
 
 // campaign runs it, and writes down how it ended.
-func (s *session) campaign(e *env, plain bool) error {
-	view := newProgress(e.errOut, plain)
-	view.begin(s)
+func (s *session) campaign(e *env, view live.Watcher) error {
+	view.Begin(s.start())
 	campaign := &loadtest.Campaign{
 		RunID: s.run.ID, Plan: s.plan, Counters: counters, CPUs: s.rig.bind,
 		Start: s.rig.start, Connect: s.rig.connect, Ceiling: s.rig.ceiling,
-		Save: s.save, Earlier: s.earlier, Watch: view.event,
+		Save: s.save, Earlier: s.earlier, Watch: view.Event,
 	}
 	err := campaign.Run(e.ctx)
-	view.end()
 	if e.ctx.Err() != nil {
 		err = errInterrupted
 	}
@@ -243,6 +247,7 @@ func (s *session) campaign(e *env, plain bool) error {
 		s.run.Ended = time.Now().UTC().Truncate(time.Second)
 	}
 	s.run.Interrupted = errors.Is(err, errInterrupted)
+	view.End(err)
 	return errors.Join(err, result.WriteRun(s.writer.Dir(), &s.run))
 }
 
