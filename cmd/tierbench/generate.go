@@ -80,6 +80,9 @@ func (g *rig) bind(step plan.Step) (result.CPUs, error) {
 		runtime.GOMAXPROCS(len(generator))
 		g.bound = want
 	}
+	if g.running != nil { // nobody knows where it runs
+		return result.CPUs{Generator: generator.String(), GeneratorCount: len(generator)}, nil
+	}
 	return result.CPUs{
 		Server: server.String(), Generator: generator.String(),
 		ServerCount: len(server), GeneratorCount: len(generator), Shared: server.Common(generator),

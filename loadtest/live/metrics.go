@@ -24,10 +24,10 @@ type Metrics struct {
 	registry *prometheus.Registry
 	now      func() time.Time
 
-	run, cell                                           *prometheus.GaugeVec
-	steps, done, left, clients, throughput, p99, errors prometheus.Gauge
-	repeats                                             *prometheus.CounterVec
-	warnings, requests, failed                          prometheus.Counter
+	run, cell                                     *prometheus.GaugeVec
+	steps, done, clients, throughput, p99, errors prometheus.Gauge
+	repeats                                       *prometheus.CounterVec
+	warnings, requests, failed                    prometheus.Counter
 
 	mu     sync.Mutex
 	leftAt time.Time // when leftSec was told
