@@ -48,10 +48,13 @@ var arrows = []struct {
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/worker", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
+	{"loadtest/crosscheck", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
-	{"loadtest/report", []string{"loadtest/chart", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/claims", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/report", []string{"loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/live", []string{"loadtest", "loadtest/stats", "loadtest/result"}},
 	{"loadtest", []string{"loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }
 

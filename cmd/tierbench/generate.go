@@ -30,22 +30,36 @@ type rig struct {
 
 	ceilings map[ceilingKey]float64
 	workers  workers
+
+	// running is a server that is there already; none is started then.
+	running     *running
+	allowRemote bool
+}
+
+// A generation says how a session's load is made.
+type generation struct {
+	workersFlag
+	raw         bool     // keep each request
+	running     *running // a server that is there already; nil starts one
+	allowRemote bool
 }
 
 // newRig fails if the plan asks for CPUs that are not here.
-func newRig(server string, p *plan.Plan) (*rig, error) {
+func newRig(server string, p *plan.Plan, how generation) (*rig, error) {
 	cpus, err := host.Affinity()
 	if err != nil {
 		return nil, fmt.Errorf("ask for the CPUs of this process: %w", err)
 	}
-	g := &rig{server: server, cpus: cpus, ceilings: map[ceilingKey]float64{}}
-	g.workers.perProcess = host.ReadCapacity(procRoot).PerProcess().Clients
+	g := &rig{
+		server: server, raw: how.raw, cpus: cpus, ceilings: map[ceilingKey]float64{},
+		running: how.running, allowRemote: how.allowRemote,
+	}
 	for _, s := range p.Steps() {
 		if _, _, err := g.sets(s); err != nil {
 			return nil, mistake{fmt.Errorf("%s: %w", p.Config.File, err)}
 		}
 	}
-	return g, nil
+	return g, g.divide(how.workersFlag, p)
 }
 
 // sets are the CPUs of a step's server and generator.
@@ -78,6 +92,9 @@ func (g *rig) bind(step plan.Step) (result.CPUs, error) {
 		runtime.GOMAXPROCS(len(generator))
 		g.bound = want
 	}
+	if g.running != nil { // nobody knows where it runs
+		return result.CPUs{Generator: generator.String(), GeneratorCount: len(generator)}, nil
+	}
 	return result.CPUs{
 		Server: server.String(), Generator: generator.String(),
 		ServerCount: len(server), GeneratorCount: len(generator), Shared: server.Common(generator),
@@ -86,6 +103,9 @@ func (g *rig) bind(step plan.Step) (result.CPUs, error) {
 
 // start starts the step's server.
 func (g *rig) start(ctx context.Context, step plan.Step) (loadtest.Server, error) {
+	if g.running != nil {
+		return g.running, nil
+	}
 	return g.launch(ctx, step, g.argv(step))
 }
 
@@ -121,6 +141,12 @@ func (g *rig) connect(ctx context.Context, step plan.Step, t load.Target) (loadt
 		return wrk.New(t, p.Clients, 1), nil, nil
 	case plan.WrkAll:
 		return wrk.New(t, p.Clients, runtime.GOMAXPROCS(0)), nil, nil
+	case plan.WrkSame:
+		return wrk.New(t, p.Clients, g.attackers(step)), nil, nil
+	case plan.Wrk2:
+		return wrk.NewWrk2(t, p.Clients, g.attackers(step)), nil, nil
+	case plan.Oha:
+		return wrk.NewOha(t, p.Clients), nil, nil
 	case plan.Stock:
 		c, err := attack.NewStock(t, p.Clients)
 		if err != nil {
@@ -260,15 +286,21 @@ func (c *nullCmd) Run(e *env) error {
 	return attack.ServeNull(e.ctx, c.Protocol, c.Addr, c.Loops)
 }
 
+// programs are those of the generators that are one.
+var programs = map[string]string{
+	plan.Wrk: "wrk", plan.WrkAll: "wrk", plan.WrkSame: "wrk", plan.Wrk2: "wrk2", plan.Oha: "oha",
+}
+
 // absentGenerators finds those of a plan that have no program here.
 func absentGenerators(p *plan.Plan) map[string]string {
 	absent := map[string]string{}
 	for _, g := range p.Generators() {
-		if g != plan.Wrk && g != plan.WrkAll {
+		program, ok := programs[g]
+		if !ok {
 			continue
 		}
-		if _, err := exec.LookPath("wrk"); err != nil {
-			absent[g] = "wrk is not installed"
+		if _, err := exec.LookPath(program); err != nil {
+			absent[g] = program + " is not installed"
 		}
 	}
 	return absent

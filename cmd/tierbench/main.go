@@ -20,6 +20,7 @@ import (
 const (
 	exitFailed  = 1 // it ran, and something of it failed
 	exitMistake = 2 // it did not start: the command line or the config is wrong
+	exitMissed  = 3 // it was measured, and does not meet the config's objectives
 	exitStopped = 130
 )
 
@@ -45,27 +46,31 @@ var errInterrupted = errors.New("interrupted")
 func exitCode(err error) int {
 	var m mistake
 	var p plan.Errors
+	var missed errSLO
 	switch {
 	case errors.As(err, &m), errors.As(err, &p):
 		return exitMistake
 	case errors.Is(err, errInterrupted):
 		return exitStopped
+	case errors.As(err, &missed):
+		return exitMissed
 	}
 	return exitFailed
 }
 
 type cli struct {
-	Run     runCmd     `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
-	Report  reportCmd  `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
-	Compare compareCmd `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
-	Claims  claimsCmd  `cmd:"" help:"Decide the claims of the comparison of processes, threads and async by a run."`
-	Schema  schemaCmd  `cmd:"" help:"Print the JSON schema of a run's records."`
-	Doctor  doctorCmd  `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
-	Audit   auditCmd   `cmd:"" help:"Check a published table by what must hold between its own numbers."`
-	Conform conformCmd `cmd:"" help:"Test whether a server of your own keeps the contract of the README."`
-	Worker  workerCmd  `cmd:"" help:"Be one of a run's generator processes; run starts them itself."`
-	Null    nullCmd    `cmd:"" hidden:""`
-	List    listCmd    `cmd:"" help:"List the models that are built in."`
+	Run        runCmd        `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
+	Report     reportCmd     `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
+	Compare    compareCmd    `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
+	Claims     claimsCmd     `cmd:"" help:"Decide the claims of the comparison of processes, threads and async by a run."`
+	Crosscheck crosscheckCmd `cmd:"" help:"Check the load generator against wrk, wrk2 and oha, on the same servers in one run."`
+	Schema     schemaCmd     `cmd:"" help:"Print the JSON schema of a run's records."`
+	Doctor     doctorCmd     `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
+	Audit      auditCmd      `cmd:"" help:"Check a published table by what must hold between its own numbers."`
+	Conform    conformCmd    `cmd:"" help:"Test whether a server of your own keeps the contract of the README."`
+	Worker     workerCmd     `cmd:"" help:"Be one of a run's generator processes; run starts them itself."`
+	Null       nullCmd       `cmd:"" hidden:""`
+	List       listCmd       `cmd:"" help:"List the models that are built in."`
 }
 
 // env is what subcommands get.

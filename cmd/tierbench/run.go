@@ -16,10 +16,13 @@ import (
 	"github.com/tierbench/tierbench/loadtest/attack"
 	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/live"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/slo"
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // generatorGC lets the generator's heap grow to five times what is live before
@@ -32,10 +35,10 @@ const procRoot = "/proc"
 type runCmd struct {
 	serverFlag
 	workersFlag
+	liveFlags
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
 	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
-	Plain   bool   `help:"Plain lines instead of a progress bar, as when the output is no terminal."`
 	Raw     string `help:"Keep every request, as vegeta's results (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
 }
 
@@ -43,13 +46,14 @@ func (c *runCmd) Run(e *env) error {
 	if (c.Config == "") == (c.Resume == "") {
 		return mistake{errors.New("name either a config file or, with --resume, a run to go on with")}
 	}
-	if _, err := host.SocketsOn(1); err != nil {
-		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+	if err := prepare(); err != nil {
+		return err
 	}
-	if _, err := host.RaiseNoFile(); err != nil {
-		return fmt.Errorf("raise the limit on descriptors: %w", err)
+	view, stop, err := c.watcher(e)
+	if err != nil {
+		return err
 	}
-	debug.SetGCPercent(generatorGC)
+	defer stop()
 	if err := c.check(c.Raw); err != nil {
 		return err
 	}
@@ -64,7 +68,19 @@ func (c *runCmd) Run(e *env) error {
 	defer s.writer.Close()
 	defer s.rig.workers.close()
 	s.raw = c.Raw
-	return s.measure(e, c.Plain)
+	return s.measure(e, view, c.tables(e))
+}
+
+// prepare makes a generator of this process.
+func prepare() error {
+	if _, err := host.SocketsOn(1); err != nil {
+		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+	}
+	if _, err := host.RaiseNoFile(); err != nil {
+		return fmt.Errorf("raise the limit on descriptors: %w", err)
+	}
+	debug.SetGCPercent(generatorGC)
+	return nil
 }
 
 // A session is a run that is open: new, or gone on with.
@@ -96,12 +112,18 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 	if err != nil {
 		return nil, err
 	}
-	rig, err := newRig(server, p)
+	return newSession(p, server, c.Results, absent, c.generation())
+}
+
+func (c *runCmd) generation() generation {
+	return generation{workersFlag: c.workersFlag, raw: c.Raw != ""}
+}
+
+// newSession makes the folder of a run.
+func newSession(p *plan.Plan, server, results string, absent map[string]string, how generation) (*session, error) {
+	cfg := p.Config
+	rig, err := newRig(server, p, how)
 	if err != nil {
-		return nil, err
-	}
-	rig.raw = c.Raw != ""
-	if err := rig.divide(c.workersFlag, p); err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC()
@@ -110,14 +132,14 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 		Name: cfg.Name, Title: cfg.Title, Started: now.Truncate(time.Second),
 		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: strings.Join(p.Generators(), ", "),
 		Seed: cfg.Seed, Repeats: mostRepeats(cfg), Cells: p.Keys(), Models: p.Models,
-		Ratios: cfg.Ratios, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
+		Ratios: cfg.Ratios, SLOs: cfg.SLOs, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
 		ClaimRules: claims.RulesVersion,
 	}}
-	dir := filepath.Join(c.Results, s.run.ID)
+	dir := filepath.Join(results, s.run.ID)
 	if s.writer, err = result.Create(dir, &s.run); err != nil {
 		return nil, err
 	}
-	return s, point(filepath.Join(c.Results, "latest"), s.run.ID)
+	return s, point(filepath.Join(results, "latest"), s.run.ID)
 }
 
 func mostRepeats(cfg *plan.Config) (n int) {
@@ -160,11 +182,7 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	}
 	p.Without(set.Run.Absent)
 	s := &session{run: set.Run, plan: p, earlier: set.Repeats, tried: set.Trials}
-	if s.rig, err = newRig(server, p); err != nil {
-		return nil, err
-	}
-	s.rig.raw = c.Raw != ""
-	if err := s.rig.divide(c.workersFlag, p); err != nil {
+	if s.rig, err = newRig(server, p, c.generation()); err != nil {
 		return nil, err
 	}
 	s.rig.recall(p, s.earlier)
@@ -205,20 +223,32 @@ func absences(p *plan.Plan) (map[string]string, error) {
 	return absent, nil
 }
 
-// measure runs the campaign, and reports whatever it measured.
-func (s *session) measure(e *env, plain bool) error {
-	view := newProgress(e.errOut, plain)
-	view.begin(s)
+// measure runs the campaign, and reports whatever it measured to out.
+func (s *session) measure(e *env, view live.Watcher, out *env) error {
+	err := s.campaign(e, view)
+	if s.run.Interrupted {
+		err = fmt.Errorf("%w; go on with: %s run --resume %s", err, os.Args[0], relative(s.writer.Dir()))
+	}
+	rerr := s.report(out)
+	var missing errCells
+	if s.run.Interrupted && errors.As(rerr, &missing) {
+		rerr = nil // the table says what is not measured yet
+	}
+	return errors.Join(err, rerr)
+}
+
+// campaign runs it, and writes down how it ended.
+func (s *session) campaign(e *env, view live.Watcher) error {
+	view.Begin(s.start())
 	campaign := &loadtest.Campaign{
 		RunID: s.run.ID, Plan: s.plan, Counters: counters, CPUs: s.rig.bind,
 		Start: s.rig.start, Connect: s.rig.connect, Ceiling: s.rig.ceiling,
-		Save: s.save, Earlier: s.earlier, Watch: view.event,
+		Save: s.save, Earlier: s.earlier, Watch: view.Event,
 	}
 	err := campaign.Run(e.ctx)
 	if err == nil {
-		err = s.trials(e, view.trial)
+		err = s.trials(e, view.Trial)
 	}
-	view.end()
 	if e.ctx.Err() != nil {
 		err = errInterrupted
 	}
@@ -226,19 +256,8 @@ func (s *session) measure(e *env, plain bool) error {
 		s.run.Ended = time.Now().UTC().Truncate(time.Second)
 	}
 	s.run.Interrupted = errors.Is(err, errInterrupted)
-	if werr := result.WriteRun(s.writer.Dir(), &s.run); werr != nil {
-		return errors.Join(err, werr)
-	}
-	rerr := s.report(e)
-	var missing errCells
-	if s.run.Interrupted && errors.As(rerr, &missing) {
-		rerr = nil // the table says what is not measured yet
-	}
-	err = errors.Join(err, rerr)
-	if s.run.Interrupted {
-		err = fmt.Errorf("%w; go on with: %s run --resume %s", err, os.Args[0], relative(s.writer.Dir()))
-	}
-	return err
+	view.End(err)
+	return errors.Join(err, result.WriteRun(s.writer.Dir(), &s.run))
 }
 
 func (s *session) save(r *result.Repeat, series []result.Second, w *load.Window, c loadtest.Clients) error {
@@ -288,10 +307,24 @@ func writeReport(e *env, set *result.Set) error {
 		return err
 	}
 	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile)
+	var err error
 	if missing := report.WithoutValid(set); len(missing) > 0 {
-		return errCells(missing)
+		err = errCells(missing)
 	}
-	return nil
+	if n := len(slo.Of(slo.Judge(&set.Run, stats.Cells(&set.Run, set.Repeats)), slo.Missed)); n > 0 {
+		err = errors.Join(errSLO(n), err)
+	}
+	return err
+}
+
+// errSLO says that objectives are missed. The table says the rest.
+type errSLO int
+
+func (e errSLO) Error() string {
+	if e == 1 {
+		return "1 objective is missed"
+	}
+	return fmt.Sprintf("%d objectives are missed", int(e))
 }
 
 type reportCmd struct {
@@ -311,7 +344,8 @@ func (c *reportCmd) Run(e *env) error {
 		return nil
 	}
 	var missing errCells
-	if err := writeReport(e, set); !errors.As(err, &missing) {
+	var missed errSLO
+	if err := writeReport(e, set); !errors.As(err, &missing) && !errors.As(err, &missed) {
 		return err
 	}
 	return nil // it was drawn, and says what is missing

@@ -3,10 +3,13 @@ package main
 import (
 	"fmt"
 
+	"github.com/tierbench/tierbench/loadtest/live"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-type schemaCmd struct{}
+type schemaCmd struct {
+	Events bool `help:"That of the lines of run --json instead."`
+}
 
 // Help is an example for --help.
 func (c *schemaCmd) Help() string {
@@ -15,7 +18,11 @@ func (c *schemaCmd) Help() string {
 }
 
 func (c *schemaCmd) Run(e *env) error {
-	if _, err := e.out.Write(result.JSONSchema); err != nil {
+	schema := result.JSONSchema
+	if c.Events {
+		schema = live.EventSchema
+	}
+	if _, err := e.out.Write(schema); err != nil {
 		return fmt.Errorf("write schema: %w", err)
 	}
 	return nil

@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/plan"
-	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // trialTimeout is how long a trial may take.
@@ -77,22 +74,4 @@ func parseTrial(out []byte, step plan.TrialStep) (map[string]float64, error) {
 		return nil, fmt.Errorf("nothing came of it: %.200q", out)
 	}
 	return said.Values, nil
-}
-
-func trialLine(ev loadtest.TrialEvent) string {
-	t := ev.Trial
-	s := fmt.Sprintf("%d/%d trial %s %s repeat=%d: ", ev.N, ev.Total, t.Name, t.Variant, t.Repeat)
-	if t.Failure != "" {
-		return s + "failed: " + t.Failure
-	}
-	return s + values(t) + fmt.Sprintf(" (%v left)", ev.Left.Round(time.Second))
-}
-
-// values are those of a trial in one line, in the order of their names.
-func values(t *result.Trial) string {
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(t.Values)) {
-		parts = append(parts, fmt.Sprintf("%s %.4g", name, t.Values[name]))
-	}
-	return strings.Join(parts, ", ")
 }

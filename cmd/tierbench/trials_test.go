@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -97,6 +97,15 @@ func TestTryLeavesNothingBehind(t *testing.T) {
 }
 
 // The trials of a config are tried behind its cells, and are in its record.
+// values are those of a trial in one line, in the order of their names.
+func values(t *result.Trial) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(t.Values)) {
+		parts = append(parts, fmt.Sprintf("%s %.4g", name, t.Values[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func TestTrialsOfARun(t *testing.T) {
 	needsLinux(t)
 	list, err := json.Marshal([]result.Info{{Name: "m", Doc: "A model."}})
@@ -136,12 +145,5 @@ trials: [{name: increment, variants: [mutex, broken], increments: 7, repeats: 2}
 		if !strings.Contains(log, want) {
 			t.Errorf("no %q in\n%s", want, log)
 		}
-	}
-}
-
-func TestTrialLine(t *testing.T) {
-	ev := loadtest.TrialEvent{N: 2, Total: 5, Left: 3 * time.Second, Trial: &result.Trial{Name: "spawn", Variant: "fork", Repeat: 1, Values: map[string]float64{"b_sec": 0.25, "a": 3}}}
-	if got, want := trialLine(ev), "2/5 trial spawn fork repeat=1: a 3, b_sec 0.25 (3s left)"; got != want {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -130,7 +130,7 @@ func (w *workers) close() {
 func (g *rig) drive(ctx context.Context, step plan.Step, t load.Target, raw bool) (loadtest.Clients, *load.Connected, error) {
 	p, n := step.Population(), g.processes(step)
 	if n == 0 {
-		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: raw, Attackers: g.attackers(step)})
+		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: raw, Attackers: g.attackers(step), AllowRemote: g.allowRemote})
 		if err != nil {
 			return nil, connected, err // not a nil *Clients in the interface
 		}
@@ -146,7 +146,7 @@ func (g *rig) drive(ctx context.Context, step plan.Step, t load.Target, raw bool
 	}
 	// They inherit the CPUs of this process.
 	c, connected, err := worker.Connect(ctx, worker.Spec{
-		Link: link, Argv: []string{self, "worker"}, Workers: n, Attackers: g.attackers(step), Version: version(),
+		Link: link, Argv: []string{self, "worker"}, Workers: n, Attackers: g.attackers(step), Version: version(), AllowRemote: g.allowRemote,
 	}, t, p)
 	if err != nil {
 		return nil, connected, err

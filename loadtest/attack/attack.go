@@ -124,12 +124,9 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 	if p.Clients < 1 || p.Active > p.Clients {
 		return nil, stats, fmt.Errorf("%d clients, %d of them active: there must be one, and not more active than there are", p.Clients, p.Active)
 	}
-	addr, err := resolve(t.Addr)
+	addr, err := Resolve(t.Addr, o.AllowRemote)
 	if err != nil {
 		return nil, stats, err
-	}
-	if !o.AllowRemote && !local(addr.Addr()) {
-		return nil, stats, fmt.Errorf("%w: %s", ErrRemote, t.Addr)
 	}
 	c := &Clients{target: t, population: p, options: o, addr: addr, clock: clock{time.Now()}}
 	lanes := min(o.Attackers, p.Clients)
@@ -180,6 +177,16 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 		return nil, stats, fmt.Errorf("connect %d clients to %s: got %d: %w", p.Clients, t.Addr, got, err)
 	}
 	return c, stats, nil
+}
+
+// Resolve finds the address of a target, and refuses that of another host, unless
+// it is allowed, with ErrRemote.
+func Resolve(addr string, allowRemote bool) (netip.AddrPort, error) {
+	a, err := resolve(addr)
+	if err == nil && !allowRemote && !local(a.Addr()) {
+		return netip.AddrPort{}, fmt.Errorf("%w: %s", ErrRemote, addr)
+	}
+	return a, err
 }
 
 func resolve(addr string) (netip.AddrPort, error) {

@@ -178,6 +178,9 @@ func TestThisHost(t *testing.T) {
 	if err != nil || len(s.Listening) != 1 || len(s.Established) != len(ends) {
 		t.Fatalf("sockets %+v, err %v", s, err)
 	}
+	if n, err := ConnectionsTo(ln.Addr().(*net.TCPAddr).AddrPort()); err != nil || n != len(ends) {
+		t.Errorf("%d connections to the listener, err %v", n, err)
+	}
 	self := Tree{PGID: syscall.Getpgrp()}
 	owners, err := self.SocketOwners()
 	if err != nil {

@@ -135,3 +135,23 @@ func parseDiag(msg []byte) (s diagSocket, err error) {
 	}
 	return s, nil
 }
+
+// ConnectionsTo counts the established connections that this host has to an
+// address, at its own end of them.
+func ConnectionsTo(addr netip.AddrPort) (n int, err error) {
+	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
+		all, err := netlink.SocketDiagTCP(family)
+		if err != nil {
+			return 0, fmt.Errorf("sock_diag: %w", err)
+		}
+		for _, sock := range all {
+			if sock.State != tcpEstablished || sock.ID.DestinationPort != addr.Port() {
+				continue
+			}
+			if ip, ok := netip.AddrFromSlice(sock.ID.Destination); ok && ip.Unmap() == addr.Addr().Unmap() {
+				n++
+			}
+		}
+	}
+	return n, nil
+}

@@ -32,6 +32,7 @@ type Config struct {
 	Seed        uint64
 	Ratios      []result.Ratio
 	Trials      []Trial
+	SLOs        []result.SLO
 	Experiments []*Experiment // one, unless the config lists several
 
 	places map[string]place // of each value, by its path
@@ -83,6 +84,9 @@ type Workload struct {
 	Protocol string
 	Requests []load.Request // of a mix, several
 }
+
+// Plaintext is the least that can be asked for over HTTP.
+var Plaintext = Workload{Protocol: "http", Requests: []load.Request{{Workload: "plaintext", Weight: 1}}}
 
 // Name is the workload's in keys: what is asked, with its time, and in a mix
 // the shares of the others behind the first, or how many clients ask for them.
@@ -195,11 +199,15 @@ const (
 	Stock  = "stock"  // vegeta as its library is used by most: a peer
 	Wrk    = "wrk"    // with one thread
 	WrkAll = "wrk-t"  // with a thread for each core
+	// WrkSame has as many threads as the project's own generator has attackers.
+	WrkSame = "wrk-same"
+	Oha     = "oha"  // https://github.com/hatoo/oha
+	Wrk2    = "wrk2" // https://github.com/giltene/wrk2: the open loop only
 )
 
 // What a config may say.
 var (
-	generators = []string{Vegeta, Stock, Wrk, WrkAll}
+	generators = []string{Vegeta, Stock, Wrk, WrkAll, WrkSame, Oha, Wrk2}
 	protocols  = []string{"http", "echo"}
 	workloads  = map[string][]string{
 		"http": {"plaintext", "echo", "wait", "block", "cpu", "counter", result.Idle},
@@ -279,6 +287,7 @@ func Parse(file string, text []byte) (*Config, error) {
 		"seed":        func(n ast.Node, path string) { cfg.Seed = uint64(d.int(n, path, 0, 1<<53)) },
 		"ratios":      d.list(func(n ast.Node, path string) { d.ratio(n, path, &cfg.Ratios) }),
 		"trials":      d.list(func(n ast.Node, path string) { d.trial(n, path, &cfg.Trials) }),
+		"slo":         d.list(func(n ast.Node, path string) { d.slo(n, path, &cfg.SLOs) }),
 		"experiments": func(n ast.Node, path string) { list = n },
 	})
 	d.mapping(root, "", known)
@@ -443,7 +452,8 @@ func (d *decoder) complete(e *Experiment, n ast.Node) {
 			what string
 			is   bool
 		}{
-			{"an open loop", open}, {"idle clients", e.Active != Share{}}, {"a connection for each request", e.PerRequest},
+			{"an open loop", open && g != Wrk2}, {"a closed loop", g == Wrk2 && slices.Contains(e.Loops, result.Closed)},
+			{"a shape", g == Wrk2 && e.Shape.Kind != "" && e.Shape.Kind != load.Constant}, {"idle clients", e.Active != Share{}}, {"a connection for each request", e.PerRequest},
 			{"a number of requests", e.Requests > 0}, {"a fault", e.Fault != nil},
 		} {
 			if cannot.is {

@@ -175,7 +175,7 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 				}
 			}
 			for _, g := range e.Generators {
-				if ok, allowed := canDo(g, w); !ok {
+				if ok, allowed := CanDo(g, w); !ok {
 					say(at("workloads", i), fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))
 				}
 			}
@@ -193,17 +193,24 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 		return nil, err
 	}
 	p.list(d)
+	if len(d.errs) == 0 {
+		p.objectives(d)
+	}
 	if err := d.err(); err != nil {
 		return nil, err
 	}
 	return p, nil
 }
 
-// canDo tells whether a generator can ask for a workload, or for which it can.
-func canDo(generator string, w Workload) (ok bool, allowed string) {
+// gets are the workloads that are asked for by a GET that never changes.
+var gets = []string{"plaintext", "wait", "block", "cpu"}
+
+// CanDo tells whether a generator can ask for a workload, or for which it can.
+func CanDo(generator string, w Workload) (ok bool, allowed string) {
 	switch generator {
-	case Wrk, WrkAll:
-		return w.String() == "http/plaintext", "http/plaintext"
+	case Wrk, WrkAll, WrkSame, Oha, Wrk2:
+		one := len(w.Requests) == 1 && w.Protocol == "http" && slices.Contains(gets, w.Requests[0].Workload)
+		return one, "http/" + strings.Join(gets, ", http/")
 	case Stock:
 		one := len(w.Requests) == 1 && w.Protocol == "http"
 		return one && (w.Requests[0].Workload == "plaintext" || w.Requests[0].Workload == "echo"), "http/plaintext, http/echo"

@@ -47,7 +47,7 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:1:1: workloads: is missing; it needs at least one entry`,
 		}},
 		{"an unknown key is named with those that are known", good + "client: 5\n", []string{
-			`c.yaml:15:1: client: unknown key; allowed: a_a, active, clients, commands, connect_rate, connection, cpus, duration, experiments, fault, generator, hold, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, title, trials, warmup, workloads`,
+			`c.yaml:15:1: client: unknown key; allowed: a_a, active, clients, commands, connect_rate, connection, cpus, duration, experiments, fault, generator, hold, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, slo, title, trials, warmup, workloads`,
 		}},
 		{"a key that is there twice", good + "seed: 8\n", []string{`c.yaml:15:1: not YAML: mapping key "seed" already defined at [14:1]`}},
 		{"zero clients", strings.Replace(good, "[10,", "[0,", 1), []string{`c.yaml:10:11: clients[0]: is 0; allowed: a whole number from 1 to 10000000`}},
@@ -109,6 +109,16 @@ func TestMistakes(t *testing.T) {
 		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports call the experiment by it`}},
 		{"an experiment's own mistakes", good + "experiments:\n  - name: a\n    models: [threads]\n", []string{`c.yaml:17:14: experiments[0].models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
 		{"two experiments with the same cells", good + "experiments: [{name: a}, {name: b}]\n", []string{`c.yaml:15:26: experiments[1].setting: thread http/plaintext closed clients=10 is a cell of experiments[0] too; a setting tells them apart`}},
+		{"wrk2 in a closed loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: wrk2\n", []string{`c.yaml:12:12: generator: wrk2 cannot do a closed loop; allowed: vegeta`}},
+		{"wrk2 with a rate that rises", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: wrk2\nloop: open\nrate: 5/s\nshape: {kind: linear, to: 7/s}\n", []string{`c.yaml:12:12: generator: wrk2 cannot do a shape; allowed: vegeta`}},
+		{"an objective without a bound", good + "slo: [{model: thread}]\n", []string{`c.yaml:15:7: slo[0]: bounds nothing; allowed: p99, errors, throughput, memory`}},
+		{"objectives without units", good + "slo: [{p99: 5, errors: 0.1, throughput: 500, memory: 5MB}]\n", []string{
+			`c.yaml:15:13: slo[0].p99: is 5; allowed: a duration from 1µs to 1h0m0s, such as 500ms or 2s`,
+			`c.yaml:15:24: slo[0].errors: is 0.1; allowed: a part of the requests, from 0% to 100%`,
+			`c.yaml:15:41: slo[0].throughput: is 500; allowed: a rate up to 10000000/s, such as 500/s`,
+			`c.yaml:15:54: slo[0].memory: is "5MB"; allowed: a size, such as 512MiB or 2GiB`,
+		}},
+		{"an objective of a cell that is not measured", good + "slo: [{p99: 5ms, clients: 11}]\n", []string{`c.yaml:15:7: slo[0]: no cell that is measured is one that it names`}},
 		{"wrk in an open loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: [vegeta, wrk]\nloop: open\nrate: 5/s\n", []string{`c.yaml:12:21: generator[1]: wrk cannot do an open loop; allowed: vegeta`}},
 		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is no workload over http; allowed: plaintext, echo, wait, block, cpu, counter, idle`}},
 		{"a payload where none is sent", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    payload_bytes: 5", 1), []string{`c.yaml:7:20: workloads[0].payload_bytes: http/plaintext sends no payload; only echo does`}},
@@ -123,7 +133,7 @@ func TestMistakes(t *testing.T) {
 		{"a command without arguments", good + "commands:\n  nginx:\n    doc: x\n", []string{`c.yaml:17:5: commands.nginx.run: is missing; it is the argument list of the server`}},
 		{"a misspelt placeholder", good + "commands:\n  nginx:\n    run: [nginx, \"{adr}\"]\n", []string{`c.yaml:17:18: commands.nginx.run[1]: {adr} is nothing that is filled in; allowed: {addr}, {host}, {port}, {protocol}, {cpus}`}},
 		{"a ratio to what is not measured", good + "ratios:\n  - {model: thread, peer: nginx, metric: throughput}\n", []string{`c.yaml:16:27: ratios[0].peer: "nginx" is not measured; allowed: thread, eventloop`}},
-		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: http/plaintext`}}, // and the payload is part of the name
+		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: http/plaintext, http/wait, http/block, http/cpu`}}, // and the payload is part of the name
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -440,5 +450,28 @@ experiments:
 	want := `f.yaml:4:15: clients[1]: 300 is more than one can hold on this host; allowed: 1 to 200 (one process)`
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("err %v\nwant %s", err, want)
+	}
+}
+
+func TestObjectives(t *testing.T) {
+	cfg, err := Parse("c.yaml", []byte(good+`
+slo:
+  - {p99: 5ms, errors: 0%, throughput: 1500/s, memory: 1.5GiB}
+  - {p99: 2s, model: thread, protocol: echo, workload: echo-100B, clients: 1000, loop: closed}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Make(cfg, builtin, limit); err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.SLOs) != 2 {
+		t.Fatalf("%d objectives", len(cfg.SLOs))
+	}
+	if s := cfg.SLOs[0]; s.P99Sec != 0.005 || s.Errors == nil || *s.Errors != 0 || s.ThroughputRPS != 1500 || s.MemoryBytes != 1.5*(1<<30) {
+		t.Errorf("%+v", s)
+	}
+	if s, want := cfg.SLOs[1], (result.SLO{Model: "thread", Protocol: "echo", Workload: "echo-100B", Clients: 1000, Loop: result.Closed, P99Sec: 2}); s != want {
+		t.Errorf("%+v, want %+v", s, want)
 	}
 }

@@ -25,7 +25,7 @@ func markdown(w io.Writer, set *result.Set, drawn []drawing) error {
 	b := bufio.NewWriter(w)
 	v := newView(set)
 	for _, section := range []func(*bufio.Writer){
-		v.opening, v.summary, func(b *bufio.Writer) { charts(b, drawn) }, v.models, v.details, v.ratios, v.gates, v.host, v.reproduce,
+		v.opening, v.summary, v.objectives, func(b *bufio.Writer) { charts(b, drawn) }, v.models, v.details, v.ratios, v.gates, v.host, v.reproduce,
 	} {
 		section(b)
 	}

@@ -91,6 +91,7 @@ func Table(w io.Writer, set *result.Set) error {
 	for _, n := range v.tableNotes() {
 		trimmed(b, n)
 	}
+	v.objectivesTable(b)
 	return b.Flush()
 }
 

@@ -429,8 +429,10 @@ type Run struct {
 	Models     []Info `json:"models"` // in the order of the config
 	// Ratios are the comparisons the config asks for.
 	Ratios []Ratio `json:"ratios,omitempty"`
-	Host   Host    `json:"host"`
-	Build  Build   `json:"build"`
+	// SLOs are the objectives that the config sets.
+	SLOs  []SLO `json:"slos,omitempty"`
+	Host  Host  `json:"host"`
+	Build Build `json:"build"`
 	// ClaimRules is the version of the rules by which the claims were to be
 	// decided when the run began.
 	ClaimRules string `json:"claim_rules,omitempty"`
@@ -471,6 +473,31 @@ type Ratio struct {
 	// AtLeast and AtMost are the wanted bounds; 0 means none.
 	AtLeast float64 `json:"at_least,omitempty"`
 	AtMost  float64 `json:"at_most,omitempty"`
+}
+
+// SLO is a service-level objective: bounds that are set to cells. Empty fields
+// bound nothing, and leave cells out by nothing.
+type SLO struct {
+	Model    string `json:"model,omitempty"`
+	Protocol string `json:"protocol,omitempty"`
+	Workload string `json:"workload,omitempty"`
+	Clients  int    `json:"clients,omitempty"`
+	Loop     string `json:"loop,omitempty"`
+	Setting  string `json:"setting,omitempty"`
+
+	P99Sec        float64  `json:"p99_sec,omitempty"`        // at most
+	Errors        *float64 `json:"errors,omitempty"`         // at most, as a part of the requests
+	ThroughputRPS float64  `json:"throughput_rps,omitempty"` // at least
+	// MemoryBytes is the most that user memory and kernel stacks of the server's
+	// whole process tree may take.
+	MemoryBytes float64 `json:"memory_bytes,omitempty"`
+}
+
+// Of tells whether the objective is of a cell.
+func (s *SLO) Of(k *Key) bool {
+	return (s.Model == "" || s.Model == k.Model) && (s.Protocol == "" || s.Protocol == k.Protocol) &&
+		(s.Workload == "" || s.Workload == k.Workload) && (s.Clients == 0 || s.Clients == k.Clients) &&
+		(s.Loop == "" || s.Loop == k.Loop) && (s.Setting == "" || s.Setting == k.Setting)
 }
 
 // Host is the machine, as far as it bears on the numbers.

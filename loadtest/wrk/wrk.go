@@ -1,24 +1,26 @@
-// Package wrk drives wrk (https://github.com/wg/wrk) as a generator: a second
-// opinion on the servers, and the client by which they are set beside peers
-// written in C, where a heavier client would hide the differences.
+// Package wrk drives other load generators: wrk (https://github.com/wg/wrk),
+// wrk2 (https://github.com/giltene/wrk2) and oha (https://github.com/hatoo/oha).
+// They are a second opinion on the project's own generator, and wrk is the
+// client by which the servers are set beside peers written in C, where a
+// heavier client would hide the differences.
 //
-// wrk opens its connections itself, checks no bytes of an answer and reports
+// Each opens its connections itself, checks no bytes of an answer and reports
 // only its run as a whole. So it runs for longer than the window, the window
 // is cut out of it for what the kernel says of the server, and its requests
-// are wrk's mean rate times the length of the window.
+// are its mean rate times the length of the window.
 package wrk
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -26,43 +28,64 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/load"
-	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// script has wrk print its numbers unrounded, and its whole histogram.
-const script = `
-done = function(summary, latency, requests)
-  local e = summary.errors
-  io.write(string.format("\ntierbench {\"requests\":%d,\"duration_us\":%d,\"bytes\":%d,", summary.requests, summary.duration, summary.bytes))
-  io.write(string.format("\"connect\":%d,\"read\":%d,\"write\":%d,\"status\":%d,\"timeout\":%d,\"values\":[", e.connect, e.read, e.write, e.status, e.timeout))
-  for i = 1, #latency do
-    local value, count = latency(i)
-    io.write(string.format("%s[%d,%d]", i > 1 and "," or "", value, count))
-  end
-  io.write("]}\n")
-end
-`
-
-// connectTimeout is how long wrk may take to have all its connections.
+// connectTimeout is how long a generator may take to have all its connections,
+// beyond what it spends by design.
 const connectTimeout = 10 * time.Second
 
-// Clients are those of wrk. They exist while Run does.
+// A tool is a generator that is a program of its own.
+type tool struct {
+	name string
+	loop string // the only one that it can do
+	// args is its command line, for a run of whole seconds. Dir is for files.
+	args func(dir string, r run) ([]string, error)
+	// parse fills a window from what it printed.
+	parse func(out []byte, r run, w *load.Window) error
+	// lead is how long after its start it measures nothing that counts; nil is not
+	// at all.
+	lead func(r run) time.Duration
+}
+
+// A run is what a tool is asked for.
+type run struct {
+	url        string
+	n, threads int
+	seconds    int
+	rate       float64 // of the open loop
+}
+
+// Clients are those of a tool. They exist while Run does.
 type Clients struct {
+	tool        tool
 	target      load.Target
+	addr        netip.AddrPort
 	n, threads  int
 	established atomic.Int64
 	tree        host.Tree
 }
 
-// New prepares n clients, shared out to at most as many threads.
-func New(t load.Target, n, threads int) *Clients {
-	return &Clients{target: t, n: n, threads: max(1, min(n, threads))}
+// New prepares n clients of wrk, shared out to at most as many threads. It can
+// only do the closed loop.
+func New(t load.Target, n, threads int) *Clients { return newClients(wrk, t, n, threads) }
+
+// NewWrk2 prepares n clients of wrk2, shared out to at most as many threads. It
+// can only do the open loop. Each of its clients has a schedule of its own. It
+// needs ten seconds and more before it measures.
+func NewWrk2(t load.Target, n, threads int) *Clients { return newClients(wrk2, t, n, threads) }
+
+// NewOha prepares n clients of oha, which has a thread for each core. It can only
+// do the closed loop.
+func NewOha(t load.Target, n int) *Clients { return newClients(oha, t, n, runtime.GOMAXPROCS(0)) }
+
+func newClients(tool tool, t load.Target, n, threads int) *Clients {
+	return &Clients{tool: tool, target: t, n: n, threads: max(1, min(n, threads))}
 }
 
-// Workers is the number of wrk's threads.
+// Workers is the number of the tool's threads.
 func (c *Clients) Workers() int { return c.threads }
 
-// CPU is the time that wrk has used, in seconds, to 1/100 s.
+// CPU is the time that the tool has used, in seconds, to 1/100 s.
 func (c *Clients) CPU() (float64, error) {
 	if c.tree.PGID == 0 {
 		return 0, nil
@@ -71,41 +94,53 @@ func (c *Clients) CPU() (float64, error) {
 	return cpu.User + cpu.Sys, err
 }
 
-// Established counts the connections by the kernel, as wrk does not say.
+// Established counts the connections by the kernel, as no tool says.
 func (c *Clients) Established() int { return int(c.established.Load()) }
 
-// Close does nothing: wrk closes its connections when it ends.
+// Close does nothing: the tool closes its connections when it ends.
 func (c *Clients) Close() error { return nil }
 
-// Run runs wrk for at least the warm-up, and then for the window. It can only
-// do the closed loop.
+// Run runs the tool for at least the warm-up, and then for the window.
 func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
-	if work.Loop != result.Closed {
-		return nil, errors.New("wrk can only do the closed loop")
+	if work.Loop != c.tool.loop {
+		return nil, fmt.Errorf("%s can only do the %s loop", c.tool.name, c.tool.loop)
 	}
-	dir, err := os.MkdirTemp("", "tierbench-wrk-")
+	addr, err := net.ResolveTCPAddr("tcp", c.target.Addr)
+	if err != nil {
+		return nil, err
+	}
+	c.addr = addr.AddrPort()
+	p, err := path(c.target)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "tierbench-"+c.tool.name+"-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	lua := filepath.Join(dir, "done.lua")
-	if err := os.WriteFile(lua, []byte(script), 0o600); err != nil {
+	r := run{url: "http://" + c.target.Addr + p, n: c.n, threads: c.threads, rate: work.Pace.Rate}
+	var lead time.Duration
+	if c.tool.lead != nil {
+		lead = c.tool.lead(r)
+	}
+	// A second more than is needed covers the connecting and whole seconds.
+	r.seconds = int(math.Ceil((lead + work.Warmup + work.Length + time.Second).Seconds()))
+	args, err := c.tool.args(dir, r)
+	if err != nil {
 		return nil, err
 	}
-	// A second more than is needed covers the connecting and wrk's whole
-	// seconds.
-	seconds := int(math.Ceil((work.Warmup + work.Length + time.Second).Seconds()))
-	cmd := exec.CommandContext(ctx, "wrk", "-t"+strconv.Itoa(c.threads), "-c"+strconv.Itoa(c.n), "-d"+strconv.Itoa(seconds)+"s",
-		"--timeout", "10s", "--latency", "-s", lua, "http://"+c.target.Addr+"/"+c.target.Requests[0].Workload)
+	cmd := exec.CommandContext(ctx, c.tool.name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start wrk: %w", err)
+		return nil, fmt.Errorf("start %s: %w", c.tool.name, err)
 	}
+	measuring := time.Now().Add(lead)
 	c.tree.PGID = cmd.Process.Pid
 	w := &load.Window{Errors: map[string]int64{}}
-	err = c.window(ctx, w, work.Warmup, work.Length, m)
+	err = c.window(ctx, w, measuring, work, m)
 	if err != nil {
 		_ = cmd.Process.Kill() // ended already at worst
 	}
@@ -114,16 +149,39 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.
 		return w, err
 	}
 	if werr != nil {
-		return w, fmt.Errorf("wrk: %w: %s", werr, bytes.TrimSpace(out.Bytes()))
+		return w, fmt.Errorf("%s: %w: %s", c.tool.name, werr, bytes.TrimSpace(append(errOut.Bytes(), out.Bytes()...)))
 	}
-	return w, parse(out.Bytes(), w)
+	if err := c.tool.parse(out.Bytes(), r, w); err != nil {
+		return w, fmt.Errorf("read what %s printed: %w: %s", c.tool.name, err, bytes.TrimSpace(clip(append(errOut.Bytes(), out.Bytes()...))))
+	}
+	return w, nil
 }
 
-func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length time.Duration, m load.Marks) error {
-	if err := c.connected(ctx); err != nil {
+// clip is what is shown of an output that was not understood.
+func clip(out []byte) []byte { return out[:min(len(out), 500)] }
+
+// path is what is asked for.
+func path(t load.Target) (string, error) {
+	if len(t.Requests) != 1 || t.Protocol != "http" {
+		return "", errors.New("other generators ask for one thing, over HTTP")
+	}
+	switch r := t.Requests[0]; r.Workload {
+	case "plaintext":
+		return "/plaintext", nil
+	case "wait", "block":
+		return "/" + r.Workload + "?ms=" + strconv.FormatInt(r.Time.Milliseconds(), 10), nil
+	case "cpu":
+		return "/cpu?us=" + strconv.FormatInt(r.Time.Microseconds(), 10), nil
+	default:
+		return "", fmt.Errorf("other generators cannot ask for %s", r.Workload)
+	}
+}
+
+func (c *Clients) window(ctx context.Context, w *load.Window, measuring time.Time, work load.Work, m load.Marks) error {
+	if err := c.connected(ctx, time.Until(measuring)); err != nil {
 		return err
 	}
-	if err := sleep(ctx, warmup); err != nil {
+	if err := sleep(ctx, work.Warmup+max(0, time.Until(measuring))); err != nil {
 		return err
 	}
 	if err := c.count(); err != nil {
@@ -135,7 +193,7 @@ func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length tim
 		}
 	}
 	w.Started = time.Now()
-	err := sleep(ctx, length)
+	err := sleep(ctx, work.Length)
 	w.Length = time.Since(w.Started)
 	if m.Close != nil {
 		err = errors.Join(err, c.count(), m.Close())
@@ -143,9 +201,9 @@ func (c *Clients) window(ctx context.Context, w *load.Window, warmup, length tim
 	return err
 }
 
-// connected waits until wrk has all its connections, or had the time.
-func (c *Clients) connected(ctx context.Context) error {
-	for deadline := time.Now().Add(connectTimeout); time.Now().Before(deadline); {
+// connected waits until the tool has all its connections, or had the time.
+func (c *Clients) connected(ctx context.Context, lead time.Duration) error {
+	for deadline := time.Now().Add(lead + connectTimeout); time.Now().Before(deadline); {
 		if err := c.count(); err != nil {
 			return err
 		}
@@ -160,12 +218,8 @@ func (c *Clients) connected(ctx context.Context) error {
 }
 
 func (c *Clients) count() error {
-	port, err := portOf(c.target.Addr)
-	if err != nil {
-		return err
-	}
-	s, err := host.SocketsOn(port)
-	c.established.Store(int64(len(s.Established)))
+	n, err := host.ConnectionsTo(c.addr)
+	c.established.Store(int64(n))
 	return err
 }
 
@@ -178,70 +232,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
-}
-
-// output is the line that the script prints.
-type output struct {
-	Requests   int64      `json:"requests"`
-	DurationUS int64      `json:"duration_us"`
-	Bytes      int64      `json:"bytes"`
-	Connect    int64      `json:"connect"`
-	Read       int64      `json:"read"`
-	Write      int64      `json:"write"`
-	Status     int64      `json:"status"`
-	Timeout    int64      `json:"timeout"`
-	Values     [][2]int64 `json:"values"` // µs and how many
-}
-
-// parse fills a window from what wrk printed.
-func parse(out []byte, w *load.Window) error {
-	_, line, found := bytes.Cut(out, []byte("\ntierbench "))
-	if !found {
-		return fmt.Errorf("wrk printed no result: %s", bytes.TrimSpace(out))
-	}
-	var o output
-	if err := json.Unmarshal(bytes.TrimSpace(line), &o); err != nil {
-		return fmt.Errorf("read wrk's result: %w", err)
-	}
-	if o.DurationUS <= 0 {
-		return fmt.Errorf("wrk measured %d µs", o.DurationUS)
-	}
-	// What wrk counted is of its whole run: the window gets its share of it. Its
-	// histogram may hold more values than there were requests, as it adds some
-	// for waits that were longer than usual.
-	share := float64(w.Length.Microseconds()) / float64(o.DurationUS)
-	all := load.NewInterval(result.Closed)
-	var total, seen, given int64
-	for _, v := range o.Values {
-		total += v[1]
-	}
-	for _, v := range o.Values {
-		seen += v[1]
-		n := int64(math.Round(float64(seen)/float64(total)*float64(o.Requests)*share)) - given
-		given += n
-		if n < 0 {
-			return fmt.Errorf("read wrk's result: %d requests in %v", v[1], v)
-		}
-		if err := all.Service.RecordValues(v[0]*int64(time.Microsecond), n); err != nil {
-			return fmt.Errorf("read wrk's result: %w", err)
-		}
-	}
-	w.Intervals = []*load.Interval{all}
-	for kind, n := range map[string]int64{
-		"connect": o.Connect, "read": o.Read, "write": o.Write, "status": o.Status, "timeout": o.Timeout,
-	} {
-		if n > 0 {
-			w.Errors[kind] = n
-		}
-	}
-	w.BytesIn = int64(math.Round(float64(o.Bytes) * share))
-	return nil
-}
-
-func portOf(addr string) (int, error) {
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(port)
 }

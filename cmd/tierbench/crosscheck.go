@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/crosscheck"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/report"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// crosscheckFile is what the comparison is called in the folder of its run.
+const crosscheckFile = "crosscheck.txt"
+
+// runningModel is what a server is called that runs already.
+const runningModel = "running"
+
+type crosscheckCmd struct {
+	serverFlag
+	liveFlags
+	Config      string         `arg:"" optional:"" help:"A config file whose models, clients and workloads are taken; or the folder of a run, which is judged again." placeholder:"CONFIG"`
+	Model       []string       `help:"Check on these models instead." placeholder:"NAME"`
+	Clients     []int          `help:"Check at these numbers of clients instead." placeholder:"N"`
+	Repeats     int            `help:"Measure each cell so often." placeholder:"N"`
+	Duration    *time.Duration `help:"Measure for so long." placeholder:"2s"`
+	Rate        string         `help:"The rate of the open loop, which wrk2 is checked in." default:"20/s per client" placeholder:"RATE"`
+	Addr        string         `help:"Check on the server that runs at this address already, by GET /plaintext over HTTP." placeholder:"HOST:PORT"`
+	AllowRemote bool           `help:"Let that address be another host's."`
+	Results     string         `help:"The folder in which the run's own is made." default:"results" type:"path"`
+}
+
+// Help is an example for --help.
+func (c *crosscheckCmd) Help() string {
+	return "Measures the same cells with this project's generator and with wrk and oha in the closed loop, and with wrk2 in the open one, by turns, " +
+		"and says whether their throughputs agree within 5 %, or why not. wrk has as many threads as the project's generator has attackers. " +
+		"Generators that are not installed are named. Only HTTP workloads of one GET are checked.\n\n" +
+		"It exits with 1 if two generators disagree and nothing that was measured says why, or if nothing was checked.\n\n" +
+		"Of a server that runs already neither CPU nor memory is known.\n\n" +
+		"Examples:\n\n    tierbench crosscheck --model thread,goroutine --clients 16,256\n\n" +
+		"    tierbench crosscheck --addr 127.0.0.1:8080 --clients 64\n\n" +
+		"    tierbench crosscheck results/latest"
+}
+
+// errCrosscheck says that generators disagree. The table says the rest.
+type errCrosscheck int
+
+func (e errCrosscheck) Error() string {
+	if e == 0 {
+		return "no pair was measured by both sides"
+	}
+	return fmt.Sprintf("%d pairs disagree without a reason, or were not measured by this project's generator", int(e))
+}
+
+func (c *crosscheckCmd) Run(e *env) error {
+	if st, err := os.Stat(c.Config); err == nil && st.IsDir() {
+		set, err := result.Load(c.Config)
+		if err != nil {
+			return mistake{err}
+		}
+		_, err = verdict(e, set)
+		return err
+	}
+	// Everything is checked before the first connection.
+	var server *running
+	if c.Addr != "" {
+		addr, err := attack.Resolve(c.Addr, c.AllowRemote)
+		if errors.Is(err, attack.ErrRemote) {
+			err = fmt.Errorf("%w; allow it with --allow-remote if the host is yours to load", err)
+		}
+		if err != nil {
+			return mistake{fmt.Errorf("--addr: %w", err)}
+		}
+		server = newRunning(addr)
+	}
+	text, err := c.text()
+	if err != nil {
+		return err
+	}
+	cfg, err := plan.Parse("crosscheck.yaml", text)
+	if err != nil {
+		return fmt.Errorf("what the command line makes a config of: %w", err)
+	}
+	if err := prepare(); err != nil {
+		return err
+	}
+	view, stop, err := c.watcher(e)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	program, builtin := "", []result.Info{{Name: runningModel, Doc: "The server that ran at " + c.Addr + "."}}
+	if server == nil {
+		if program, builtin, err = c.builtin(e.ctx); err != nil {
+			return err
+		}
+	}
+	p, err := plan.Make(cfg, builtin, hostLimit())
+	if err != nil {
+		return fmt.Errorf("what the command line makes a config of: %w", err)
+	}
+	absent, err := absences(p)
+	if err != nil {
+		return err
+	}
+	maps.Copy(absent, missing())
+	s, err := newSession(p, program, c.Results, absent, generation{running: server, allowRemote: c.AllowRemote})
+	if err != nil {
+		return err
+	}
+	defer s.writer.Close()
+	defer s.rig.workers.close()
+	s.run.ConfigFile = "" // there is none
+	err = s.campaign(e, view)
+	e = c.tables(e)
+	set, lerr := result.Load(s.writer.Dir())
+	if lerr != nil {
+		return errors.Join(err, lerr)
+	}
+	if rerr := report.Write(set.Dir, set); rerr != nil {
+		return errors.Join(err, rerr)
+	}
+	written, verr := verdict(e, set)
+	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", relative(filepath.Join(set.Dir, report.HTMLFile)), crosscheckFile)
+	return errors.Join(err, verr, result.WriteFile(filepath.Join(set.Dir, crosscheckFile), written))
+}
+
+// verdict prints the comparison, and fails if there is something that disagrees.
+func verdict(e *env, set *result.Set) ([]byte, error) {
+	rows := crosscheck.Rows(stats.Cells(&set.Run, set.Repeats))
+	var b bytes.Buffer
+	if err := crosscheck.Write(&b, rows); err != nil {
+		return nil, err
+	}
+	if _, err := e.out.Write(b.Bytes()); err != nil {
+		return nil, fmt.Errorf("write comparison: %w", err)
+	}
+	failed := 0
+	for i := range rows {
+		if rows[i].Failed() {
+			failed++
+		}
+	}
+	if failed > 0 || !crosscheck.Checked(rows) {
+		return b.Bytes(), errCrosscheck(failed)
+	}
+	return b.Bytes(), nil
+}
+
+// peers are the generators that this project's is checked against, by the loop
+// that they are checked in.
+var peers = map[string][]string{
+	result.Closed: {plan.WrkSame, plan.Oha},
+	result.Open:   {plan.Wrk2},
+}
+
+// missing names the programs that are not there.
+func missing() map[string]string {
+	absent := map[string]string{}
+	for _, g := range slices.Concat(peers[result.Closed], peers[result.Open]) {
+		if _, err := exec.LookPath(programs[g]); err != nil {
+			absent[g] = programs[g] + " is not installed"
+		}
+	}
+	return absent
+}
+
+// An asked is one experiment of the config that is made.
+type asked struct {
+	Name        string              `yaml:"name"`
+	Generator   []string            `yaml:"generator"`
+	Loop        string              `yaml:"loop"`
+	Rate        string              `yaml:"rate,omitempty"`
+	Models      []string            `yaml:"models"`
+	Workloads   []map[string]string `yaml:"workloads"`
+	Clients     []int               `yaml:"clients"`
+	Warmup      string              `yaml:"warmup"`
+	Duration    string              `yaml:"duration"`
+	Repeats     int                 `yaml:"repeats"`
+	ConnectRate float64             `yaml:"connect_rate"`
+	CPUs        map[string]string   `yaml:"cpus,omitempty"`
+	ServerArgs  []string            `yaml:"server_args,omitempty"`
+	Setting     string              `yaml:"setting,omitempty"`
+}
+
+// text is the config that the command line asks for.
+func (c *crosscheckCmd) text() ([]byte, error) {
+	from := &plan.Config{Seed: 1, Experiments: []*plan.Experiment{{
+		Models: []string{"thread", "goroutine", "eventloop"}, Clients: []int{16, 64, 256},
+		Workloads: []plan.Workload{plan.Plaintext}, Warmup: 500 * time.Millisecond, Duration: 2 * time.Second,
+		Repeats: 5, ConnectRate: 5000,
+	}}}
+	if c.Config != "" {
+		var err error
+		if from, err = plan.Read(c.Config); err != nil {
+			return nil, mistake{err}
+		}
+	}
+	absent := missing()
+	here := func(loop string) (all []string) {
+		for _, g := range peers[loop] {
+			if absent[g] == "" {
+				all = append(all, g)
+			}
+		}
+		return all
+	}
+	if len(here(result.Closed))+len(here(result.Open)) == 0 {
+		return nil, mistake{fmt.Errorf("there is nothing to check against: install wrk, wrk2 or oha")}
+	}
+	var list []asked
+	for _, x := range from.Experiments {
+		a := asked{
+			Models: x.Models, Clients: x.Clients, Warmup: x.Warmup.String(), Duration: x.Duration.String(),
+			Repeats: x.Repeats, ConnectRate: x.ConnectRate, ServerArgs: x.ServerArgs, Setting: x.Setting, CPUs: map[string]string{},
+		}
+		for _, w := range x.Workloads {
+			if ok, _ := plan.CanDo(plan.Wrk, w); ok {
+				of := map[string]string{"protocol": w.Protocol, "workload": w.Requests[0].Workload}
+				if t := w.Requests[0].Time; t > 0 {
+					of["time"] = t.String()
+				}
+				a.Workloads = append(a.Workloads, of)
+			}
+		}
+		if len(a.Workloads) == 0 {
+			continue
+		}
+		if x.CPUs.Server != "" {
+			a.CPUs["server"] = x.CPUs.Server
+		}
+		if x.CPUs.Generator != "" {
+			a.CPUs["generator"] = x.CPUs.Generator
+		}
+		c.override(&a)
+		for _, loop := range []string{result.Closed, result.Open} {
+			if of := here(loop); len(of) > 0 {
+				a.Loop, a.Generator, a.Rate = loop, append([]string{plan.Vegeta}, of...), ""
+				if a.Name = loop; x.Name != "" {
+					a.Name = x.Name + ", " + loop
+				}
+				if loop == result.Open {
+					a.Rate = c.Rate
+				}
+				list = append(list, a)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, mistake{fmt.Errorf("%s: no workload is one GET over HTTP, which is all that other generators are asked for", c.Config)}
+	}
+	commands := map[string]any{}
+	for name, cmd := range from.Commands {
+		commands[name] = map[string]any{"doc": cmd.Doc, "run": cmd.Run, "protocols": cmd.Protocols}
+	}
+	whole := map[string]any{"title": "The load generator beside others", "seed": from.Seed, "experiments": list}
+	if len(commands) > 0 && c.Addr == "" {
+		whole["commands"] = commands
+	}
+	return yaml.Marshal(whole)
+}
+
+// override has the command line go before the config.
+func (c *crosscheckCmd) override(a *asked) {
+	if len(c.Model) > 0 {
+		a.Models = c.Model
+	}
+	if c.Addr != "" {
+		a.Models, a.ServerArgs, a.Setting = []string{runningModel}, nil, ""
+		a.Workloads = []map[string]string{{"protocol": "http", "workload": "plaintext"}}
+	}
+	if len(c.Clients) > 0 {
+		a.Clients = c.Clients
+	}
+	if c.Repeats != 0 {
+		a.Repeats = c.Repeats
+	}
+	if c.Duration != nil {
+		a.Duration = c.Duration.String()
+	}
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"syscall"
+
+	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/launch"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// A running server was there before the campaign and stays behind it. It may be
+// on another host, so nothing is known of its processes, and its connections are
+// counted at this end.
+type running struct {
+	addr   netip.AddrPort
+	exited chan struct{} // is never closed: its end is seen by the clients
+}
+
+var _ loadtest.Server = (*running)(nil)
+
+func newRunning(addr netip.AddrPort) *running { return &running{addr, make(chan struct{})} }
+
+func (r *running) Addr() string                        { return r.addr.String() }
+func (r *running) CPU() (user, sys float64, err error) { return 0, 0, nil }
+func (r *running) Usage() (u result.Usage, err error)  { return u, nil }
+func (r *running) CtxSwitches() (n int64, err error)   { return 0, nil }
+func (r *running) Exited() <-chan struct{}             { return r.exited }
+func (r *running) Stop() error                         { return nil }
+func (r *running) Kill() error                         { return nil }
+func (r *running) Answers() bool                       { return launch.Probe(r.Addr(), "http") == nil }
+func (r *running) Connections() (c loadtest.Connections, err error) {
+	c.Established, err = host.ConnectionsTo(r.addr)
+	return c, err
+}
+
+// errNotOurs is what a fault to it comes to: its processes are not known.
+var errNotOurs = errors.New("the server was not started by this run, and its processes are not known")
+
+func (r *running) PIDs() ([]int, error)                 { return nil, errNotOurs }
+func (r *running) Holders() ([]loadtest.Holder, error)  { return nil, errNotOurs }
+func (r *running) HolderOf(netip.AddrPort) (int, error) { return 0, errNotOurs }
+func (r *running) Signal(int, syscall.Signal) error     { return errNotOurs }
+func (r *running) LimitMemory(int, int64) error         { return errNotOurs }

@@ -1,0 +1,237 @@
+// Package crosscheck says whether generators agree on what they measured of the
+// same servers in the same run, and if they do not, why. It is pure.
+package crosscheck
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// Ours is the generator that the others are checked against.
+const Ours = "vegeta"
+
+// Within is how far apart two generators may be that agree.
+const Within = 0.05
+
+// bound is from how busy on a generator's threads, or all cores, are taken as
+// used up.
+const bound = 0.9
+
+// An Outcome says how a pair of cells ended.
+type Outcome string
+
+// Outcomes.
+const (
+	Agree      Outcome = "agree"
+	Undecided  Outcome = "undecided" // the interval reaches both within and beyond the bound
+	Explained  Outcome = "explained" // they differ, and there is a reason that was measured
+	Disagree   Outcome = "DISAGREE"  // they differ, and nothing measured says why
+	Unmeasured Outcome = "unmeasured"
+)
+
+// A Row is one cell as two generators measured it.
+type Row struct {
+	Ours, Peer *stats.Cell
+	Generator  string // the peer's
+	// Quotients of ours and the peer's, repeat by repeat.
+	Throughput, P50, P99 stats.Summary
+	Outcome              Outcome // of the throughput
+	Reasons              []string
+}
+
+// Failed tells whether a row is one that a check does not pass with. That a peer
+// measured nothing that counts says nothing of ours.
+func (r *Row) Failed() bool {
+	return r.Outcome == Disagree || r.Outcome == Unmeasured && len(r.Ours.Counted) == 0
+}
+
+// Checked tells whether any row has numbers of both sides.
+func Checked(rows []Row) bool {
+	return slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome != Unmeasured })
+}
+
+// generator takes the name of the generator out of a cell's setting.
+func generator(k result.Key) (name string, rest result.Key, ok bool) {
+	first, others, _ := strings.Cut(k.Setting, ", ")
+	name, ok = strings.CutPrefix(first, "generator ")
+	k.Setting = others
+	return name, k, ok
+}
+
+// Rows pairs the cells of this project's generator with those of each other, in
+// the order of the cells.
+func Rows(cells []*stats.Cell) []Row {
+	ours := map[result.Key]*stats.Cell{}
+	for _, c := range cells {
+		if name, k, ok := generator(c.Key); ok && name == Ours {
+			ours[k] = c
+		}
+	}
+	var rows []Row
+	for _, c := range cells {
+		name, k, ok := generator(c.Key)
+		if o := ours[k]; ok && o != nil && name != Ours {
+			r := Row{Ours: o, Peer: c, Generator: name}
+			r.judge()
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+func (r *Row) judge() {
+	of := func(m stats.Metric) stats.Summary { return stats.Summarize(stats.Pairs(r.Ours, r.Peer, m)) }
+	r.Throughput, r.P50, r.P99 = of(stats.Throughput), of(stats.P50), of(stats.P99)
+	switch where(r.Throughput) {
+	case unknown:
+		r.Outcome = Unmeasured
+		for _, c := range []*stats.Cell{r.Ours, r.Peer} {
+			if len(c.Counted) == 0 {
+				name, _, _ := generator(c.Key)
+				r.Reasons = append(r.Reasons, name+": "+why(c))
+			}
+		}
+		if r.Reasons == nil {
+			r.Reasons = []string{"no repeat counts on both sides"}
+		}
+	case inside:
+		r.Outcome = Agree
+	case across:
+		r.Outcome = Undecided
+		r.Reasons = []string{fmt.Sprintf("the interval is too wide: it reaches from %.3f to %.3f", r.Throughput.Lo, r.Throughput.Hi)}
+	case outside:
+		r.Outcome = Disagree
+		if r.Reasons = r.reasons(); r.Reasons != nil {
+			r.Outcome = Explained
+		}
+	}
+}
+
+// why is the first reason for which nothing of a cell counts.
+func why(c *stats.Cell) string {
+	for _, r := range c.Repeats {
+		if r.Failure != "" {
+			return r.Failure
+		}
+		if len(r.Gates.Reasons) > 0 {
+			return r.Gates.Reasons[0]
+		}
+	}
+	return "not measured"
+}
+
+type place int
+
+const (
+	unknown place = iota
+	inside
+	across
+	outside
+)
+
+// where says where a quotient lies, by its interval if it has one.
+func where(s stats.Summary) place {
+	if s.N == 0 {
+		return unknown
+	}
+	lo, hi := s.Lo, s.Hi
+	if s.Kind == stats.None {
+		lo, hi = s.Median, s.Median
+	}
+	switch {
+	case lo >= 1-Within && hi <= 1+Within:
+		return inside
+	case hi < 1-Within || lo > 1+Within:
+		return outside
+	}
+	return across
+}
+
+// reasons are what was measured that keeps two generators from agreeing.
+func (r *Row) reasons() (out []string) {
+	add := func(s string) {
+		if s != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	for _, c := range []*stats.Cell{r.Ours, r.Peer} {
+		name, _, _ := generator(c.Key)
+		add(threadsBusy(name, c))
+	}
+	add(r.sharedCores())
+	if o, p := median(r.Ours, workers), median(r.Peer, workers); o != p {
+		add(fmt.Sprintf("unequal settings: %s had %s, %s %s", Ours, threads(o), r.Generator, threads(p)))
+	}
+	for _, c := range []*stats.Cell{r.Ours, r.Peer} {
+		name, _, _ := generator(c.Key)
+		for _, s := range c.Suspects() {
+			for _, reason := range s.Gates.Reasons {
+				kind, _, _ := strings.Cut(reason, ":")
+				add(fmt.Sprintf("%s is suspect (%s)", name, kind))
+			}
+		}
+	}
+	return out
+}
+
+// median of a number that every repeat has.
+func median(c *stats.Cell, f func(*result.Repeat) float64) float64 {
+	var xs []float64
+	for _, r := range c.Counted {
+		xs = append(xs, f(r))
+	}
+	return stats.Summarize(xs).Median
+}
+
+func workers(r *result.Repeat) float64 { return float64(r.Generator.Workers) }
+
+// threadsBusy says that a generator had no CPU time left.
+func threadsBusy(name string, c *stats.Cell) string {
+	busy := median(c, func(r *result.Repeat) float64 {
+		threads := r.Generator.Workers
+		if n := r.CPUs.GeneratorCount; n > 0 {
+			threads = min(threads, n)
+		}
+		if threads == 0 || r.DurationSec <= 0 {
+			return 0
+		}
+		return r.Generator.CPUSec / r.DurationSec / float64(threads)
+	})
+	if busy <= bound {
+		return ""
+	}
+	return fmt.Sprintf("%s was CPU-bound: %s, %.0f %% busy", name, threads(median(c, workers)), 100*busy)
+}
+
+func threads(n float64) string {
+	if n == 1 {
+		return "1 thread"
+	}
+	return fmt.Sprintf("%.0f threads", n)
+}
+
+// sharedCores says that server and generator took all there was of their cores:
+// what a generator takes is not there for the server then.
+func (r *Row) sharedCores() string {
+	used := func(c *stats.Cell) float64 {
+		return median(c, func(r *result.Repeat) float64 {
+			cores := r.CPUs.ServerCount + r.CPUs.GeneratorCount - r.CPUs.Shared
+			if r.CPUs.Shared == 0 || cores <= 0 || r.DurationSec <= 0 {
+				return 0
+			}
+			return (r.Server.CPUUserSec + r.Server.CPUSysSec + r.Generator.CPUSec) / r.DurationSec / float64(cores)
+		})
+	}
+	most := math.Max(used(r.Ours), used(r.Peer))
+	if most <= bound {
+		return ""
+	}
+	cost := func(c *stats.Cell) string { return stats.Seconds.Format(c.Summary(stats.GeneratorCPU).Median) }
+	return fmt.Sprintf("server and generator share cores, which were %.0f %% busy, and a request costs %s %s and %s %s",
+		100*most, Ours, cost(r.Ours), r.Generator, cost(r.Peer))
+}

@@ -1,0 +1,131 @@
+package crosscheck
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// Write writes the rows as a table for a terminal, with what they rest on below
+// it.
+func Write(w io.Writer, rows []Row) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "model\tasked\tclients\tpeer\treq/s\tpeer's\tours ÷ peer's\t\tp50 ÷\tp99 ÷\tin flight\toutcome\n")
+	for i := range rows {
+		r := &rows[i]
+		c := ofBoth(r.Ours)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Model, c.Asked(), c.At(), r.Generator,
+			value(r.Ours, stats.Throughput), value(r.Peer, stats.Throughput), quotient(r.Throughput), interval(r.Throughput),
+			quotient(r.P50), quotient(r.P99), inFlight(r.Ours)+" : "+inFlight(r.Peer), r.Outcome)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var notes []string
+	note := func(format string, args ...any) {
+		if s := fmt.Sprintf(format, args...); !slices.Contains(notes, s) {
+			notes = append(notes, s)
+		}
+	}
+	note("agree: the interval of the quotient lies within ±%.0f %%; undecided: it reaches within and beyond; medians of pairs of one round", 100*Within)
+	note("in flight: throughput × mean latency, of ours : of the peer; by Little's law it is the number of clients that wait for an answer")
+	for i := range rows {
+		if n := counting[strings.TrimSuffix(strings.TrimSuffix(rows[i].Generator, "-same"), "-t")]; n != "" {
+			note("%s", n)
+		}
+	}
+	fmt.Fprintln(w)
+	for _, n := range notes {
+		fmt.Fprintln(w, n)
+	}
+	for i := range rows {
+		r := &rows[i]
+		if len(r.Reasons) == 0 {
+			continue
+		}
+		first, _, _ := strings.Cut(strings.Join(r.Reasons, "; "), "\n")
+		fmt.Fprintf(w, "%s %s %s %s, %s: %s\n", sign(r.Outcome), r.Ours.Model, ofBoth(r.Ours).Asked(), ofBoth(r.Ours).At(), r.Generator, first)
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", Summary(rows))
+	return err
+}
+
+// ofBoth is what is asked of a cell, whichever generator it is of.
+func ofBoth(c *stats.Cell) *stats.Cell {
+	_, k, _ := generator(c.Key)
+	return &stats.Cell{Key: k}
+}
+
+// counting says of other generators how they count latency otherwise than this
+// project's.
+var counting = map[string]string{
+	"wrk":  "wrk starts a request's clock when its event loop comes round to write it, not when the client was free: fewer of its clients wait at any time, and each for less long",
+	"wrk2": "wrk2 waits for the time of a request by a timer of whole milliseconds, and counts from when it was due: its response times hold that wait",
+	"oha":  "oha gives nine percentiles, of all answers of its run whatever their status; its mean is estimated from them",
+}
+
+func sign(o Outcome) string {
+	if o == Disagree || o == Unmeasured {
+		return "!"
+	}
+	return "?"
+}
+
+// Summary counts the outcomes.
+func Summary(rows []Row) string {
+	if len(rows) == 0 {
+		return "there is nothing to compare: no cell was measured by " + Ours + " and by another generator"
+	}
+	var parts []string
+	for _, o := range []Outcome{Agree, Undecided, Explained, Disagree, Unmeasured} {
+		n := 0
+		for i := range rows {
+			if rows[i].Outcome == o {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ToLower(string(o))))
+		}
+	}
+	return fmt.Sprintf("of %d pairs: %s", len(rows), strings.Join(parts, ", "))
+}
+
+func value(c *stats.Cell, m stats.Metric) string {
+	s := c.Summary(m)
+	if s.N == 0 {
+		return "–"
+	}
+	return strings.TrimSuffix(m.Unit.Format(s.Median), "/s")
+}
+
+func quotient(s stats.Summary) string {
+	if s.N == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.3f", s.Median)
+}
+
+func interval(s stats.Summary) string {
+	if s.Kind == stats.None {
+		return ""
+	}
+	return fmt.Sprintf("%.3f–%.3f", s.Lo, s.Hi)
+}
+
+// inFlight is how many clients waited for an answer in the mean.
+func inFlight(c *stats.Cell) string {
+	if len(c.Counted) == 0 {
+		return "–"
+	}
+	n := median(c, func(r *result.Repeat) float64 { return r.ThroughputRPS * r.Service.Mean })
+	if n >= 100 {
+		return stats.Group(int(n + 0.5))
+	}
+	return fmt.Sprintf("%.3g", n)
+}
