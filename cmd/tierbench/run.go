@@ -41,13 +41,9 @@ func (c *runCmd) Run(e *env) error {
 	if (c.Config == "") == (c.Resume == "") {
 		return mistake{errors.New("name either a config file or, with --resume, a run to go on with")}
 	}
-	if _, err := host.SocketsOn(1); err != nil {
-		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+	if err := readyToMeasure(); err != nil {
+		return err
 	}
-	if _, err := host.RaiseNoFile(); err != nil {
-		return fmt.Errorf("raise the limit on descriptors: %w", err)
-	}
-	debug.SetGCPercent(generatorGC)
 	server, builtin, err := c.builtin(e.ctx)
 	if err != nil {
 		return err
@@ -59,6 +55,18 @@ func (c *runCmd) Run(e *env) error {
 	defer s.writer.Close()
 	s.raw, s.rig.raw = c.Raw, c.Raw != ""
 	return s.measure(e, c.Plain)
+}
+
+// readyToMeasure sets this process up as a generator.
+func readyToMeasure() error {
+	if _, err := host.SocketsOn(1); err != nil {
+		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+	}
+	if _, err := host.RaiseNoFile(); err != nil {
+		return fmt.Errorf("raise the limit on descriptors: %w", err)
+	}
+	debug.SetGCPercent(generatorGC)
+	return nil
 }
 
 // A session is a run that is open: new, or gone on with.
