@@ -42,6 +42,7 @@ var arrows = []struct {
 	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/chart", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/advise", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/search", []string{"loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest", []string{"loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }

@@ -59,6 +59,7 @@ type cli struct {
 	Report  reportCmd  `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
 	Compare compareCmd `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
 	Search  searchCmd  `cmd:"" help:"Find the most clients, or the highest rate, that a server carries within bounds."`
+	Advise  adviseCmd  `cmd:"" help:"Predict from a run which models can carry a load, and with what headroom."`
 	Schema  schemaCmd  `cmd:"" help:"Print the JSON schema of a run's records."`
 	Doctor  doctorCmd  `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
 	Audit   auditCmd   `cmd:"" help:"Check a published table by what must hold between its own numbers."`
