@@ -12,7 +12,7 @@ LDFLAGS  = -X main.commit=$(COMMIT) -X main.dirty=$(DIRTY) -X 'main.moduleVersio
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test bench bench-full peers report lint fuzz clean
+.PHONY: help build test bench bench-full peers report site lint fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,11 @@ peers: build ## the servers beside C and nginx, the generator beside wrk, and th
 
 report: build ## draw the newest run again (or RESULTS=results/RUN)
 	bin/tierbench report $(RESULTS)
+
+# The folder is all there is to publish: put results/site on any static host.
+# On a branch of its own, for example: git worktree add ../pages pages, copy it there, commit and push.
+site: build ## a static site of all published runs (those that git has), in results/site
+	bin/tierbench site $(sort $(dir $(shell git ls-files 'results/*/run.json')))
 
 lint: ## gofmt, go vet (Linux and darwin) and staticcheck
 	@unformatted=$$(gofmt -l cmd servers loadtest); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi

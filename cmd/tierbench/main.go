@@ -58,6 +58,7 @@ type cli struct {
 	Run     runCmd     `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
 	Report  reportCmd  `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
 	Compare compareCmd `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
+	Site    siteCmd    `cmd:"" help:"Build a static site of all runs: an index, their reports, models and method."`
 	Search  searchCmd  `cmd:"" help:"Find the most clients, or the highest rate, that a server carries within bounds."`
 	Advise  adviseCmd  `cmd:"" help:"Predict from a run which models can carry a load, and with what headroom."`
 	Schema  schemaCmd  `cmd:"" help:"Print the JSON schema of a run's records."`
