@@ -66,6 +66,9 @@ type cli struct {
 	Audit   auditCmd   `cmd:"" help:"Check a published table by what must hold between its own numbers."`
 	Null    nullCmd    `cmd:"" hidden:""`
 	List    listCmd    `cmd:"" help:"List the models that are built in."`
+
+	Completion completionCmd `cmd:"" help:"Print a script that completes the command line in a shell."`
+	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
 }
 
 // env is what subcommands get.

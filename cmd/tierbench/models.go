@@ -51,6 +51,9 @@ type listCmd struct {
 	serverFlag
 }
 
+// Help is an example for --help.
+func (c *listCmd) Help() string { return "Example:\n\n    tierbench list" }
+
 func (c *listCmd) Run(e *env) error {
 	_, models, err := c.builtin(e.ctx)
 	if err != nil {
