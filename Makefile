@@ -12,7 +12,7 @@ LDFLAGS  = -X main.commit=$(COMMIT) -X main.dirty=$(DIRTY) -X 'main.moduleVersio
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test bench bench-full peers controls python claims claims-quick report lint fuzz clean
+.PHONY: help build test bench bench-full peers controls python claims claims-quick report site man dist dist-check lint fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,45 @@ endef
 report: build ## draw the newest run again (or RESULTS=results/RUN)
 	bin/tierbench report $(RESULTS)
 
+# The folder is all there is to publish: put results/site on any static host.
+# On a branch of its own, for example: git worktree add ../pages pages, copy it there, commit and push.
+site: build ## a static site of all published runs (those that git has), in results/site
+	bin/tierbench site $(sort $(dir $(shell git ls-files 'results/*/run.json')))
+
+man: ## the manual page, as bin/tierbench.1 (man -l bin/tierbench.1)
+	@mkdir -p bin
+	$(GO) run ./cmd/tierbench man >bin/tierbench.1
+
+# Release archives. The same commit gives the same bytes, wherever it is built:
+# no paths, no times but the commit's, files in order, no owner. Needs GNU tar.
+VERSION           ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+PLATFORMS         ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64
+DIST              ?= dist
+dist: ## release archives for linux and darwin, amd64 and arm64, with SHA256SUMS, in dist/
+	@test -n "$(VERSION)" -a -n "$(SOURCE_DATE_EPOCH)" || { echo "VERSION and SOURCE_DATE_EPOCH are not known outside of git; set them"; exit 1; }
+	rm -rf $(DIST) && mkdir -p $(DIST)/common/completions
+	$(GO) run ./cmd/tierbench man >$(DIST)/common/tierbench.1
+	$(GO) run ./cmd/tierbench completion bash >$(DIST)/common/completions/tierbench.bash
+	$(GO) run ./cmd/tierbench completion zsh >$(DIST)/common/completions/_tierbench
+	$(GO) run ./cmd/tierbench completion fish >$(DIST)/common/completions/tierbench.fish
+	cp -R README.md LICENSE configs $(DIST)/common/
+	@set -e; for p in $(PLATFORMS); do \
+		name=tierbench-$(VERSION)-$${p%/*}-$${p#*/}; echo "$$name.tar.gz"; cp -R $(DIST)/common $(DIST)/$$name; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= $(LDFLAGS)" -o $(DIST)/$$name/ ./cmd/...; \
+		find $(DIST)/$$name -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +; \
+		chmod 755 $(DIST)/$$name/server $(DIST)/$$name/tierbench; \
+		tar -C $(DIST) --format=ustar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - $$name | gzip -9n >$(DIST)/$$name.tar.gz; \
+		rm -r $(DIST)/$$name; done
+	@rm -r $(DIST)/common
+	cd $(DIST) && sha256sum tierbench-*.tar.gz >SHA256SUMS && cat SHA256SUMS
+
+dist-check: dist ## build the archives again from a copy of the tree elsewhere, and compare
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	git ls-files -z -- . ':!results' | tar --null -T - -cf - | tar -xf - -C "$$copy"; \
+	(umask 077; $(MAKE) -s -C "$$copy" dist DIST="$$copy/dist" VERSION=$(VERSION) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) COMMIT=$(COMMIT) DIRTY=$(DIRTY)) >/dev/null; \
+	cmp $(DIST)/SHA256SUMS "$$copy/dist/SHA256SUMS" && echo "the archives are the same, built twice"
+
 lint: ## gofmt, go vet (Linux and darwin) and staticcheck
 	@unformatted=$$(gofmt -l cmd servers loadtest); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
 	$(GO) vet ./...
@@ -77,4 +116,4 @@ fuzz: ## fuzz each parser for FUZZTIME (30s)
 			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist

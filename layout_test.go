@@ -55,6 +55,10 @@ var arrows = []struct {
 	{"loadtest/report", []string{"loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/live", []string{"loadtest", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/report/...", nil},
+	{"loadtest/site", []string{"loadtest/report", "loadtest/chart", "loadtest/gate", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/advise", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/search", []string{"loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest", []string{"loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }
 

@@ -19,7 +19,8 @@ type claimsCmd struct {
 func (c *claimsCmd) Help() string {
 	return "Prints a comparison table of processes, threads and asynchronous programming with a verdict for each of its claims: " +
 		"supported, refuted, depends, or undecidable here, for Go and for CPython.\n\n" +
-		"Examples:\n\n    tierbench run configs/claims.yaml\n\n    tierbench claims results/latest --explain T3"
+		"It is decided from a run of configs/claims.yaml or claims-quick.yaml (make claims).\n\n" +
+		"Examples:\n\n    tierbench claims results/latest\n\n    tierbench claims results/latest --explain T3"
 }
 
 func (c *claimsCmd) Run(e *env) error {

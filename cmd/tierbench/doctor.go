@@ -9,6 +9,9 @@ import (
 
 type doctorCmd struct{}
 
+// Help is an example for --help.
+func (c *doctorCmd) Help() string { return "Example:\n\n    tierbench doctor" }
+
 // memoryPerClient is what a client of the dearest model takes in all: a kernel
 // thread with its stacks and both ends of its connection on this host
 // (99 KB, measured with 9,000 idle clients on Linux 6.18).

@@ -63,6 +63,9 @@ type cli struct {
 	Report     reportCmd     `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
 	Compare    compareCmd    `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
 	Claims     claimsCmd     `cmd:"" help:"Decide the claims of the comparison of processes, threads and async by a run."`
+	Site       siteCmd       `cmd:"" help:"Build a static site of all runs: an index, their reports, models and method."`
+	Search     searchCmd     `cmd:"" help:"Find the most clients, or the highest rate, that a server carries within bounds."`
+	Advise     adviseCmd     `cmd:"" help:"Predict from a run which models can carry a load, and with what headroom."`
 	Crosscheck crosscheckCmd `cmd:"" help:"Check the load generator against wrk, wrk2 and oha, on the same servers in one run."`
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON schema of a run's records."`
 	Doctor     doctorCmd     `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
@@ -71,6 +74,9 @@ type cli struct {
 	Worker     workerCmd     `cmd:"" help:"Be one of a run's generator processes; run starts them itself."`
 	Null       nullCmd       `cmd:"" hidden:""`
 	List       listCmd       `cmd:"" help:"List the models that are built in."`
+
+	Completion completionCmd `cmd:"" help:"Print a script that completes the command line in a shell."`
+	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
 }
 
 // env is what subcommands get.

@@ -123,7 +123,9 @@ func children(t *testing.T) []string {
 			continue
 		}
 		exe, _ := os.Readlink(filepath.Join(filepath.Dir(name), "exe"))
-		if state != "Z" && exe == serverProgram {
+		args, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
+		// One that is only asked for its models serves nobody.
+		if state != "Z" && exe == serverProgram && !bytes.Contains(args, []byte("--list")) {
 			left = append(left, string(b))
 		}
 	}

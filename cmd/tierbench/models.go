@@ -38,6 +38,9 @@ func (f serverFlag) builtin(ctx context.Context) (path string, models []result.I
 		return "", nil, err
 	}
 	out, err := exec.CommandContext(ctx, path, "--list", "--json").Output()
+	if ctx.Err() != nil {
+		return "", nil, errInterrupted
+	}
 	if err != nil {
 		return "", nil, fmt.Errorf("ask %s for its models: %w", path, err)
 	}
@@ -50,6 +53,9 @@ func (f serverFlag) builtin(ctx context.Context) (path string, models []result.I
 type listCmd struct {
 	serverFlag
 }
+
+// Help is an example for --help.
+func (c *listCmd) Help() string { return "Example:\n\n    tierbench list" }
 
 func (c *listCmd) Run(e *env) error {
 	_, models, err := c.builtin(e.ctx)

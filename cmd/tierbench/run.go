@@ -42,6 +42,13 @@ type runCmd struct {
 	Raw     string `help:"Keep every request, as vegeta's results (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
 }
 
+// Help is an example for --help.
+func (c *runCmd) Help() string {
+	return "Examples:\n\n" +
+		"    tierbench run configs/quick.yaml\n\n" +
+		"    tierbench run --resume results/RUN"
+}
+
 func (c *runCmd) Run(e *env) error {
 	if (c.Config == "") == (c.Resume == "") {
 		return mistake{errors.New("name either a config file or, with --resume, a run to go on with")}
@@ -330,6 +337,13 @@ func (e errSLO) Error() string {
 type reportCmd struct {
 	Run_ string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
 	CSV  bool   `name:"csv" help:"Print every cell as CSV instead, and draw nothing."`
+}
+
+// Help is an example for --help.
+func (c *reportCmd) Help() string {
+	return "Examples:\n\n" +
+		"    tierbench report results/latest\n\n" +
+		"    tierbench report results/latest --csv >cells.csv"
 }
 
 func (c *reportCmd) Run(e *env) error {

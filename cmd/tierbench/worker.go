@@ -172,6 +172,12 @@ type workerCmd struct {
 	Number int    `required:"" help:"Of this worker, from 1." env:"TIERBENCH_WORKER" placeholder:"N"`
 }
 
+// Help is an example for --help.
+func (c *workerCmd) Help() string {
+	return "tierbench run starts its workers itself, and gives them what they need in their environment.\n\n" +
+		"Examples:\n\n    tierbench worker --nats nats://127.0.0.1:4222 --job ID --number 1"
+}
+
 func (c *workerCmd) Run(e *env) error {
 	if _, err := host.RaiseNoFile(); err != nil {
 		return fmt.Errorf("raise the limit on descriptors: %w", err)

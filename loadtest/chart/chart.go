@@ -58,12 +58,24 @@ var All = []Chart{
 	{Name: "memory", Title: "Server memory against clients",
 		note:  "growth of PSS for each client; then PSS and kernel stacks in all, without sockets · lower is better",
 		build: against(stats.Memory, stats.MemoryTotal)},
+	{Name: "memory-kinds", Title: "What holds the memory of a client",
+		note:  "growth for each client since before the first one, by kind, all on one scale; no server has a connection for less than its socket · lower is better",
+		build: byKind},
+	{Name: "waiting", Title: "Use of waiting time",
+		note:  "requests that wait at a time (throughput × time of the wait) for each client · 1 is every client, and nobody waits for its turn",
+		build: waits},
+	{Name: "interference", Title: "What requests of a mix do to each other",
+		note:  "99th percentile of each kind of request by itself, all on one scale · lower is better",
+		build: interference},
 	{Name: "processes", Title: "Connections per worker process",
 		note:  "on the busiest process, as a multiple of an even share among those that hold any; bands reach down to the least busy one · 1 is even",
 		drawn: "medians of the repeats", build: processes},
 	{Name: "over-time", Title: "Throughput over time",
 		note:  "requests answered in each second of the measured window · higher is better",
 		build: overTime(throughputIn, stats.PerSecond)},
+	{Name: "faults", Title: "Throughput around a fault",
+		note:  "requests answered in each slice of the measured window; the line across is when the fault was made, and shade how long it lasted · higher is better",
+		build: faults},
 	{Name: "cpu-over-time", Title: "Server CPU over time",
 		note:  "cores kept busy by all the server's processes, user and system, in each second of the measured window",
 		build: overTime(coresIn, stats.Count)},
@@ -89,6 +101,7 @@ type panel struct {
 	x, y   axis
 	tiers  bool // x is clients, in the claim's bands
 	marks  bool // each point is a cell
+	events []event
 	series []series
 }
 
@@ -397,7 +410,11 @@ func caption(run *result.Run, cells []*stats.Cell, drawn string) []string {
 	if run.ID != "" {
 		how = append(how, "run "+run.ID)
 	}
-	return []string{strings.Join(host, " · "), strings.Join(how, " · ")}
+	out := []string{strings.Join(host, " · "), strings.Join(how, " · ")}
+	if noise := noiseFloor(cells); noise != "" {
+		out = append(out, noise)
+	}
+	return out
 }
 
 // durations are the windows that were asked, as a range if they differ.

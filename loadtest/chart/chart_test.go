@@ -74,9 +74,14 @@ func everything() *result.Set {
 // TestGolden compares what the charts are drawn from, not the drawing: its
 // pixels depend on a font.
 func TestGolden(t *testing.T) {
-	src := source(everything())
+	usual, special := source(everything()), source(statstest.Special())
 	for _, c := range All {
+		src := usual
 		f, ok := c.Figure(src)
+		if !ok {
+			src = special
+			f, ok = c.Figure(src)
+		}
 		if !ok {
 			t.Errorf("%s: not drawn", c.Name)
 			continue
@@ -101,9 +106,13 @@ func oneLine(b []byte) []byte {
 // line, a marker for each cell, a band for each interval; and that it is
 // drawn the same each time.
 func TestSVG(t *testing.T) {
-	set := everything()
 	for _, c := range All {
-		f, _ := c.Figure(source(set))
+		set := everything()
+		f, ok := c.Figure(source(set))
+		if !ok {
+			set = statstest.Special()
+			f, _ = c.Figure(source(set))
+		}
 		svg := render(t, c, set)
 		if again := render(t, c, set); again != svg {
 			t.Errorf("%s: drawn twice, it differs", c.Name)
@@ -216,8 +225,8 @@ func TestAnyRun(t *testing.T) {
 			for _, c := range All {
 				got := render(t, c, tt.set)
 				name := c.Name
-				if slices.Contains([]string{"open-latency", "open-rate", "over-time", "cpu-over-time"}, name) {
-					continue // these runs have neither an open loop nor a series
+				if slices.Contains([]string{"open-latency", "open-rate", "over-time", "cpu-over-time", "memory-kinds", "waiting", "interference", "faults"}, name) {
+					continue // these runs have neither an open loop nor a series, and nothing special
 				}
 				if want := !strings.Contains(tt.none, name); want != (got != "") {
 					t.Errorf("%s: drawn is %v, want %v", name, !want, want)
@@ -231,6 +240,20 @@ func TestAnyRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestSpecialWithoutRepeats draws none of the special charts of nothing, and
+// does not fail.
+func TestSpecialWithoutRepeats(t *testing.T) {
+	set := statstest.Special()
+	for i := range set.Repeats {
+		set.Repeats[i].Gates.Verdict = result.Invalid
+	}
+	for _, name := range []string{"memory-kinds", "waiting", "interference", "faults"} {
+		if got := render(t, named(t, name), set); got != "" {
+			t.Errorf("%s is drawn of repeats that do not count", name)
+		}
 	}
 }
 

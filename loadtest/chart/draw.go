@@ -208,6 +208,7 @@ func (f *Figure) panel(area draw.Canvas, p panel) {
 	pl.X.Padding, pl.Y.Padding = 0, 0
 	pl.Add(
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawBands(c, pl, p) }),
+		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawEvents(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawAxes(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawSeries(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawNames(c, pl, p) }),
@@ -264,6 +265,28 @@ func drawBands(c draw.Canvas, pl *plot.Plot, p panel) {
 				break
 			}
 		}
+	}
+}
+
+// drawEvents draws a line across where something was done, and shades how long
+// it lasted. The names stand above each other, in the order of the events.
+func drawEvents(c draw.Canvas, pl *plot.Plot, p panel) {
+	x, _ := pl.Transforms(&c)
+	inside := func(v float64) vg.Length { return min(max(x(v), c.Min.X), c.Max.X) }
+	for i, e := range p.events {
+		from, to := inside(e.from), inside(e.to)
+		if to > from {
+			c.SetColor(shade)
+			c.Fill(vg.Rectangle{Min: vg.Point{X: from, Y: c.Min.Y}, Max: vg.Point{X: to, Y: c.Max.Y}}.Path())
+		}
+		c.StrokeLine2(draw.LineStyle{Color: quiet, Width: 0.8, Dashes: []vg.Length{3, 2}}, from, c.Min.Y, from, c.Max.Y)
+		name := at(textStyle(smallSize, quiet, false), draw.XLeft, draw.YTop)
+		pt := vg.Point{X: from + 3, Y: c.Max.Y - 1 - vg.Length(i)*9}
+		if pt.X+name.Width(e.name) > c.Max.X {
+			name.XAlign = draw.XRight
+			pt.X = from - 3
+		}
+		c.FillText(name, pt, e.name)
 	}
 }
 

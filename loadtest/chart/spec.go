@@ -25,6 +25,8 @@ type SpecPanel struct {
 	Y     SpecAxis `json:"y"`
 	// Bands are the claim's bands of clients, where X is clients.
 	Bands []SpecBand `json:"bands,omitempty"`
+	// Events are what was done at a time, where X is time.
+	Events []SpecEvent `json:"events,omitempty"`
 	// Marks says that each point is a cell of its own.
 	Marks  bool         `json:"marks,omitempty"`
 	Series []SpecSeries `json:"series"`
@@ -52,6 +54,13 @@ type SpecBand struct {
 	To    float64 `json:"to"`
 	Name  string  `json:"name"`
 	Shade bool    `json:"shade,omitempty"`
+}
+
+// A SpecEvent is something that was done from one time to another.
+type SpecEvent struct {
+	From float64 `json:"from"`
+	To   float64 `json:"to"`
+	Name string  `json:"name"`
 }
 
 // A SpecSeries is one model's line. All its lists are as long. A point that does
@@ -95,6 +104,9 @@ func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
 		for _, b := range tierBands(p.x) {
 			out.Bands = append(out.Bands, SpecBand{b.from, b.to, b.name, b.shade})
 		}
+	}
+	for _, e := range p.events {
+		out.Events = append(out.Events, SpecEvent{short(e.from), short(e.to), e.name})
 	}
 	for _, s := range p.series {
 		o := SpecSeries{Model: s.model, Suspect: s.suspect}

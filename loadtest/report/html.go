@@ -38,26 +38,37 @@ func asset(name string) string {
 }
 
 // HTML writes the report as one file, which needs no other and no network.
-func HTML(w io.Writer, set *result.Set) error {
+func HTML(w io.Writer, set *result.Set) error { return HTMLWithin(w, set, nil) }
+
+// A Link leads from a page of a site to another, or out of a report.
+type Link struct{ Name, Href string }
+
+// HTMLWithin writes the report as a page of a site: the links come first.
+func HTMLWithin(w io.Writer, set *result.Set, site []Link) error {
 	drawn, err := draw(set)
 	if err != nil {
 		return err
 	}
-	return page(w, set, drawn)
+	return page(w, set, drawn, site)
 }
 
-func page(w io.Writer, set *result.Set, drawn []drawing) error {
+// Style is the CSS of the page, for others that are to look like it.
+func Style() template.CSS { return template.CSS(asset("report.css")) }
+
+func page(w io.Writer, set *result.Set, drawn []drawing, site []Link) error {
 	v := newView(set)
 	p, err := v.page(set.Dir, drawn)
 	if err != nil {
 		return err
 	}
+	p.Site = site
 	return pageTemplate.Execute(w, p)
 }
 
 // A pageData is what the template shows. All that is from the record is text,
 // for the template to escape; only the program's own files are not.
 type pageData struct {
+	Site                          []Link // of which the page is one; nil where it stands alone
 	Title, Sub, Headline, Verdict string
 	Counts                        struct{ Valid, Suspect, Invalid string }
 	Doubts, Warnings              []string
@@ -174,7 +185,7 @@ func (v *view) page(dir string, drawn []drawing) (*pageData, error) {
 		Warnings: v.warnings(), Explanation: v.explanation(), AboutRatios: aboutRatios,
 		Provenance: strings.ReplaceAll(v.provenance(), "`", ""), Config: v.run.ConfigText,
 		UPlotVersion: uPlotVersion,
-		CSS:          template.CSS(asset("report.css")), UPlotCSS: template.CSS(asset("uplot/uPlot.min.css")),
+		CSS:          Style(), UPlotCSS: template.CSS(asset("uplot/uPlot.min.css")),
 		UPlot: template.JS("/*\n" + asset("uplot/LICENSE") + "*/\n" + asset("uplot/uPlot.iife.min.js")), Script: template.JS(asset("report.js")),
 		Host: v.hostTable().forPage(),
 	}

@@ -58,7 +58,7 @@ func Write(dir string, set *result.Set) error {
 	for name, f := range map[string]func(io.Writer) error{
 		result.BenchFile: func(w io.Writer) error { return Bench(w, set) },
 		MarkdownFile:     func(w io.Writer) error { return markdown(w, set, drawn) },
-		HTMLFile:         func(w io.Writer) error { return page(w, set, drawn) },
+		HTMLFile:         func(w io.Writer) error { return page(w, set, drawn, nil) },
 	} {
 		if err := writeTo(filepath.Join(dir, name), f); err != nil {
 			return err
@@ -72,6 +72,17 @@ type drawing struct {
 	chart  chart.Chart
 	figure *chart.Figure
 }
+
+// Summary says in a sentence how far the run can be trusted, and of which
+// verdict that is: "valid", "suspect" or "invalid".
+func Summary(set *result.Set) (headline, verdict string) {
+	var p pageData
+	newView(set).judge(&p)
+	return p.Headline, p.Verdict
+}
+
+// HostLine names the machine of a run in a few words.
+func HostLine(run *result.Run) string { return host(run.Host) }
 
 // draw makes the charts that the run has data for.
 func draw(set *result.Set) ([]drawing, error) {

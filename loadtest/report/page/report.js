@@ -81,6 +81,19 @@
         }
       }
     });
+    const events = u => clip(u, (c, b) => {
+      c.font = `${11 * ratio()}px system-ui, sans-serif`;
+      c.textBaseline = "top";
+      (panel.events || []).forEach((e, i) => {
+        const from = px(u, e.from), to = px(u, e.to);
+        c.fillStyle = css("--panel"); c.fillRect(from, b.top, to - from, b.height);
+        c.strokeStyle = c.fillStyle = css("--quiet"); c.lineWidth = ratio(); c.setLineDash([4 * ratio(), 3 * ratio()]);
+        c.beginPath(); c.moveTo(from, b.top); c.lineTo(from, b.top + b.height); c.stroke(); c.setLineDash([]);
+        const left = from + 4 * ratio() + c.measureText(e.name).width > b.left + b.width;
+        c.textAlign = left ? "right" : "left";
+        c.fillText(e.name, from + (left ? -4 : 4) * ratio(), b.top + (3 + 13 * i) * ratio());
+      });
+    });
     const intervals = u => clip(u, c => panel.series.forEach((s, k) => {
       if (!visible(u, k)) return;
       c.fillStyle = c.strokeStyle = color(s.model);
@@ -177,7 +190,7 @@
       cursor: {sync: {key: panel.x.title, scales: ["x", null], setSeries: false}, focus: {prox: 30}, drag: {x: false, y: false, click: () => {}}, y: false, points: {size: 9}},
       focus: {alpha: 1},
       hooks: {
-        drawClear: [tiers], drawAxes: [intervals], draw: [markers],
+        drawClear: [tiers, events], drawAxes: [intervals], draw: [markers],
         setSeries: [(u, k, opts) => { if (k && opts.show !== undefined) show(panel.series[k - 1].model, opts.show); }],
       },
     }, [xs, ...lines], into);

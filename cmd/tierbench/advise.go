@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/tierbench/tierbench/loadtest/advise"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+type adviseCmd struct {
+	Run_ string `arg:"" optional:"" name:"results" help:"The folder of the run whose costs are taken." default:"results/latest" type:"existingdir"`
+
+	Clients int     `help:"How many clients are to be connected." placeholder:"N"`
+	Rate    float64 `help:"How many requests a second they make in all." placeholder:"RPS"`
+	WaitMS  float64 `name:"wait-ms" help:"How long a request waits for something else, in milliseconds." placeholder:"MS"`
+	Memory  string  `help:"What the server may use, such as 2GiB." placeholder:"SIZE"`
+	Cores   float64 `help:"How many cores the server has. By default as many as it used in the run." placeholder:"N"`
+
+	Protocol string `help:"Take the costs of this protocol." placeholder:"http"`
+	Workload string `help:"Take the costs of this workload." placeholder:"plaintext"`
+
+	Check bool `help:"Instead, leave out one number of clients after the other, predict it from the others, and print how far off that is."`
+}
+
+// Help is an example for --help.
+func (c *adviseCmd) Help() string {
+	return "Multiplies what was measured: CPU time per request, bytes per client, requests under way at a time. " +
+		fmt.Sprintf("A model carries a load if that takes up to %.0f %% of what there is.\n\n", 100*advise.Use) +
+		"Examples:\n\n" +
+		"    tierbench advise --clients 5000 --rate 20000 --wait-ms 20 --memory 2GiB results/latest\n\n" +
+		"    tierbench advise --check results/latest"
+}
+
+func (c *adviseCmd) Run(e *env) error {
+	set, err := result.Load(c.Run_)
+	if err != nil {
+		return mistake{err}
+	}
+	if c.Check {
+		return c.check(e, set)
+	}
+	need := advise.Need{
+		Clients: c.Clients, RateRPS: c.Rate, WaitSec: c.WaitMS / 1000, Cores: c.Cores,
+		Protocol: c.Protocol, Workload: c.Workload,
+	}
+	if c.Memory != "" {
+		bytes, err := humanize.ParseBytes(c.Memory)
+		if err != nil || bytes == 0 {
+			return mistake{fmt.Errorf("--memory: %q is no size; allowed: such as 512MiB or 2GiB", c.Memory)}
+		}
+		need.MemoryBytes = float64(bytes)
+	}
+	if c.Clients == 0 || c.Rate == 0 {
+		return mistake{errors.New("name the load: --clients and --rate; or use --check")}
+	}
+	advice, err := advise.Advise(set, need)
+	if err != nil {
+		return mistake{err}
+	}
+	for i, a := range advice {
+		if i > 0 {
+			fmt.Fprintln(e.out)
+		}
+		fmt.Fprintf(e.out, "%s %s", a.Model, a.Verdict)
+		if l := a.Tightest(); l != nil {
+			fmt.Fprintf(e.out, ": headroom %s, by %s", times(l.Headroom()), l.What)
+		}
+		fmt.Fprintln(e.out)
+		for _, l := range a.Limits {
+			fmt.Fprintf(e.out, "  %-8s %8s  %s\n", l.What, times(l.Headroom()), l.Steps[0])
+			for _, s := range l.Steps[1:] {
+				fmt.Fprintf(e.out, "  %-8s %8s  %s\n", "", "", s)
+			}
+		}
+		for _, d := range a.Doubts {
+			fmt.Fprintf(e.out, "  ? %s\n", d)
+		}
+	}
+	fmt.Fprintf(e.out, "\nfrom %s; how far off such predictions are: tierbench advise --check %s\n", set.Run.ID, relative(c.Run_))
+	return nil
+}
+
+func times(x float64) string { return fmt.Sprintf("%.3g×", x) }
+
+func (c *adviseCmd) check(e *env, set *result.Set) error {
+	all := advise.Check(set)
+	if len(all) == 0 {
+		return mistake{fmt.Errorf("%s has no workload with three numbers of clients, so none can be left out", set.Run.ID)}
+	}
+	const widths = "%-18s %-28s %9s  %-15s %10s %10s %8s %8s %s"
+	line := func(args ...any) {
+		fmt.Fprintln(e.out, strings.TrimRight(fmt.Sprintf(widths, args...), " "))
+	}
+	line("model", "workload", "clients", "what", "predicted", "measured", "error", "±", "")
+	for _, p := range all {
+		outside, spread := "", "–"
+		if p.Outside {
+			outside = "outside"
+		}
+		if !math.IsNaN(p.Spread) && p.Spread > 0 {
+			spread = fmt.Sprintf("%.1f %%", 100*p.Spread)
+		}
+		line(p.Model, p.Asked, stats.Group(p.Clients), p.What, p.Unit.Format(p.Predicted), p.Unit.Format(p.Measured), fmt.Sprintf("%+.1f %%", 100*p.Error()), spread, outside)
+	}
+	fmt.Fprintf(e.out, "\nerror, without its sign:    n   median      90 %%  largest\n")
+	for _, a := range advise.Accuracies(all) {
+		where := "between"
+		if a.Outside {
+			where = "outside"
+		}
+		fmt.Fprintf(e.out, "%-16s %-8s %4d %6.1f %% %7.1f %% %6.1f %%\n", a.What, where, a.N, 100*a.Median, 100*a.P90, 100*a.Max)
+	}
+	fmt.Fprintf(e.out, "\n± is the larger half of what was measured's own interval. Outside is beyond the numbers of clients that were kept.\n")
+	return nil
+}

@@ -1,0 +1,218 @@
+// Package advise predicts from the records of a run which models can carry a
+// load that was not measured, and with what headroom. It multiplies what was
+// measured: CPU time per request, bytes per client, requests at a time. Each
+// step of it can be read, and the whole is checked against cells that were left
+// out (see Check). It is pure.
+package advise
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// A Need is a load to carry.
+type Need struct {
+	Clients     int
+	RateRPS     float64
+	WaitSec     float64 // of a request, for something else, such as a database
+	MemoryBytes float64 // that the server may use; 0 is not asked
+	Cores       float64 // that the server has; 0 is as many as it used in the run
+	// Protocol and Workload say whose costs are taken; where they are empty, the
+	// run's first that fits is.
+	Protocol, Workload string
+}
+
+// Mistake says why nobody could carry the need, "" if there is no such reason.
+func (n Need) Mistake() string {
+	switch {
+	case n.Clients < 1:
+		return fmt.Sprintf("%d clients; allowed: from 1 on", n.Clients)
+	case !(n.RateRPS > 0) || math.IsInf(n.RateRPS, 0):
+		return fmt.Sprintf("%v requests/s; allowed: above 0", n.RateRPS)
+	case !(n.WaitSec >= 0) || !(n.MemoryBytes >= 0) || !(n.Cores >= 0):
+		return "a wait, a memory or cores below 0"
+	case n.RateRPS*n.WaitSec > float64(n.Clients):
+		return fmt.Sprintf("%s clients that wait %s for each answer cannot ask for more than %s; %s are wanted",
+			stats.Group(n.Clients), stats.Seconds.Format(n.WaitSec), stats.PerSecond.Format(float64(n.Clients)/n.WaitSec), stats.PerSecond.Format(n.RateRPS))
+	}
+	return ""
+}
+
+// Use is how much of what there is may be used before a verdict is Tight. A
+// queue in front of a server that is busy for a part u of the time makes answers
+// 1 ÷ (1 − u) times as long (M/M/1): three times and a third at 0.7.
+const Use = 0.7
+
+// A Verdict says whether a model carries a need.
+type Verdict string
+
+// Verdicts, best first.
+const (
+	Carries Verdict = "carries it"
+	Tight   Verdict = "only just"
+	Fails   Verdict = "does not"
+	Unknown Verdict = "not known"
+)
+
+var order = []Verdict{Carries, Tight, Unknown, Fails}
+
+// A Limit is something that a load uses up.
+type Limit struct {
+	What  string  // "CPU", "slots" or "memory"
+	Need  float64 // in the unit of Have
+	Have  float64
+	Steps []string
+}
+
+// Headroom is how many times the need would fit.
+func (l Limit) Headroom() float64 { return l.Have / l.Need }
+
+// An Advice is what is predicted of one model.
+type Advice struct {
+	Model   string
+	Verdict Verdict
+	Limits  []Limit
+	// Doubts are why the prediction may be off.
+	Doubts []string
+}
+
+// Headroom is the least of the limits'; NaN if there are none.
+func (a *Advice) Headroom() float64 {
+	least := math.NaN()
+	for _, l := range a.Limits {
+		if h := l.Headroom(); !(h >= least) {
+			least = h
+		}
+	}
+	return least
+}
+
+// Tightest is the limit with the least headroom.
+func (a *Advice) Tightest() *Limit {
+	var least *Limit
+	for i := range a.Limits {
+		if least == nil || a.Limits[i].Headroom() < least.Headroom() {
+			least = &a.Limits[i]
+		}
+	}
+	return least
+}
+
+// Advise predicts for every model of the run, the best first.
+func Advise(set *result.Set, need Need) ([]Advice, error) {
+	if m := need.Mistake(); m != "" {
+		return nil, errors.New(m)
+	}
+	cells := stats.Cells(&set.Run, set.Repeats)
+	asked, err := choose(cells, need)
+	if err != nil {
+		return nil, err
+	}
+	var out []Advice
+	for _, name := range stats.Models(&set.Run, cells) {
+		out = append(out, advise(newModel(set, cells, name, asked), need))
+	}
+	slices.SortStableFunc(out, func(a, b Advice) int {
+		return cmp.Or(slices.Index(order, a.Verdict)-slices.Index(order, b.Verdict), cmp.Compare(b.Headroom(), a.Headroom()))
+	})
+	return out, nil
+}
+
+// choose finds what is asked of the servers in the cells whose costs are taken.
+func choose(cells []*stats.Cell, need Need) (string, error) {
+	var all []*stats.Cell // the first of each
+	for _, c := range cells {
+		if usable(c) && !slices.ContainsFunc(all, func(o *stats.Cell) bool { return o.Asked() == c.Asked() }) {
+			all = append(all, c)
+		}
+	}
+	fits := func(c *stats.Cell) bool {
+		return (need.Protocol == "" || c.Protocol == need.Protocol) && (need.Workload == "" || c.Workload == need.Workload)
+	}
+	first := ""
+	var names []string
+	for _, c := range all {
+		names = append(names, c.Protocol+"/"+c.Workload)
+		if !fits(c) {
+			continue
+		}
+		if need.WaitSec > 0 && need.Workload == "" && wait(c.Workload) > 0 {
+			return c.Asked(), nil // it has the price of waiting in it
+		}
+		if first == "" {
+			first = c.Asked()
+		}
+	}
+	switch {
+	case len(all) == 0:
+		return "", errors.New("the run has no closed loop of which a repeat counts; costs are taken from those")
+	case first == "":
+		return "", fmt.Errorf("the run has no such workload; allowed: %s", strings.Join(slices.Compact(names), ", "))
+	}
+	return first, nil
+}
+
+// usable cells have the price of a request: their load is under no other
+// control than the number of clients.
+func usable(c *stats.Cell) bool {
+	return c.Loop == result.Closed && c.Workload != result.Idle && c.Setting == "" && len(c.Counted) > 0
+}
+
+func advise(m *model, need Need) Advice {
+	a := Advice{Model: m.name, Doubts: m.doubts(need)}
+	n := float64(need.Clients)
+	cpu, ok := m.cpu.at(n, logarithmic)
+	if !ok || m.cores == 0 {
+		a.Verdict = Unknown
+		a.Doubts = append(a.Doubts, "no repeat of "+m.asked+" counts")
+		return a
+	}
+	wantCores := need.RateRPS * cpu.value
+	have, whence := m.cores, fmt.Sprintf("the most that it used in the run, of %s", cores(float64(m.given)))
+	if need.Cores > 0 && need.Cores < have {
+		have, whence = need.Cores, "as asked"
+	}
+	a.Limits = append(a.Limits, Limit{"CPU", wantCores, have, []string{
+		fmt.Sprintf("%s × %s = %s", stats.PerSecond.Format(need.RateRPS), stats.Seconds.Format(cpu.value), cores(wantCores)),
+		fmt.Sprintf("%s a request: %s", stats.Seconds.Format(cpu.value), cpu.how(stats.Seconds)),
+		fmt.Sprintf("it has %s: %s", cores(have), whence),
+	}})
+
+	busy := need.WaitSec + cpu.value
+	slots, why := m.slots(need.Clients)
+	steps := []string{
+		fmt.Sprintf("%s × (%s + %s) = %s requests at a time (Little's law)", stats.PerSecond.Format(need.RateRPS), stats.Seconds.Format(need.WaitSec), stats.Seconds.Format(cpu.value), stats.Count.Format(need.RateRPS*busy)),
+		why,
+	}
+	a.Limits = append(a.Limits, Limit{"slots", need.RateRPS * busy, slots, steps})
+
+	if memory, ok := m.memory.at(n, linear); ok && need.MemoryBytes > 0 {
+		a.Limits = append(a.Limits, Limit{"memory", memory.value, need.MemoryBytes, []string{
+			fmt.Sprintf("%s at %s clients: %s", stats.Bytes.Format(memory.value), stats.Group(need.Clients), memory.how(stats.Bytes)),
+			m.weighed,
+		}})
+	}
+	switch use := 1 / a.Headroom(); {
+	case use <= Use:
+		a.Verdict = Carries
+	case use <= 1:
+		a.Verdict = Tight
+	default:
+		a.Verdict = Fails
+	}
+	return a
+}
+
+func cores(n float64) string {
+	if s := fmt.Sprintf("%.3g", n); s != "1" {
+		return s + " cores"
+	}
+	return "1 core"
+}

@@ -1,0 +1,118 @@
+package advise
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// A Prediction is of a cell that was measured, from the others of its model
+// and workload.
+type Prediction struct {
+	Model, Asked string
+	Clients      int
+	What         string // "CPU per request", "throughput" or "memory"
+	Unit         stats.Unit
+	Predicted    float64
+	Measured     float64
+	Spread       float64 // half the interval of what was measured, as a part of it; NaN without one
+	Outside      bool    // the cell is the smallest or the largest
+}
+
+// Error is how far off it is, as a part of what was measured.
+func (p Prediction) Error() float64 { return p.Predicted/p.Measured - 1 }
+
+// Check leaves out one number of clients after the other, and predicts it from
+// the others by the rules of Advise. It takes three of them to leave one out.
+func Check(set *result.Set) []Prediction {
+	cells := stats.Cells(&set.Run, set.Repeats)
+	var out []Prediction
+	done := map[[2]string]bool{}
+	for _, c := range cells {
+		id := [2]string{c.Model, c.Asked()}
+		if !usable(c) || done[id] {
+			continue
+		}
+		done[id] = true
+		m := newModel(set, cells, c.Model, c.Asked())
+		if len(m.cells) < 3 {
+			continue
+		}
+		for _, left := range m.cells {
+			out = append(out, m.leave(left)...)
+		}
+	}
+	return out
+}
+
+// leave predicts one of the model's cells.
+func (m *model) leave(c *stats.Cell) []Prediction {
+	n := float64(c.Clients)
+	all := m.memory
+	m.learn(c)
+	defer m.learn(nil)
+	var out []Prediction
+	add := func(what string, u stats.Unit, e estimate, s stats.Summary) {
+		if s.Median <= 0 {
+			return
+		}
+		out = append(out, Prediction{
+			Model: m.name, Asked: m.asked, Clients: c.Clients, What: what, Unit: u,
+			Predicted: e.value, Measured: s.Median, Spread: s.Spread(), Outside: e.outside,
+		})
+	}
+	cpu, ok := m.cpu.at(n, logarithmic)
+	if ok {
+		add("CPU per request", stats.Seconds, cpu, c.Summary(stats.CPU))
+	}
+	if busy, ok2 := m.busy.at(n, logarithmic); ok && ok2 && cpu.value > 0 {
+		x := busy.value / cpu.value
+		if m.wait > 0 {
+			x = math.Min(n/(m.wait+cpu.value), m.cores/cpu.value)
+		}
+		add("throughput", stats.PerSecond, estimate{value: x, outside: cpu.outside}, c.Summary(stats.Throughput))
+	}
+	if memory, ok := m.memory.at(n, linear); ok {
+		if measured, ok := all.at(n, linear); ok {
+			add("memory", stats.Bytes, memory, stats.Summary{Median: measured.value, Lo: measured.value, Hi: measured.value, N: 1})
+		}
+	}
+	return out
+}
+
+// An Accuracy is how far off the predictions of one number are, as parts of
+// what was measured.
+type Accuracy struct {
+	What             string
+	Outside          bool
+	N                int
+	Median, P90, Max float64
+}
+
+// Accuracies sums predictions up: by what they are of, those between numbers of
+// clients that were measured apart from those outside.
+func Accuracies(all []Prediction) []Accuracy {
+	var out []Accuracy
+	for _, outside := range []bool{false, true} {
+		for _, what := range []string{"CPU per request", "throughput", "memory"} {
+			var errs []float64
+			for _, p := range all {
+				if p.What == what && p.Outside == outside {
+					errs = append(errs, math.Abs(p.Error()))
+				}
+			}
+			if len(errs) > 0 {
+				out = append(out, Accuracy{what, outside, len(errs), quantile(errs, 0.5), quantile(errs, 0.9), quantile(errs, 1)})
+			}
+		}
+	}
+	return out
+}
+
+func quantile(xs []float64, p float64) float64 {
+	return stat.Quantile(p, stat.Empirical, slices.Sorted(slices.Values(xs)), nil)
+}

@@ -1,0 +1,196 @@
+package advise
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// A model is what a run knows of one model under one workload.
+type model struct {
+	name, asked string
+	closes      bool          // it serves a connection at a time, and closes it
+	cells       []*stats.Cell // of the workload
+	every       []*stats.Cell // of the model
+	cpu         curve         // seconds a request, by clients
+	busy        curve         // cores it used
+	memory      curve         // bytes in all, by clients, from those before the first one on
+	weighed     string        // what the memory is of
+	cores       float64       // the most that it used in the run, under any workload
+	given       int           // CPUs that it could have used there
+	wait        float64       // seconds, of the workload itself
+}
+
+func newModel(set *result.Set, cells []*stats.Cell, name, asked string) *model {
+	m := &model{name: name, asked: asked}
+	if i := slices.IndexFunc(set.Run.Models, func(i result.Info) bool { return i.Name == name }); i >= 0 {
+		m.closes = set.Run.Models[i].ClosesEach
+	}
+	m.given = set.Run.Host.Cores
+	for _, c := range cells {
+		if c.Model != name || !usable(c) {
+			continue
+		}
+		m.every = append(m.every, c)
+		if c.Asked() == asked {
+			m.cells = append(m.cells, c)
+			m.wait = wait(c.Workload)
+		}
+	}
+	m.learn(nil)
+	return m
+}
+
+// learn takes all numbers from the cells but for the one left out.
+func (m *model) learn(leftOut *stats.Cell) {
+	m.cpu, m.busy, m.memory, m.cores = nil, nil, nil, 0
+	for _, c := range m.every {
+		if used := median(c, coresUsed); c != leftOut && used > m.cores {
+			m.cores = used
+			if n := c.Counted[0].CPUs.ServerCount; n > 0 {
+				m.given = n
+			}
+		}
+	}
+	var before []float64
+	sockets, tables := true, true
+	for _, c := range m.cells {
+		for _, r := range c.Counted {
+			sockets = sockets && r.Server.SocketBytes > 0
+			tables = tables && r.Server.PageTableBytes > 0
+		}
+	}
+	m.weighed = "user memory and kernel stacks"
+	if tables {
+		m.weighed += ", page tables"
+	}
+	if sockets {
+		m.weighed += ", sockets"
+	} else {
+		m.weighed += "; the kernel's part of a connection (some 3 to 4 KiB) is not in it"
+	}
+	weigh := func(u result.Usage) float64 {
+		b := u.PSSBytes + u.KernelStackBytes
+		if tables {
+			b += u.PageTableBytes
+		}
+		if sockets {
+			b += u.SocketBytes
+		}
+		return float64(b)
+	}
+	for _, c := range m.cells {
+		if c == leftOut {
+			continue
+		}
+		n := float64(c.Clients)
+		m.cpu.add(n, c.Summary(stats.CPU))
+		m.busy.add(n, stats.Summarize(values(c, coresUsed)))
+		m.memory.add(n, stats.Summarize(values(c, func(r *result.Repeat) float64 { return weigh(atEnd(&r.Server)) })))
+		before = append(before, values(c, func(r *result.Repeat) float64 { return weigh(r.Server.Before) })...)
+	}
+	if s := stats.Summarize(before); s.Median > 0 {
+		m.memory.add(0, s)
+	}
+	for _, c := range []*curve{&m.cpu, &m.busy, &m.memory} {
+		slices.SortFunc(*c, func(a, b point) int { return int(a.clients - b.clients) })
+	}
+}
+
+// slots are how many requests the model can have under way at a time, for n
+// clients, and how that is known.
+func (m *model) slots(n int) (float64, string) {
+	var most float64 // seen waiting at a time
+	short := false
+	for _, c := range m.cells {
+		if m.wait == 0 {
+			break
+		}
+		at := c.Summary(stats.Throughput).Median * m.wait
+		most = math.Max(most, at)
+		// Fewer wait than there are clients, and it is not for lack of CPU time.
+		if at < 0.9*float64(c.Clients) && median(c, coresUsed) < m.cores/2 {
+			short = true
+		}
+	}
+	switch {
+	case short:
+		return most, fmt.Sprintf("it had %.3g requests waiting at a time, whatever the clients: throughput × %s", most, stats.Seconds.Format(m.wait))
+	case m.closes:
+		workers := 1
+		for _, c := range m.cells {
+			for _, r := range c.Counted {
+				workers = max(workers, r.Server.Processes-1)
+			}
+		}
+		return float64(workers), fmt.Sprintf("it serves one connection at a time in each of %d processes", workers)
+	}
+	return float64(n), fmt.Sprintf("each of %s clients can have one under way", stats.Group(n))
+}
+
+// doubts say what a prediction for the need rests on that was not measured.
+func (m *model) doubts(need Need) []string {
+	var out []string
+	most, suspect := 0, 0
+	for _, c := range m.cells {
+		most = max(most, c.Clients)
+		if c.Verdict() == result.Suspect {
+			suspect++
+		}
+	}
+	if most > 0 && need.Clients > most {
+		out = append(out, fmt.Sprintf("%s clients are more than were measured (%s)", stats.Group(need.Clients), stats.Group(most)))
+	}
+	if suspect > 0 {
+		out = append(out, fmt.Sprintf("%d of the %d cells that it rests on are suspect", suspect, len(m.cells)))
+	}
+	if need.WaitSec > 0 && m.wait == 0 {
+		out = append(out, "what waiting itself costs (a timer, a wake-up) is not in the numbers of "+m.asked)
+	}
+	if need.Cores > m.cores {
+		out = append(out, fmt.Sprintf("it used %s in the run; that it can use more was not measured", cores(m.cores)))
+	}
+	return out
+}
+
+// wait is the time that a workload waits by itself, by its name.
+func wait(workload string) float64 {
+	text, ok := strings.CutPrefix(workload, "wait-")
+	if !ok {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return 0
+	}
+	return d.Seconds()
+}
+
+func coresUsed(r *result.Repeat) float64 {
+	if r.DurationSec <= 0 {
+		return 0
+	}
+	return (r.Server.CPUUserSec + r.Server.CPUSysSec) / r.DurationSec
+}
+
+// atEnd is the reading at the end of the window.
+func atEnd(s *result.Server) result.Usage {
+	return result.Usage{PSSBytes: s.PSSBytes, KernelStackBytes: s.KernelStackBytes, PageTableBytes: s.PageTableBytes, SocketBytes: s.SocketBytes}
+}
+
+func values(c *stats.Cell, f func(*result.Repeat) float64) []float64 {
+	var xs []float64
+	for _, r := range c.Counted {
+		xs = append(xs, f(r))
+	}
+	return xs
+}
+
+func median(c *stats.Cell, f func(*result.Repeat) float64) float64 {
+	return stats.Summarize(values(c, f)).Median
+}

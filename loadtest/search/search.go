@@ -1,0 +1,242 @@
+// Package search finds the highest load at which a server keeps a promise, by
+// doubling, bisection and repeats that confirm the two ends. It measures
+// nothing itself and is pure: what a load came to is told to it.
+package search
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A Verdict says what a measurement means for the promise.
+type Verdict int
+
+// Verdicts of a sample. An unusable one says nothing about the server: the
+// load was not what was asked for, or it was the generator that was late.
+const (
+	Unusable Verdict = iota
+	Met
+	Missed
+)
+
+// A Sample is one measurement of a load.
+type Sample struct {
+	Verdict Verdict
+	Why     string // it was missed, or is unusable
+}
+
+// A Level is a load and all that was measured at it.
+type Level struct {
+	Load    float64
+	Samples []Sample
+}
+
+// Count is how many of the level's samples have a verdict.
+func (l *Level) Count(v Verdict) (n int) {
+	for _, s := range l.Samples {
+		if s.Verdict == v {
+			n++
+		}
+	}
+	return n
+}
+
+// Why is the reason of the first sample with a verdict.
+func (l *Level) Why(v Verdict) string {
+	for _, s := range l.Samples {
+		if s.Verdict == v {
+			return s.Why
+		}
+	}
+	return ""
+}
+
+// A Range is what is searched.
+type Range struct {
+	From, To float64 // the first and the largest load, both above 0
+	Whole    bool    // loads are whole numbers
+	// Within is how close the two ends of the answer come, as a part of the lower
+	// one: 0.05 is 5 %. Loads are of three digits, so less than 0.01 is not reached.
+	Within float64
+	// Confirm is how many usable samples the two ends have, and how many unusable
+	// ones it takes to give a level up. More than half of a level's decide on it.
+	Confirm int
+	// Most is after how many samples the search gives up.
+	Most int
+}
+
+// Mistake says what is wrong with the range, "" if nothing.
+func (r Range) Mistake() string {
+	switch {
+	case !(r.From > 0):
+		return fmt.Sprintf("the search starts at %v; allowed: above 0", r.From)
+	case !(r.To >= r.From):
+		return fmt.Sprintf("the search ends at %v; allowed: from its start (%v) on", r.To, r.From)
+	case !(r.Within >= 0.01 && r.Within <= 1):
+		return fmt.Sprintf("the ends are to come within %v %%; allowed: 1 to 100 %%", 100*r.Within)
+	case r.Confirm < 1 || r.Confirm%2 == 0:
+		return fmt.Sprintf("an end is confirmed by %d repeats; allowed: an odd number, so that more than half of them agree", r.Confirm)
+	case r.Most < r.Confirm:
+		return fmt.Sprintf("there are %d measurements at most; allowed: at least those that confirm one end (%d)", r.Most, r.Confirm)
+	}
+	return ""
+}
+
+// An Outcome is what a search came to.
+type Outcome string
+
+// Outcomes.
+const (
+	Found     Outcome = "found"     // the promise is kept at Best and missed at Next
+	Unbounded Outcome = "unbounded" // it is kept at Best, the end of the range
+	// Blocked is: kept at Best, and at Next the server could not be told from what
+	// measures it. Best is no bound of the server.
+	Blocked   Outcome = "blocked"
+	None      Outcome = "none"      // it is missed at the start of the range already
+	Undecided Outcome = "undecided" // nothing can be said of the start of the range, or there were too many samples
+)
+
+// An Answer is the end of a search.
+type Answer struct {
+	Outcome Outcome
+	Best    float64 // the highest load that was kept; 0 if none
+	Next    float64 // the lowest above it that was not; 0 if none
+	Levels  []Level // all that were measured, rising
+	Samples int
+}
+
+// Level is the one of a load; nil if it was not measured.
+func (a *Answer) Level(load float64) *Level {
+	for i := range a.Levels {
+		if a.Levels[i].Load == load {
+			return &a.Levels[i]
+		}
+	}
+	return nil
+}
+
+// Find searches the range. An error of measure ends the search and is
+// returned with what is known by then. It panics if the range has a mistake.
+func Find(ctx context.Context, r Range, measure func(context.Context, float64) (Sample, error)) (*Answer, error) {
+	if m := r.Mistake(); m != "" {
+		panic("search: " + m)
+	}
+	a := &Answer{Outcome: Undecided}
+	for {
+		load, done := r.next(a)
+		if done || a.Samples == r.Most {
+			return a, nil
+		}
+		s, err := measure(ctx, load)
+		if err != nil {
+			a.Outcome = Undecided
+			return a, err
+		}
+		a.Samples++
+		l := a.Level(load)
+		if l == nil {
+			a.Levels = append(a.Levels, Level{Load: load})
+			slices.SortFunc(a.Levels, func(a, b Level) int { return cmp.Compare(a.Load, b.Load) })
+			l = a.Level(load)
+		}
+		l.Samples = append(l.Samples, s)
+	}
+}
+
+// A state is what a level's samples say by now.
+type state int
+
+const (
+	unknown state = iota // too few usable ones
+	kept
+	missed
+	blocked
+)
+
+// state also tells whether it is confirmed.
+func (r Range) state(l *Level) (s state, confirmed bool) {
+	met, not, useless := l.Count(Met), l.Count(Missed), l.Count(Unusable)
+	switch {
+	case useless >= r.Confirm && useless > met+not:
+		return blocked, true
+	case met+not == 0:
+		return unknown, false
+	case met > not:
+		return kept, met+not >= r.Confirm
+	}
+	return missed, met+not >= r.Confirm
+}
+
+// next is the load to measure, unless the search is done; then a has its
+// outcome. It looks at nothing but the samples, so a level that turns out
+// otherwise when it is confirmed moves the ends by itself.
+func (r Range) next(a *Answer) (load float64, done bool) {
+	a.Best, a.Next, a.Outcome = 0, 0, Undecided
+	var low, high *Level // the highest that is kept below the lowest that is not
+	for i := range a.Levels {
+		l := &a.Levels[i]
+		switch s, _ := r.state(l); s {
+		case unknown:
+			return l.Load, false
+		case kept:
+			low = l
+			continue
+		}
+		high = l
+		break
+	}
+	from, to := r.round(r.From), r.round(r.To)
+	settled := func(l *Level) bool { _, ok := r.state(l); return ok }
+	if low != nil {
+		a.Best = low.Load
+	}
+	if high != nil {
+		a.Next = high.Load
+	}
+	switch {
+	case low == nil && high == nil:
+		return from, false
+	case low == nil: // and so high is the start
+		if !settled(high) {
+			return high.Load, false
+		}
+		if s, _ := r.state(high); s == missed {
+			a.Outcome = None
+		}
+		return 0, true
+	case high == nil && low.Load < to:
+		return min(r.round(2*low.Load), to), false
+	case high == nil:
+		if !settled(low) {
+			return low.Load, false
+		}
+		a.Outcome = Unbounded
+		return 0, true
+	}
+	if mid := r.round(math.Sqrt(low.Load * high.Load)); high.Load > low.Load*(1+r.Within) && mid > low.Load && mid < high.Load {
+		return mid, false
+	}
+	for _, l := range []*Level{low, high} {
+		if !settled(l) {
+			return l.Load, false
+		}
+	}
+	a.Outcome = Found
+	if s, _ := r.state(high); s == blocked {
+		a.Outcome = Blocked
+	}
+	return 0, true
+}
+
+// round keeps three digits, and a whole number where one is wanted.
+func (r Range) round(x float64) float64 {
+	scale := math.Pow(10, 2-math.Floor(math.Log10(x)))
+	x = math.Round(x*scale) / scale
+	if r.Whole {
+		x = math.Max(1, math.Round(x))
+	}
+	return x
+}

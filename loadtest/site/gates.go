@@ -1,0 +1,34 @@
+package site
+
+import (
+	"fmt"
+
+	"github.com/tierbench/tierbench/loadtest/gate"
+)
+
+// fails says of each check when a repeat fails it, with the bound that is in
+// force.
+var fails = map[string]string{
+	"finished":        "the repeat ended early: the server ended, or the clients could not connect",
+	"established":     "there are not as many connections as clients at both ends of the window, by the kernel's count on the server's side and by the generator's own; or an idle client does not answer at the end",
+	"errors":          "any request failed; every answer is compared byte for byte",
+	"window":          fmt.Sprintf("less than %.0f %% of the asked time was measured", 100*gate.WindowShare),
+	"little's law":    fmt.Sprintf("throughput × mean service time is more than %.0f %% off the number of clients (closed loop)", 100*gate.LittleResidual),
+	"rate":            fmt.Sprintf("less than %.0f %% of what was due was answered (open loop)", 100*gate.RateShare),
+	"send lag":        fmt.Sprintf("the generator's own lateness is over %.0f %% of the response time, at p99 (open loop)", 100*gate.LagShare),
+	"generator-bound": fmt.Sprintf("throughput is over %.0f %% of what the generator can do on a server that does nothing, or the generator's CPUs are over %.0f %% busy with it and the server's are not", 100*gate.CeilingShare, 100*gate.BusyShare),
+	"listen queue":    "an accept queue overflowed in the window",
+	"retransmits":     "a SYN was sent again in the window",
+	"even service":    fmt.Sprintf("Jain's index of the answers per client is below %.2f", gate.JainIndex),
+	"steady":          fmt.Sprintf("throughput changed by over %.0f %% over the window, beyond two standard errors", 100*gate.DriftChange),
+	"stolen time":     fmt.Sprintf("the hypervisor took over %.0f %% of the CPU time", 100*gate.StolenShare),
+	"other processes": fmt.Sprintf("another process used over %.0f %% of a core", 100*gate.OtherCores),
+}
+
+func gates() []gateView {
+	var out []gateView
+	for _, c := range gate.Checks {
+		out = append(out, gateView{c, fails[c.Name]})
+	}
+	return out
+}

@@ -1,0 +1,349 @@
+// Package site makes a static site of runs: an index, the report of each run
+// with its records, the models, how it is measured, and the claims where
+// something judges them. Its links are relative, so it works from a file, and
+// below any address of any static host.
+package site
+
+import (
+	"bytes"
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/tierbench/tierbench/loadtest/chart"
+	"github.com/tierbench/tierbench/loadtest/gate"
+	"github.com/tierbench/tierbench/loadtest/report"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// Files of a site. Each run has a folder of its own below RunsDir, with its
+// report and its records.
+const (
+	IndexFile  = "index.html"
+	ModelsFile = "models.html"
+	MethodFile = "method.html"
+	ClaimsFile = "claims.html"
+	RunsDir    = "runs"
+	// marker is in every site, so that nothing else is ever replaced by one.
+	marker = ".tierbench-site"
+)
+
+// A Site is what is built.
+type Site struct {
+	Runs []*result.Set
+	// Claims is what a run says of the claims: HTML for the body of a page, false
+	// where it says nothing. Nil is: nobody judges claims.
+	Claims func(*result.Set) (template.HTML, bool)
+}
+
+//go:embed page
+var pageFiles embed.FS
+
+var pages = template.Must(template.ParseFS(pageFiles, "page/*.html"))
+
+// ErrNotASite is of a folder with something else in it.
+var ErrNotASite = errors.New("holds something that is not a site of tierbench; name a folder that is empty, or does not exist")
+
+// Build makes the site in dir, in place of the one that is there. It is made
+// beside it first, so that a failure leaves the old one. All its links have been
+// followed when it returns.
+func (s *Site) Build(dir string) error {
+	if there, err := os.ReadDir(dir); err == nil && len(there) > 0 {
+		if _, err := os.Stat(filepath.Join(dir, marker)); err != nil {
+			return fmt.Errorf("%s: %w", dir, ErrNotASite)
+		}
+	}
+	fresh := filepath.Clean(dir) + ".new"
+	if err := os.RemoveAll(fresh); err != nil {
+		return fmt.Errorf("build site: %w", err)
+	}
+	defer os.RemoveAll(fresh)
+	if err := s.write(fresh); err != nil {
+		return fmt.Errorf("build site: %w", err)
+	}
+	dead, err := DeadLinks(fresh)
+	if err != nil {
+		return fmt.Errorf("build site: %w", err)
+	}
+	if len(dead) > 0 {
+		return fmt.Errorf("build site: %d links lead nowhere, such as %s", len(dead), dead[0])
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.Rename(fresh, dir)); err != nil {
+		return fmt.Errorf("build site: %w", err)
+	}
+	return nil
+}
+
+// A view is what the templates show.
+type view struct {
+	CSS    template.CSS
+	Nav    []report.Link
+	Here   string // the page's file
+	Title  string
+	Runs   []runView
+	Models []modelView
+	Claims []claimView // the newest first
+	Gates  []gateView
+}
+
+type runView struct {
+	ID, Title, Date, Host, Config   string
+	Verdict, Headline, Tiers, Asked string
+	Report, Picture                 string // their places; Picture may be empty
+	Models                          []string
+	Claims                          bool
+}
+
+type modelView struct {
+	Name, Doc, Command string
+	Light, Dark        string
+	Runs               []runView
+}
+
+type claimView struct {
+	Run  runView
+	Body template.HTML
+}
+
+type gateView struct {
+	gate.Check
+	Fails string
+}
+
+func (s *Site) write(dir string) error {
+	if err := os.MkdirAll(filepath.Join(dir, RunsDir), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, marker), nil, 0o644); err != nil {
+		return err
+	}
+	runs := slices.Clone(s.Runs)
+	slices.SortStableFunc(runs, func(a, b *result.Set) int {
+		return cmp.Or(b.Run.Started.Compare(a.Run.Started), cmp.Compare(b.Run.ID, a.Run.ID))
+	})
+	v := view{CSS: report.Style(), Gates: gates()}
+	folders := map[string]bool{}
+	for _, set := range runs {
+		// The folder goes by the run's name in the record, which a person may have
+		// written: it must stay one name.
+		name := filepath.Base(filepath.Clean("/" + set.Run.ID))
+		if name == "/" || name == "." || folders[name] {
+			return fmt.Errorf("the run in %s has the ID %q; it must be a name of its own", set.Dir, set.Run.ID)
+		}
+		folders[name] = true
+		if s.Claims != nil {
+			if body, ok := s.Claims(set); ok {
+				v.Claims = append(v.Claims, claimView{Body: body, Run: runView{ID: name}})
+			}
+		}
+	}
+	v.Nav = []report.Link{{Name: "Runs", Href: IndexFile}}
+	if len(v.Claims) > 0 {
+		v.Nav = append(v.Nav, report.Link{Name: "Claims", Href: ClaimsFile})
+	}
+	v.Nav = append(v.Nav, report.Link{Name: "Models", Href: ModelsFile}, report.Link{Name: "Method", Href: MethodFile})
+
+	for _, set := range runs {
+		r, err := s.run(dir, set, v.Nav)
+		if err != nil {
+			return fmt.Errorf("run %s: %w", set.Run.ID, err)
+		}
+		for i := range v.Claims {
+			if v.Claims[i].Run.ID == filepath.Base(filepath.Clean("/"+set.Run.ID)) {
+				r.Claims = true
+				v.Claims[i].Run = r
+			}
+		}
+		v.Runs = append(v.Runs, r)
+		v.model(set, r)
+	}
+	styles := chart.Styles(names(v.Models))
+	for i := range v.Models {
+		m := &v.Models[i]
+		m.Light, m.Dark = styles[m.Name].Light, styles[m.Name].Dark
+	}
+	files := []struct{ name, title string }{{IndexFile, "Runs"}, {ModelsFile, "Models"}, {MethodFile, "How it is measured"}}
+	if len(v.Claims) > 0 {
+		files = append(files, struct{ name, title string }{ClaimsFile, "Claims"})
+	}
+	for _, f := range files {
+		v.Here, v.Title = f.name, f.title
+		var b bytes.Buffer
+		if err := pages.ExecuteTemplate(&b, f.name, v); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, f.name), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func names(models []modelView) []string {
+	var out []string
+	for _, m := range models {
+		out = append(out, m.Name)
+	}
+	return out
+}
+
+// records are what a run's page leads to.
+var records = []string{result.RunFile, result.CellsFile, result.SeriesFile, result.TrialsFile, result.HDRDir}
+
+// run copies the records of a run and reports it again beside them, by the
+// rules of this program: an older report would have other links.
+func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, error) {
+	id := filepath.Base(filepath.Clean("/" + set.Run.ID))
+	to := filepath.Join(dir, RunsDir, id)
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return runView{}, err
+	}
+	for _, name := range records {
+		if err := copyAll(filepath.Join(set.Dir, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return runView{}, err
+		}
+	}
+	// A run of before the series has none; its page leads to one.
+	if f, err := os.OpenFile(filepath.Join(to, result.SeriesFile), os.O_CREATE, 0o644); err != nil {
+		return runView{}, err
+	} else if err := f.Close(); err != nil {
+		return runView{}, err
+	}
+	here := *set
+	here.Dir = to
+	if err := report.Write(to, &here); err != nil {
+		return runView{}, err
+	}
+	var up []report.Link
+	for _, l := range nav {
+		up = append(up, report.Link{Name: l.Name, Href: "../../" + l.Href})
+	}
+	var page bytes.Buffer
+	if err := report.HTMLWithin(&page, &here, up); err != nil {
+		return runView{}, err
+	}
+	if err := os.WriteFile(filepath.Join(to, report.HTMLFile), page.Bytes(), 0o644); err != nil {
+		return runView{}, err
+	}
+	r := runView{
+		ID: id, Title: cmp.Or(set.Run.Title, set.Run.Name, id), Config: set.Run.ConfigFile, Host: report.HostLine(&set.Run),
+		Report: path.Join(RunsDir, id, report.HTMLFile),
+	}
+	if !set.Run.Started.IsZero() {
+		r.Date = set.Run.Started.UTC().Format("2 January 2006")
+	}
+	r.Headline, r.Verdict = report.Summary(&here)
+	cells := stats.Cells(&set.Run, set.Repeats)
+	r.Models = stats.Models(&set.Run, cells)
+	var asked []string
+	lo, hi := 0, 0
+	for _, c := range cells {
+		if !slices.Contains(asked, c.Asked()) {
+			asked = append(asked, c.Asked())
+		}
+		if lo == 0 || c.Clients < lo {
+			lo = c.Clients
+		}
+		hi = max(hi, c.Clients)
+	}
+	r.Asked = fewOf(asked, 4)
+	r.Tiers = stats.Group(lo)
+	if hi > lo {
+		r.Tiers += " to " + stats.Group(hi)
+	}
+	for _, c := range chart.All {
+		name := path.Join(RunsDir, id, result.ChartsDir, c.Name+".svg")
+		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+			r.Picture = name
+			break
+		}
+	}
+	return r, nil
+}
+
+// fewOf names the first of many.
+func fewOf(all []string, n int) string {
+	var b bytes.Buffer
+	for i, s := range all {
+		if i == n && len(all) > n+1 {
+			fmt.Fprintf(&b, "; and %d more", len(all)-n)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(s)
+	}
+	return b.String()
+}
+
+// model adds the models of a run, as the newest run describes them.
+func (v *view) model(set *result.Set, r runView) {
+	for _, info := range set.Run.Models {
+		i := slices.IndexFunc(v.Models, func(m modelView) bool { return m.Name == info.Name })
+		if i < 0 {
+			i = len(v.Models)
+			m := modelView{Name: info.Name, Doc: info.Doc}
+			for k, a := range info.Command {
+				if k > 0 {
+					m.Command += " "
+				}
+				m.Command += a
+			}
+			v.Models = append(v.Models, m)
+		}
+		if slices.Contains(r.Models, info.Name) {
+			v.Models[i].Runs = append(v.Models[i].Runs, r)
+		}
+	}
+}
+
+// copyAll copies a file, or a folder of files.
+func copyAll(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return copyFile(from, to)
+	}
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			if err := copyFile(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) (err error) {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	dst, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dst.Close()) }()
+	_, err = io.Copy(dst, src)
+	return err
+}
