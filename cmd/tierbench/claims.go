@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"html/template"
+	"path/filepath"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/claims"
+	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -67,4 +72,41 @@ func (c *claimsCmd) Run(e *env) error {
 		fmt.Fprintf(e.errOut, "the run was measured under version %s of the rules, this is version %s\n", was, claims.RulesVersion)
 	}
 	return nil
+}
+
+// Files of the ledger in a run's folder.
+const (
+	ledgerHTML     = "claims.html"
+	ledgerMarkdown = "claims.md"
+)
+
+var ledgerPage = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Claims, {{.Title}}</title><style>{{.CSS}}</style></head>
+<body><main><h1>{{.Title}}</h1>
+<p class="note"><a href="report.html">The report of this run</a>, with its charts and every repeat.</p>
+{{.Body}}</main></body></html>
+`))
+
+// writeLedger writes what a run says of the claims beside its report, if that is
+// worth it.
+func writeLedger(set *result.Set) (written bool, err error) {
+	l := claims.Evaluate(set)
+	if !l.Tells() {
+		return false, nil
+	}
+	var body, page, markdown bytes.Buffer
+	if err := errors.Join(claims.HTML(&body, l), claims.Markdown(&markdown, l)); err != nil {
+		return false, fmt.Errorf("write claims: %w", err)
+	}
+	err = ledgerPage.Execute(&page, struct {
+		Title string
+		CSS   template.CSS
+		Body  template.HTML
+	}{set.Run.Title, report.Style(), template.HTML(body.String())})
+	if err != nil {
+		return false, fmt.Errorf("write claims: %w", err)
+	}
+	return true, errors.Join(result.WriteFile(filepath.Join(set.Dir, ledgerHTML), page.Bytes()),
+		result.WriteFile(filepath.Join(set.Dir, ledgerMarkdown), markdown.Bytes()))
 }

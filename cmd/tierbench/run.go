@@ -314,7 +314,13 @@ func writeReport(e *env, set *result.Set) error {
 		return err
 	}
 	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile)
-	var err error
+	told, err := writeLedger(set)
+	if err != nil {
+		return err
+	}
+	if told {
+		fmt.Fprintf(e.out, "claims: %s, or tierbench claims %s\n", relative(filepath.Join(set.Dir, ledgerHTML)), relative(set.Dir))
+	}
 	if missing := report.WithoutValid(set); len(missing) > 0 {
 		err = errCells(missing)
 	}

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"html/template"
 	"os"
 	"path/filepath"
 
+	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/site"
 )
@@ -33,7 +36,14 @@ func (c *siteCmd) Run(e *env) error {
 			return mistake{err}
 		}
 	}
-	s := site.Site{} // its Claims stay empty while nothing here judges them
+	s := site.Site{Claims: func(set *result.Set) (template.HTML, bool) {
+		l := claims.Evaluate(set)
+		var b bytes.Buffer
+		if !l.Tells() || claims.HTML(&b, l) != nil {
+			return "", false
+		}
+		return template.HTML(b.String()), true
+	}}
 	for _, dir := range dirs {
 		set, err := result.Load(dir)
 		if err != nil {

@@ -27,6 +27,7 @@ var blocking = &Claim{
 	Definition: "A request that blocks for 100 ms in a system call holds up those of other clients, or does not.",
 	Experiment: "T4: plaintext at 100 clients, of whose requests 0, 0.1, 1 and 10 % call a blocking sleep of 100 ms; the same with the blocking call given to a pool of threads",
 	Metric:     "interference I: the bystanders' p99 with ÷ without those that block",
+	Lesson:     "A thread that sleeps in a system call holds up only itself: the kernel runs another. A loop is one thread for everybody, so a call that blocks it for 100 ms blocks all of its clients for 100 ms, and at one such request in a hundred somebody is always blocked. Given to a pool of threads, the call blocks one of those instead; the price is two hand-overs a request.",
 	Rule: Rule{"1", `At 1 %: "cannot use" if I ≥ 10, "can use" if I ≤ 2, by the whole intervals; between the two it depends on how much blocks. ` +
 		"Supported for async if it cannot, for the others if they can. Offloading to a pool must bring the loop to I ≤ 2."},
 	decide: func(e *evidence) []Verdict {
@@ -56,6 +57,7 @@ var replacement = &Claim{
 	Definition: "The loop's own timer in place of the blocking sleep holds nobody up.",
 	Experiment: "R4: T4 at 1 % with a wait on the loop's timer instead of the blocking sleep",
 	Metric:     "interference I, as in T4",
+	Lesson:     "The framework's own sleep does not block: it notes when to go on, and the loop serves others until then. What is meant by replacement is just that, for every call that could block.",
 	Rule:       Rule{"1", "Supported if I ≤ 2 by the whole interval; refuted if it is above."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict

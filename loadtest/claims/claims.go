@@ -71,7 +71,10 @@ type Claim struct {
 	// Experiment names the experiments of the config, and what they measure.
 	Experiment string `json:"experiment"`
 	Metric     string `json:"metric"`
-	Rule       Rule   `json:"rule"`
+	// Lesson says why it comes out as it does, to somebody who is new to it. It is
+	// about how the models work, and holds whatever was measured.
+	Lesson string `json:"lesson"`
+	Rule   Rule   `json:"rule"`
 
 	decide func(*evidence) []Verdict
 }

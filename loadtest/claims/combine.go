@@ -36,6 +36,7 @@ var combine = &Claim{
 	Definition: "A mix (a process per core, each with threads, a loop or goroutines) is better than both of its parents: a process per client, and the same in one process.",
 	Experiment: "R2: the mixes and their parents at echo with 10, 100 and 1,000 clients, and at 1 ms of computing with 64; the crash is B1's kill",
 	Metric:     "ratios of throughput and p99, mix ÷ parent; blast radius of a killed worker",
+	Lesson:     "A loop or a process with an interpreter lock uses one core. As many of them as there are cores use all, and a crash takes one core's worth of clients with it. What it cannot do is move a client from a busy worker to an idle one: the kernel deals connections out once.",
 	Rule: Rule{"1", "Good beside a parent if throughput ratio > 1.05 or p99 ratio < 0.95, by the whole intervals, on half the cells, nothing worse by 10 %, and a crash costs less than in the parent that is one process. " +
 		"Supported if good beside both parents, refuted if beside neither."},
 	decide: func(e *evidence) []Verdict {

@@ -22,6 +22,7 @@ var cores = &Claim{
 	Definition: "With enough to compute, a server gets as much faster as it has cores, and keeps them busy.",
 	Experiment: "T2: 1 ms of computing a request at 64 clients, the server pinned to one core and on all",
 	Metric:     "efficiency E = X(c) ÷ (c·X(1)), by throughput X and cores c; CPU time ÷ wall",
+	Lesson:     "The kernel puts each process and each thread on whichever core is free, so both use all cores, unless a lock lets only one thread of a process compute, as CPython's does. An event loop is one thread, and one thread is on one core at a time.",
 	Rule: Rule{"1", `A model "uses all cores" if E(all) ≥ 0.7 and CPU time ÷ wall ≥ 0.9·cores, and does not if either is surely less. ` +
 		"Where the document says yes, that supports it; where it says no, that refutes it. It takes two cores."},
 	decide: func(e *evidence) []Verdict {
@@ -65,6 +66,7 @@ var parallel = &Claim{
 	Definition: "Some server uses more CPU time than time passes.",
 	Experiment: "T2's cells on all cores",
 	Metric:     "CPU time ÷ wall, of the server that has most",
+	Lesson:     "If the processes of a server have used two seconds of CPU time within one second, two of their instructions have run at the same time. A single core can give only the illusion of it.",
 	Rule:       Rule{"1", "Supported for a language if CPU time ÷ wall > 1.5 on 2 or more cores for one of its servers, by the whole interval; refuted if it is at or below for all."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict

@@ -374,7 +374,7 @@ func Explain(w io.Writer, l *Ledger, id string) error {
 	}
 	c := l.Claims[i]
 	fmt.Fprintf(b, "%s %s\n\n", c.ID, c.Title)
-	for _, p := range [][2]string{{"claimed", c.Quote}, {"taken to mean", c.Definition}, {"experiment", c.Experiment}, {"metric", c.Metric}, {"rule, version " + c.Rule.Version, c.Rule.Text}} {
+	for _, p := range [][2]string{{"claimed", c.Quote}, {"taken to mean", c.Definition}, {"experiment", c.Experiment}, {"metric", c.Metric}, {"why", c.Lesson}, {"rule, version " + c.Rule.Version, c.Rule.Text}} {
 		lines := wrap(p[1], 96)
 		fmt.Fprintf(b, "%s:\n    %s\n", p[0], strings.Join(lines, "\n    "))
 	}

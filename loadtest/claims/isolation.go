@@ -73,6 +73,7 @@ var isolation = &Claim{
 	Definition: "What is done to one worker costs its own connections and no others; the server is soon as fast as before.",
 	Experiment: "B1: 100 clients ask for plaintext while one worker panics, fails fatally, is killed (−9), is stopped and continued, leaks memory to a limit, and crashes several times in a row. CPython's servers get the signals only",
 	Metric:     "blast radius = connections lost ÷ open (of a stopped process: those it holds); connections lost of other workers; recovery = time back to 95 % of throughput, of a stop from its end, of crashes from the last; bystanders' p99 ratio",
+	Lesson:     "The kernel gives each process its own memory and descriptors and takes them back when it ends, so an error ends one process and its connections. Threads share all of that: what kills one kills the process. A stopped process is worse than a dead one, as its clients wait and nobody replaces it.",
 	Rule: Rule{"1", "A fault is isolated if radius ≤ 1.5 ÷ workers, no failure on the other workers' connections, recovery ≤ 1 s, by the whole intervals. " +
 		"Workers are the processes that hold connections; where one process has threads, each thread is one. " +
 		"Supported for processes if every fault is isolated; for threads, of which less is said (\"not necessarily\"), if one is not."},

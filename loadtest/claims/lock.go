@@ -32,6 +32,7 @@ var lock = &Claim{
 	Definition: "Where one thread at a time computes, those who share the lock wait for as long as it is kept.",
 	Experiment: "T5: nine clients echo over HTTP while one computes 100 ms a request; the lock changes hands after 0.5, 5, 20 and 50 ms. CPython's lock is real; in Go one lock a process is emulated, held while a handler computes and released while it waits",
 	Metric:     "slope of the echo's p99 against the interval, by least squares over the repeats",
+	Lesson:     "A thread that computes keeps the lock until another asks for it, and that one asks only after the switch interval. So each echo waits for up to an interval, and its p99 grows with it, ms by ms. Processes have a lock each; a loop has one thread, which nobody else can hold up, and which itself holds up everybody.",
 	Rule: Rule{"1", "It interferes if the slope's interval excludes 0, and does not if it includes 0. Supported for threads if it interferes, for processes and async if it does not. " +
 		"A line takes three intervals."},
 	decide: func(e *evidence) []Verdict {
@@ -54,6 +55,7 @@ var lockFree = &Claim{
 	Definition: "Without a client that computes, how long the lock may be kept does not matter.",
 	Experiment: "R5: T5 without the client that computes, for the threads (b); (a) is T5's processes",
 	Metric:     "slope of the echo's p99 against the interval",
+	Lesson:     "A thread that waits for a client or a disk gives the lock back first. If nobody computes for long, the lock is free when it is asked for, and how long it could be kept does not matter.",
 	Rule:       Rule{"1", "Supported if the slope's interval includes 0, refuted if it excludes 0."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict

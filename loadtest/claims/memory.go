@@ -36,6 +36,7 @@ var memory = &Claim{
 	Definition: "A client more costs a process per client most memory, a thread per client less, and a task on a loop least.",
 	Experiment: "R3: idle connections at five or more numbers of clients, and T3's echo for active ones",
 	Metric:     "bytes per added client: slope by least squares over the repeats, of user memory, kernel stacks and page tables together, and of each; the intercept is the fixed cost; sockets are the floor",
+	Lesson:     "A client is a socket in the kernel in any model; what differs is what stands beside it. A process has page tables, stacks and a runtime of its own; a thread has a stack in the kernel and one in the program; a loop keeps an entry in a table. What processes share is counted once here (PSS).",
 	Rule: Rule{"1", "Supported if the slopes' intervals are disjoint in that order, idle and active; refuted if two are disjoint in another order. " +
 		"A slope takes 5 numbers of clients."},
 	decide: func(e *evidence) []Verdict {
@@ -109,6 +110,7 @@ var money = &Claim{
 	Definition: "Within the SLO, async carries more clients than the others for the same memory, and for the same cores.",
 	Experiment: "R6: plaintext in the open loop at 1 request/s per client",
 	Metric:     "clients carried within p99 ≤ 50 ms, per GiB of the server's memory (user, kernel stacks, page tables) and per core it keeps busy; each model at the most clients that it carries",
+	Lesson:     "At one request a second a client mostly waits, and what it costs is memory. That is what a loop needs least of, until something else gives out first: a core, or descriptors.",
 	Rule: Rule{"1", "Supported for a resource if async leads every other model of the table by a ratio whose interval excludes 1; refuted if another leads it so. " +
 		"Supported if it is for both resources."},
 	decide: func(e *evidence) []Verdict {

@@ -34,6 +34,7 @@ var scale = &Claim{
 		"Processes are one per client here, as threads and tasks are.",
 	Experiment: "T3: echo, and a wait of 50 ms, from 1 client up to 10,000 or to where a model ends; closed loop, and open loop at 70 % of capacity",
 	Metric:     "S: [last pass, first fail], and which condition failed",
+	Lesson:     "Each client more costs a process, a thread or an entry in a table, and each switch between them costs time. A model ends where that cost takes more than a tenth of its throughput, or where some clients wait much longer than others. More clients than a machine has memory, process numbers or descriptors for are refused.",
 	Rule: Rule{"1", "S = largest N such that it and every smaller N has throughput ≥ 90 % of the model's best, open-loop p99 ≤ 3 × its p99 at N = 10, no errors, gates valid. " +
 		"The best is that of N or fewer clients: while throughput still grows with the clients, a small N has not failed to scale. No errors means none in any repeat; gates are valid if at least half of the repeats count. " +
 		"The band is supported if S lies in it for every workload, and refuted if in none; the interval of S is by drawing the repeats again. " +

@@ -126,6 +126,7 @@ var channels = &Claim{
 	Definition: "A counter that all processes increment is right over each of the three: a file under flock(2), a mapped page with atomics, a pipe to an owner.",
 	Experiment: "B2: 10 clients increment in prefork over each; the price by the trials increment",
 	Metric:     "part of the increments that is lost or made up; µs of an increment",
+	Lesson:     "Processes share nothing by themselves, so what they share goes through the kernel or a page that both map. A locked file costs several system calls an increment, a pipe a hand-over to its owner and back, a shared page one atomic instruction.",
 	Rule:       Rule{"1", "Supported if the count is exact after M increments from all workers under load, in every repeat, over all three; refuted if it is over none. An increment that was not answered may count or not."},
 	decide: func(e *evidence) []Verdict {
 		var points []point
@@ -145,6 +146,7 @@ var sharedSpace = &Claim{
 	Definition: "A counter in memory is one for all threads, and one for each process.",
 	Experiment: "B3: 10 clients increment in thread under a mutex, an atomic and an owner fed by a channel, and in process a plain variable; in CPython a variable under a lock, in threads and in forked processes",
 	Metric:     "part of the increments that is lost; part that one process has",
+	Lesson:     "One variable in memory is the same for all threads, and right if they take turns at it. Forked processes each have a copy: every one of them counts only what it did itself.",
 	Rule:       Rule{"1", "Supported if the threads' count is exact in every repeat by each way, and the processes' diverges: no process has all increments, by the whole interval."},
 	decide: func(e *evidence) []Verdict {
 		return []Verdict{
@@ -161,6 +163,7 @@ var lostUpdate = &Claim{
 	Definition: "Two threads add 1 and subtract 2, M times each, reading and writing apart: without a lock the result is not −M.",
 	Experiment: "B4: the trials lost-update, unlocked and locked; the accesses are atomic, so that nothing is undefined",
 	Metric:     "part of M by which the result is off",
+	Lesson:     "x+1 is a read, an addition and a write. If another thread writes between the read and the write, its update is lost. A lock makes the three one step, as nobody else gets in between.",
 	Rule:       Rule{"1", "Supported if result ≠ −M without the lock in ≥ 1 of 10 trials, and = −M in all with it."},
 	decide: func(e *evidence) []Verdict {
 		return []Verdict{
@@ -199,6 +202,7 @@ var messages = &Claim{
 	Definition: "An owner that is sent messages keeps a count right without a lock of the program.",
 	Experiment: "B5: 10 clients increment in thread by messages to an owner goroutine, and in the event loop, which all requests are messages to; the price by the trials increment",
 	Metric:     "part of the increments that is lost; price of an increment by the owner ÷ by a mutex",
+	Lesson:     "If only one owner touches the count and the others send it messages, no two updates can cross. The queue does the locking; a hand-over costs more than a lock that is free.",
 	Rule:       Rule{"1", "Supported if the count is exact in every repeat for the owner and for the loop; refuted if it is for neither. The price is shown beside the lock's, and decides nothing."},
 	decide: func(e *evidence) []Verdict {
 		owner := e.price(e.exact("thread", "owner"), "owner", "mutex")
@@ -220,6 +224,7 @@ var ownMemory = &Claim{
 	Definition: "What one process writes no other sees; what one thread writes all do.",
 	Experiment: "B3's counters; R3's idle connections for the memory of a worker",
 	Metric:     "part of the increments that one process has; part that the threads lose; PSS and shared pages of a worker",
+	Lesson:     "The same address means another page in another process. So processes cannot disturb each other's memory, and cannot share it unless they ask; pages that nobody has written to are shared all the same, which keeps the copies cheaper than they look.",
 	Rule:       Rule{"1", "Supported if the processes' count diverges and the threads' is exact; refuted if neither. The memory is shown, and decides nothing."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict

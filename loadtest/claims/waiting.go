@@ -29,6 +29,7 @@ var waiting = &Claim{
 	Definition: "While requests wait, others are served: N clients that each wait 50 ms are answered up to N times as fast as one after the other.",
 	Experiment: "T1 and T3: wait 50 ms in the closed loop at 1, 10, 100 and 1,000 clients; the event loop waits on a timer, the others block",
 	Metric:     "gain: throughput ÷ that of a server that serves one at a time (Go: the model sequential; CPython: the same server with one client, as more make no difference to such a server); the server's CPU time as a part of the CPUs it may use",
+	Lesson:     "A server that waits for something elsewhere needs no CPU. The kernel takes the CPU from a process or a thread that waits and gives it to another (pre-emptive); a task on a loop says itself that it will wait (cooperative). Either way as many requests wait at the same time as there are processes, threads or tasks for them.",
 	Rule: Rule{"1", "Supported for a model if gain ≥ 0.9·min(N, its slots) and server CPU < 30 %, by the whole intervals. " +
 		"Slots are the processes or threads that can wait; a process, thread or task per client has no bound but N; a pool of processes that serve one request each has as many as there are cores, and is measured up to 100 clients."},
 	decide: func(e *evidence) []Verdict {
@@ -104,6 +105,7 @@ var illusion = &Claim{
 	Definition: "On a single core, 10 clients that wait are answered faster than one after the other.",
 	Experiment: "I1: T1 at 10 clients with the server pinned to one core",
 	Metric:     "gain, as in T1",
+	Lesson:     "Waiting takes no core, so ten clients can wait at once on a single one. Only what they compute has to be done one after the other.",
 	Rule:       Rule{"1", "Supported for a model if gain > 1 with an interval that excludes 1; refuted if the interval is at or below 1."},
 	decide: func(e *evidence) []Verdict {
 		return byLanguage(table, func(s server) Verdict {

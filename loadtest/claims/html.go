@@ -1,0 +1,111 @@
+package claims
+
+import (
+	_ "embed"
+	"html/template"
+	"io"
+	"strings"
+)
+
+//go:embed ledger.html
+var ledgerPage string
+
+var ledgerTemplate = template.Must(template.New("ledger").Parse(ledgerPage))
+
+// Decided is how many claims have a verdict for some language.
+func (l *Ledger) Decided() int {
+	decided := map[string]bool{}
+	for i := range l.Verdicts {
+		if v := &l.Verdicts[i]; v.Word != Undecidable {
+			decided[v.Claim] = true
+		}
+	}
+	return len(decided)
+}
+
+// Tells says whether a run is worth a ledger: that it decides at least half of
+// the claims. A run for something else may happen to have a cell of one.
+func (l *Ledger) Tells() bool { return l.Decided() >= (len(l.Claims)+1)/2 }
+
+type pageView struct {
+	Anchor  string // before each id
+	Columns []string
+	Rows    []rowView
+	Claims  []claimView
+	About   string
+}
+
+type rowView struct {
+	ID, Title string
+	Cells     []cellView
+}
+
+type cellView struct {
+	Says     string
+	Verdicts []verdictView
+}
+
+type claimView struct {
+	*Claim
+	Says     []string
+	Verdicts []verdictView
+}
+
+type verdictView struct {
+	Name, Word, Class, Why, Number, Rests string
+	Effects, Notes, Cells                 []string
+}
+
+// HTML writes the ledger as the body of a page: the table, and a section for
+// each claim, whose anchor is the run's id and its own: a page can have those of
+// several runs.
+func HTML(w io.Writer, l *Ledger) error {
+	v := pageView{Anchor: l.Run + "-", Columns: Columns, About: l.about()}
+	table, rest := l.rows()
+	for _, c := range table {
+		row := rowView{ID: c.ID, Title: c.Title}
+		for _, col := range Columns {
+			cell := cellView{Says: c.Says[col]}
+			for _, language := range Languages {
+				cell.Verdicts = append(cell.Verdicts, view(l.must(c, language, col), language))
+			}
+			row.Cells = append(row.Cells, cell)
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	for _, c := range append(table, rest...) {
+		cv := claimView{Claim: c}
+		for _, col := range Columns {
+			if says := c.Says[col]; says != "" {
+				cv.Says = append(cv.Says, col+": "+says)
+			}
+		}
+		for i := range l.Verdicts {
+			if verdict := &l.Verdicts[i]; verdict.Claim == c.ID {
+				name := strings.Join(append([]string{verdict.Language}, compact(verdict.Column, verdict.Subject)...), ", ")
+				cv.Verdicts = append(cv.Verdicts, view(verdict, name))
+			}
+		}
+		v.Claims = append(v.Claims, cv)
+	}
+	return ledgerTemplate.Execute(w, v)
+}
+
+func view(v *Verdict, name string) verdictView {
+	_, number, rests := v.head()
+	out := verdictView{
+		Name: name, Word: string(v.Word), Why: v.Why, Number: number, Rests: rests, Notes: v.Notes, Cells: v.Trials,
+		Class: map[Word]string{Supported: "valid", Refuted: "invalid-text", Depends: "suspect-text"}[v.Word],
+	}
+	for _, f := range v.Effects {
+		s := f.What + ": " + f.interval()
+		if f.Bound != "" {
+			s += ", asked " + f.Bound
+		}
+		out.Effects = append(out.Effects, s)
+	}
+	for _, k := range v.Cells {
+		out.Cells = append(out.Cells, k.String())
+	}
+	return out
+}
