@@ -396,6 +396,7 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 	}
 	r.ThroughputRPS = float64(r.Requests) / w.Length.Seconds()
 	r.Service = latency(all.Service)
+	r.CarriedSec = w.Carried.Seconds()
 	if all.Response != nil {
 		response := latency(all.Response)
 		r.Response = &response

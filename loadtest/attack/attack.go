@@ -48,8 +48,8 @@ type Options struct {
 	// stay unanswered behind its end before it counts as an error; 5 s and the
 	// longest time that a request asks for if 0.
 	AnswerTimeout time.Duration
-	// ConnectTimeout is how long the connecting may take beyond what the rate of
-	// it needs; 10 s if 0.
+	// ConnectTimeout is how long the connecting may go on without a client more
+	// that is connected; 10 s if 0.
 	ConnectTimeout time.Duration
 	// AllowRemote lets the target be another host. Without it only this one is
 	// loaded: a load on somebody else's machine must be meant.
@@ -145,10 +145,10 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 		first += n
 	}
 
-	timeout := o.ConnectTimeout + time.Duration(float64(p.Clients)/p.ConnectRate*float64(time.Second))
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not connected after %v", timeout.Round(time.Second)))
-	defer cancel()
 	defer context.AfterFunc(ctx, func() { c.giveUp(context.Cause(ctx)) })()
+	connected := make(chan struct{})
+	defer close(connected)
+	go c.hurry(connected, o.ConnectTimeout)
 	c.connecting = c.clock.now()
 	c.all(func(sh *shard) {
 		sh.work(never, func() bool { return int(c.alive.Load()) == p.Clients || c.quit.Load() != nil })
@@ -214,6 +214,28 @@ func local(a netip.Addr) bool {
 		p, err := netip.ParsePrefix(o.String())
 		return err == nil && p.Addr().Unmap() == a
 	})
+}
+
+// hurry gives up the connecting when no client has been connected for so long. A
+// server that starts a process for each may take its time with thousands, but it
+// goes on.
+func (c *Clients) hurry(connected <-chan struct{}, atMost time.Duration) {
+	tick := time.NewTicker(max(atMost/20, time.Millisecond))
+	defer tick.Stop()
+	last, since := c.alive.Load(), time.Now()
+	for {
+		select {
+		case <-connected:
+			return
+		case <-tick.C:
+		}
+		if n := c.alive.Load(); n > last {
+			last, since = n, time.Now()
+		} else if time.Since(since) >= atMost {
+			c.giveUp(fmt.Errorf("no client more for %v", atMost))
+			return
+		}
+	}
 }
 
 // giveUp ends the connecting.

@@ -516,3 +516,30 @@ func TestOnlyThisHostIsLoaded(t *testing.T) {
 		t.Error("the wrong addresses are this host's")
 	}
 }
+
+// In a window that is shorter than a request is long for many of them, what is
+// cut off at its ends makes up for what is not: each client always has one
+// request in flight, so that their times in the window add up to it.
+func TestWhatTheWindowCutsOffIsKnown(t *testing.T) {
+	const clients = 20
+	addr := serve(t, echoUntil(8, func(_ *net.TCPConn, n, _ int, msg []byte) ([]byte, bool) {
+		time.Sleep(time.Duration(10+n%7*20) * time.Millisecond)
+		return msg, false
+	}))
+	c := connect(t, echoTarget(addr, 8), clients, Options{Attackers: 2})
+	work := closedLoop(200 * time.Millisecond)
+	work.Warmup = 100 * time.Millisecond // all have asked when the window opens
+	w, err := c.Run(t.Context(), work, load.Marks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service := w.Whole().Service
+	answered := float64(service.TotalCount()) * service.Mean()
+	got, want := answered+float64(w.Carried), clients*float64(w.Length)
+	if math.Abs(got/want-1) > 0.005 { // three digits, and the turns of the generator's loop
+		t.Errorf("in flight %.4g of %.4g ns, of which %v is carried", got, want, w.Carried)
+	}
+	if w.Carried == 0 {
+		t.Error("nothing was cut off")
+	}
+}

@@ -385,7 +385,7 @@ func (c *Clients) merge(w *load.Window) {
 	whole := int(w.Length / load.SliceLength)
 	for _, sh := range c.shards {
 		part := &load.Window{
-			Errors: sh.errors, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds, Aftermath: sh.aftermath,
+			Errors: sh.errors, Carried: sh.carried, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds, Aftermath: sh.aftermath,
 			Increments: sh.increments, Unanswered: sh.unanswered, Readings: sh.readings,
 			Slices: append(sh.slices, make([]int64, max(0, whole-len(sh.slices)))...)[:whole],
 		}

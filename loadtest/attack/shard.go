@@ -99,7 +99,8 @@ type shard struct {
 	errors    map[string]int64
 	due       int64
 	unsent    int64
-	probed    int64 // answers that were none of the window's
+	carried   time.Duration // see load.Window
+	probed    int64         // answers that were none of the window's
 	samples   []Sample
 	in, out   int64                   // bytes
 	churn     *hdrhistogram.Histogram // connects within the window
@@ -541,7 +542,19 @@ func (sh *shard) record(cl *client, now time.Duration, err error) {
 	if sh.aftermath != nil {
 		sh.sort(cl, at, now-cl.sent, err)
 	}
-	if end := sh.of.closedAt.Load(); end != 0 && int64(now) > end {
+	end := sh.of.closedAt.Load()
+	behind := end != 0 && int64(now) > end
+	if err == nil && !cl.first {
+		// What of its time is not in the window it is counted in, or is and is not
+		// counted.
+		if early := time.Duration(opened) - cl.sent; early > 0 {
+			sh.carried -= early
+		}
+		if late := time.Duration(end) - cl.sent; behind && late > 0 {
+			sh.carried += late
+		}
+	}
+	if behind {
 		return
 	}
 	sh.keep(cl, now, err)

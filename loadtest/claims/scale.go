@@ -90,11 +90,11 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 	for _, c := range e.tiers(k) {
 		open := c.Key
 		open.Loop, open.Rate = result.Open, capacityRate
-		e.asked[open] = true
 		o := e.by[open]
 		if o == nil {
 			continue // only its throughput was measured, for another claim
 		}
+		e.asked[open] = true
 		r := rung{n: c.Clients, closed: c, open: o, x: values(c, stats.Throughput), p99: values(o, stats.P99)}
 		r.broken = brokenBy(c)
 		if r.broken == "" {

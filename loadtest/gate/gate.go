@@ -213,12 +213,21 @@ func LittlesLaw(r *result.Repeat) string {
 	if r.Loop != result.Closed || foreign(r) || r.Fault != nil {
 		return ""
 	}
-	residual := Residual(r.ThroughputRPS, r.Service.Mean, float64(r.Clients-r.Idle))
+	clients := float64(r.Clients - r.Idle)
+	inFlight := r.ThroughputRPS * r.Service.Mean
+	// The window cuts through requests. What it cuts off is known, but no more of
+	// it than a usual request of each client goes without saying: who waits for
+	// longer than others waits unseen by the mean, and that is what to find.
+	if r.DurationSec > 0 {
+		most := clients * r.Service.Mean
+		inFlight += min(max(r.CarriedSec, -most), most) / r.DurationSec
+	}
+	residual := inFlight/clients - 1
 	if math.Abs(residual) <= LittleResidual {
 		return ""
 	}
 	return fmt.Sprintf("Little's law: throughput × mean service time is %.4g clients, not %d (%+.1f %%)",
-		r.ThroughputRPS*r.Service.Mean, r.Clients-r.Idle, 100*residual)
+		inFlight, r.Clients-r.Idle, 100*residual)
 }
 
 // Residual is throughput × mean time ÷ clients − 1, for requests a second and

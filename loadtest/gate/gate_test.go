@@ -53,6 +53,16 @@ func TestJudge(t *testing.T) {
 		{"more than 5 % too few fail", func(r *result.Repeat) { r.Service.Mean = 0.00189 }, "Little's law"},
 		{"5 % too many pass", func(r *result.Repeat) { r.Service.Mean = 0.0020999 }, ""},
 		{"more than 5 % too many fail", func(r *result.Repeat) { r.Service.Mean = 0.00211 }, "+5.5 %"},
+		{"what the window cut off is known", func(r *result.Repeat) { r.Service.Mean, r.CarriedSec = 0.0018, 0.02 }, "-10.0 %"},
+		{"and makes up for what is missing", func(r *result.Repeat) {
+			r.Requests, r.ThroughputRPS, r.Service.Mean, r.CarriedSec = 900, 450, 0.2, 20
+		}, ""},
+		{"also where too much is there", func(r *result.Repeat) {
+			r.Requests, r.ThroughputRPS, r.Service.Mean, r.CarriedSec = 1100, 550, 0.2, -20
+		}, ""},
+		{"but no more than a request of each client", func(r *result.Repeat) {
+			r.Requests, r.ThroughputRPS, r.Service.Mean, r.CarriedSec = 900, 450, 0.18, 200
+		}, "Little's law"},
 		{"nothing was answered", func(r *result.Repeat) { r.Requests = 0 }, "no request was answered"},
 		{"Little's law does not hold for an open loop", func(r *result.Repeat) { r.Loop = result.Open; r.Service.Mean = 1 }, ""},
 		{"nor where nothing is asked", func(r *result.Repeat) { r.Workload = result.Idle; r.Service.Mean = 0 }, ""},

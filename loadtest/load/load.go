@@ -187,9 +187,13 @@ type Window struct {
 	// of all that were due by its end had not been sent, as no client was free
 	// (open loop).
 	Due, Unsent int64
-	Answered    int64 // probes, of connections that were held
-	BytesIn     int64
-	BytesOut    int64
+	// Carried is the time that requests were in flight by the end of the window
+	// that were answered behind it, less the time that those answered within were
+	// before its start. It is all clients' together.
+	Carried  time.Duration
+	Answered int64 // probes, of connections that were held
+	BytesIn  int64
+	BytesOut int64
 	// Slices counts the answers in equal parts of the window, SliceLength each;
 	// what is left at the end is in none.
 	Slices []int64
@@ -303,6 +307,7 @@ func (w *Window) Add(o *Window) {
 		w.Slices[i] += n
 	}
 	w.Due += o.Due
+	w.Carried += o.Carried
 	w.Unsent += o.Unsent
 	w.Answered += o.Answered
 	w.BytesIn += o.BytesIn

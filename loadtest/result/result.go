@@ -88,6 +88,11 @@ type Repeat struct {
 	// answered a probe at the end.
 	Idle     int   `json:"idle_clients,omitempty"`
 	Answered int64 `json:"idle_answered,omitempty"`
+	// CarriedSec is the time that requests were in flight by the end of the window
+	// and were answered behind it, less the time that those answered within were
+	// before its start; of all clients together. Little's law needs it where a
+	// window is only a few requests long.
+	CarriedSec float64 `json:"carried_sec,omitempty"`
 	// Kinds are the requests of a mix, each kind by itself.
 	Kinds    []Kind   `json:"kinds,omitempty"`
 	Evenness Evenness `json:"evenness"`
