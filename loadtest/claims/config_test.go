@@ -53,8 +53,14 @@ func TestConfigMeasuresWhatIsAsked(t *testing.T) {
 	p := planned(t, "claims.yaml")
 	e := measured(p)
 	keys := p.Keys()
+	// A thousand forked processes of CPython take half a minute to start on some
+	// machines; the claim is decided by the lower tiers.
+	left := result.Key{Model: "python-fork", Protocol: "http", Workload: "wait-50ms", Clients: 1000, Loop: result.Closed}
+	if !e.asked[left] || slices.Contains(keys, left) {
+		t.Errorf("%v needs no exception", left)
+	}
 	for k := range e.asked {
-		if !slices.Contains(keys, k) {
+		if !slices.Contains(keys, k) && k != left {
 			t.Errorf("not in the config: %v", k)
 		}
 	}

@@ -72,8 +72,12 @@ func Table(w io.Writer, set *result.Set) error {
 			line += "   " + pad(clip(m, modelWidth-4), modelWidth-3)
 		}
 		trimmed(b, line)
-		for i, g := range compared {
-			if i > 0 {
+		lines := 0
+		for _, g := range compared {
+			if !g.has(first, last) {
+				continue
+			}
+			if lines++; lines > 1 {
 				b.WriteByte('\n')
 			}
 			v.block(b, g, first, last)
@@ -135,6 +139,13 @@ func suspectMark(c *stats.Cell, any bool) string {
 	return " "
 }
 
+// has tells whether the group has a cell of the models from first to before last.
+func (g *group) has(first, last int) bool {
+	return slices.ContainsFunc(g.rows, func(r row) bool {
+		return slices.ContainsFunc(r.cells[first:last], func(c *stats.Cell) bool { return c != nil })
+	})
+}
+
 // block writes the group's rows for the models from first to before last.
 func (v *view) block(b *bufio.Writer, g *group, first, last int) {
 	l := g.layout()
@@ -150,6 +161,9 @@ func (v *view) block(b *bufio.Writer, g *group, first, last int) {
 	}
 	trimmed(b, line)
 	for _, r := range g.rows {
+		if !slices.ContainsFunc(r.cells[first:last], func(c *stats.Cell) bool { return c != nil }) {
+			continue
+		}
 		best := g.best(r)
 		line := left(r.label, clientsWidth)
 		for i := first; i < last; i++ {
