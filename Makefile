@@ -27,8 +27,9 @@ controls: ## build bin/ref, the servers in C, if there is a compiler
 python: build ## CPython's ways beside the models in Go; about ten minutes
 	bin/tierbench run configs/python.yaml
 
+# The two that take longest go first, side by side: they wait most of the time.
 test: ## run all tests
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test $(TESTFLAGS) ./servers/all ./cmd/tierbench ./...
 
 bench: build ## the main job: the three servers at 10, 100 and 1,000 clients; about two minutes
 	bin/tierbench run $(CONFIG)
@@ -45,7 +46,7 @@ peers: build controls ## the servers beside C and nginx, the generator beside wr
 	bin/tierbench run configs/idle.yaml
 
 # A run that was interrupted is gone on with: make claims again.
-claims: build ## every claim of the comparison table, measured and decided; up to 30 minutes
+claims: build ## every claim of the comparison table, measured and decided; about half an hour
 	@$(call measure-claims,claims)
 
 claims-quick: build ## the same in less than five minutes, with less repeats

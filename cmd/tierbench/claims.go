@@ -17,6 +17,7 @@ type claimsCmd struct {
 	Results  string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
 	JSON     bool   `name:"json" help:"Print the whole ledger as JSON."`
 	Markdown bool   `help:"Print the table as Markdown."`
+	Brief    bool   `help:"Print the document's table alone as Markdown, with a word and a number in each cell."`
 	Explain  string `help:"Print one claim's rule, and the numbers and cells of its verdicts, such as T3." placeholder:"ID"`
 }
 
@@ -30,13 +31,13 @@ func (c *claimsCmd) Help() string {
 
 func (c *claimsCmd) Run(e *env) error {
 	format := 0
-	for _, asked := range []bool{c.JSON, c.Markdown, c.Explain != ""} {
+	for _, asked := range []bool{c.JSON, c.Markdown, c.Brief, c.Explain != ""} {
 		if asked {
 			format++
 		}
 	}
 	if format > 1 {
-		return mistake{fmt.Errorf("--json, --markdown and --explain are three ways to print; allowed: one of them")}
+		return mistake{fmt.Errorf("--json, --markdown, --brief and --explain are ways to print; allowed: one of them")}
 	}
 	var id string
 	if c.Explain != "" {
@@ -60,6 +61,8 @@ func (c *claimsCmd) Run(e *env) error {
 		err = claims.JSON(e.out, l)
 	case c.Markdown:
 		err = claims.Markdown(e.out, l)
+	case c.Brief:
+		err = claims.Brief(e.out, l)
 	case id != "":
 		err = claims.Explain(e.out, l, id)
 	default:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
@@ -23,7 +24,7 @@ func TestREADMEShowsThePublishedRuns(t *testing.T) {
 	for _, m := range regexp.MustCompile(`results/(\d{8}T\d{6}Z-([a-z]+))/report\.md`).FindAllStringSubmatch(readme, -1) {
 		runs[m[2]] = m[1]
 	}
-	for _, name := range []string{"quick", "peers", "idle"} {
+	for _, name := range []string{"quick", "peers", "idle", "claims"} {
 		if runs[name] == "" {
 			t.Fatalf("no published run of %s is linked", name)
 		}
@@ -41,6 +42,13 @@ func TestREADMEShowsThePublishedRuns(t *testing.T) {
 	}
 	if !strings.Contains(readme, strings.TrimSpace(table.String())) {
 		t.Errorf("the table of %s is not in the README; it is\n%s", runs["quick"], &table)
+	}
+	var ledger bytes.Buffer
+	if err := claims.Brief(&ledger, claims.Evaluate(load("claims"))); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(readme, ledger.String()) {
+		t.Errorf("the table of %s is not in the README; it is\n%s", runs["claims"], &ledger)
 	}
 	var peers bytes.Buffer
 	if err := report.Markdown(&peers, load("peers")); err != nil {

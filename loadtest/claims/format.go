@@ -348,6 +348,35 @@ func Markdown(w io.Writer, l *Ledger) error {
 	return b.Flush()
 }
 
+// Brief writes the document's table alone, with a word and a number in each
+// cell, for the first page of something.
+func Brief(w io.Writer, l *Ledger) error {
+	b := bufio.NewWriter(w)
+	b.WriteString("| |")
+	for _, col := range Columns {
+		fmt.Fprintf(b, " %s |", col)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(Columns)) + "\n")
+	table, _ := l.rows()
+	for _, c := range table {
+		fmt.Fprintf(b, "| **%s** %s |", c.ID, plain(c.Title))
+		for _, col := range Columns {
+			parts := []string{"“" + plain(c.Says[col]) + "”"}
+			for _, language := range Languages {
+				v := l.must(c, language, col)
+				s := language + ": **" + string(v.Word) + "**"
+				if len(v.Effects) > 0 && v.Effects[0].Known() {
+					s += ", " + plain(v.Effects[0].interval())
+				}
+				parts = append(parts, s)
+			}
+			fmt.Fprintf(b, " %s |", strings.Join(parts, "<br>"))
+		}
+		b.WriteByte('\n')
+	}
+	return b.Flush()
+}
+
 func (v *Verdict) markdown() string {
 	_, number, rests := v.head()
 	s := v.Language + ": **" + string(v.Word) + "**"

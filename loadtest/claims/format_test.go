@@ -69,7 +69,7 @@ func TestFormats(t *testing.T) {
 		file  string
 		write func(io.Writer, *Ledger) error
 	}{
-		{"claims.txt", Text}, {"claims.md", Markdown},
+		{"claims.txt", Text}, {"claims.md", Markdown}, {"brief.md", Brief},
 		{"explain-T1.txt", func(w io.Writer, l *Ledger) error { return Explain(w, l, "T1") }},
 		{"explain-T3.txt", func(w io.Writer, l *Ledger) error { return Explain(w, l, "T3") }},
 	} {

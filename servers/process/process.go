@@ -11,11 +11,12 @@
 // collector and interpreter lock, if there is one: nobody else wants it. What one counts in a variable, no other one sees. A
 // worker that crashes, or leaks, or is stopped, takes one connection with it.
 //
-// What it costs: a Go program for each connection. 1.7 MB of memory (PSS) for an idle one, some seventy
-// times what a connection costs in package thread, and four or five threads of the kernel's. To start one takes some ten to
-// twenty milliseconds of processor time; how long it took is logged as the server ends. With reuse that is paid once for each connection of the largest crowd so far,
-// because idle workers stay; with fresh, each time. Go cannot fork: a C or Python program would copy itself and share the
-// pages that neither writes, for less time and memory. CPython's own processes are measured beside this model.
+// What it costs: a Go program for each connection. 1.7 MB of memory (PSS) for an idle one, some seventy times what a
+// connection costs in package thread, and four or five threads of the kernel's. Starting one takes tens of milliseconds
+// on a virtual machine, much of that in the kernel; the server logs how long it took as it ends. With reuse
+// that is paid once for each connection of the largest crowd so far, because idle workers stay; with fresh, each time.
+// Go cannot fork: a C or Python program would copy itself and share the pages that neither writes. CPython's own processes
+// are measured beside this model.
 //
 // When to use it: for tens of clients that must not harm each other, or whose code cannot be trusted or leaks. One process
 // for each core, which carries as many clients as one pleases, is package prefork.
