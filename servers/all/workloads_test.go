@@ -185,11 +185,17 @@ func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 		var conns []net.Conn
 		for range clients {
 			c := p.dial()
-			// The answer before it tells that the wait has begun.
-			if err := exchange(c, get("/plaintext")+get("/wait?ms=1000"), hello); err != nil {
+			// Served before any waits: a server may have to start a process for it.
+			if err := exchange(c, get("/plaintext"), hello); err != nil {
 				t.Fatal(err)
 			}
 			conns = append(conns, c)
+		}
+		for _, c := range conns {
+			// The answer before it tells that the wait has begun.
+			if err := exchange(c, get("/plaintext")+get("/wait?ms=2000"), hello); err != nil {
+				t.Fatal(err)
+			}
 		}
 		p.signal(terminate)
 		for _, c := range conns {
