@@ -496,6 +496,7 @@ type observer struct {
 // A sample is one reading of a series.
 type sample struct {
 	at        time.Duration // 0 for the one at the close
+	cpuAt     time.Duration // when the CPU time was read: a busy machine makes it late
 	user, sys float64
 	usage     result.Usage
 	switches  int64 // -1: not read
@@ -522,11 +523,11 @@ func (o *observer) open() (err error) {
 	if o.opened, err = o.counters(); err != nil {
 		return fmt.Errorf("read the machine's counters: %w", err)
 	}
-	if o.generator, err = o.clients.CPU(); err != nil {
-		return fmt.Errorf("read the generator's CPU time: %w", err)
-	}
 	if o.user, o.sys, err = o.server.CPU(); err != nil {
 		return fmt.Errorf("read the server's CPU time: %w", err)
+	}
+	if o.generator, err = o.clients.CPU(); err != nil {
+		return fmt.Errorf("read the generator's CPU time: %w", err)
 	}
 	o.at = time.Now()
 	return nil
@@ -539,6 +540,7 @@ func (o *observer) second(at time.Duration) (err error) {
 	if s.user, s.sys, err = o.server.CPU(); err != nil {
 		return fmt.Errorf("read the server's CPU time: %w", err)
 	}
+	s.cpuAt = time.Since(o.at)
 	if s.usage, err = o.server.Usage(); err != nil {
 		return fmt.Errorf("read the server's usage: %w", err)
 	}
@@ -560,8 +562,9 @@ func (o *observer) close() error {
 	}
 	begin := time.Now()
 	srv, e := &o.repeat.Server, &o.repeat.Established
-	user, sys, err1 := o.server.CPU()
 	generator, err2 := o.clients.CPU()
+	user, sys, err1 := o.server.CPU()
+	cpuAt := time.Since(o.at)
 	counters, err6 := o.counters()
 	switches, err3 := o.server.CtxSwitches()
 	usage, err4 := o.server.Usage()
@@ -571,7 +574,10 @@ func (o *observer) close() error {
 	}
 	// What processes and threads used that have ended is lost where nobody has
 	// waited for them, so that there may be less than there was.
-	srv.CPUUserSec, srv.CPUSysSec = max(0, user-o.user), max(0, sys-o.sys)
+	// The load went on until it was read, which takes long where the server
+	// keeps all cores busy: of that time, only the window's part is the window's.
+	part := begin.Sub(o.at).Seconds() / cpuAt.Seconds()
+	srv.CPUUserSec, srv.CPUSysSec = part*max(0, user-o.user), part*max(0, sys-o.sys)
 	o.repeat.Generator.CPUSec = generator - o.generator
 	srv.CtxSwitches = max(0, switches-o.switches)
 	srv.PSSBytes, srv.KernelStackBytes = usage.PSSBytes, usage.KernelStackBytes
@@ -580,7 +586,7 @@ func (o *observer) close() error {
 	srv.ConnsPerProcess = connections.PerProcess
 	o.compare(counters)
 	e.Server.End, e.Generator.End = connections.Established, o.clients.Established()
-	o.samples = append(o.samples, sample{user: user, sys: sys, usage: usage, switches: switches, took: time.Since(begin)})
+	o.samples = append(o.samples, sample{cpuAt: cpuAt, user: user, sys: sys, usage: usage, switches: switches, took: time.Since(begin)})
 	return nil
 }
 
@@ -620,16 +626,17 @@ func (o *observer) series(w *load.Window) []result.Second {
 		return nil
 	}
 	var out []result.Second
-	user, sys, switches, from := o.user, o.sys, o.switches, time.Duration(0)
+	user, sys, switches, from, cpuFrom := o.user, o.sys, o.switches, time.Duration(0), time.Duration(0)
 	for i, s := range o.samples {
 		to := s.at
 		if to == 0 {
 			to = w.Length
 		}
+		part := (to - from).Seconds() / (s.cpuAt - cpuFrom).Seconds()
 		line := result.Second{
 			Run: o.repeat.Run, Key: o.repeat.Key, Repeat: o.repeat.Repeat,
 			AtSec: to.Seconds(), IntervalSec: (to - from).Seconds(),
-			CPUUserSec: max(0, s.user-user), CPUSysSec: max(0, s.sys-sys),
+			CPUUserSec: part * max(0, s.user-user), CPUSysSec: part * max(0, s.sys-sys),
 			Usage: s.usage, CtxSwitches: -1, SampleSec: s.took.Seconds(),
 		}
 		if s.switches >= 0 && switches >= 0 {
@@ -645,7 +652,7 @@ func (o *observer) series(w *load.Window) []result.Second {
 			}
 		}
 		out = append(out, line)
-		user, sys, switches, from = s.user, s.sys, s.switches, to
+		user, sys, switches, from, cpuFrom = s.user, s.sys, s.switches, to, s.cpuAt
 	}
 	return out
 }

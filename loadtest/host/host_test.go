@@ -45,6 +45,37 @@ func TestTreeOfFixture(t *testing.T) {
 	}
 }
 
+// What a tree says of a process that does nothing more is what the kernel says
+// of it when it has ended.
+func TestCPUOfTheLiving(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("no CPU time of others on " + runtime.GOOS)
+	}
+	cmd := exec.Command("sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; kill -STOP $$")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var status syscall.WaitStatus
+	_, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil)
+	if err != nil || !status.Stopped() {
+		t.Fatalf("it did not stop: %v, %v", status, err)
+	}
+	cpu, err := Tree{PGID: cmd.Process.Pid}.CPU()
+	if err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+	// Being killed takes some of it as well.
+	whole := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if read := cpu.User + cpu.Sys; read <= 0 || read > whole.Seconds() || whole.Seconds()-read > 0.01 {
+		t.Errorf("%v s were read, it used %v", read, whole)
+	}
+}
+
 func TestCPUTimeSub(t *testing.T) {
 	if d := (CPUTime{3, 5}).Sub(CPUTime{1, 2}); d != (CPUTime{2, 3}) {
 		t.Errorf("got %+v", d)

@@ -95,7 +95,8 @@ func (t Tree) PIDs() ([]int, error) {
 	return pids, nil
 }
 
-// A CPUTime is the CPU time of a tree since it started, in seconds, with a
+// A CPUTime is the CPU time of a tree since it started, in seconds. The sum is
+// exact for the processes that live; how it divides into the two has a
 // resolution of 1/100 s for each process.
 type CPUTime struct{ User, Sys float64 }
 
@@ -105,18 +106,38 @@ func (c CPUTime) Sub(earlier CPUTime) CPUTime {
 }
 
 // CPU reads the CPU time of the tree. It includes processes that have ended
-// and were waited for by a process that is still there.
+// and were waited for by a process that is still there. Finding the processes
+// takes a walk through all of the machine, but their clocks are then read one
+// right after the other, just before it returns: a busy machine makes the walk
+// long, and what is read must be of one moment.
 func (t Tree) CPU() (CPUTime, error) {
 	stats, err := t.stats()
 	if err != nil {
 		return CPUTime{}, err
 	}
-	var user, sys int64
+	var user, sys, ended int64 // in units of userHZ
 	for _, st := range stats {
 		user += int64(st.UTime) + int64(st.CUTime)
 		sys += int64(st.STime) + int64(st.CSTime)
+		ended += int64(st.CUTime) + int64(st.CSTime)
 	}
-	return CPUTime{User: float64(user) / userHZ, Sys: float64(sys) / userHZ}, nil
+	read := CPUTime{User: float64(user) / userHZ, Sys: float64(sys) / userHZ}
+	if t.Root != "" { // clocks are only of what is alive
+		return read, nil
+	}
+	sum := float64(ended) / userHZ
+	for _, st := range stats {
+		ran, ok := cpuClock(st.PID)
+		if !ok { // it has ended since
+			ran = float64(st.UTime+st.STime) / userHZ
+		}
+		sum += ran
+	}
+	if user+sys == 0 {
+		return CPUTime{User: sum}, nil
+	}
+	share := float64(user) / float64(user+sys)
+	return CPUTime{User: sum * share, Sys: sum * (1 - share)}, nil
 }
 
 // Usage reads the memory, threads and descriptors of the tree. That of its

@@ -209,8 +209,9 @@ type Latency struct {
 }
 
 // Server is what the kernel says of the server's whole process tree. CPU and
-// context switches are those of the measured window; the rest is a reading at
-// its end, while the connections are still open.
+// context switches are those of the measured window (CPU time that was read
+// later than at its end is counted in proportion); the rest is a reading at its
+// end, while the connections are still open.
 type Server struct {
 	CPUUserSec float64 `json:"cpu_user_sec"`
 	CPUSysSec  float64 `json:"cpu_sys_sec"`
