@@ -193,7 +193,7 @@ func expectEither(r io.Reader, long, other string) error {
 
 // A client that never finishes its request must not keep a server from stopping.
 func TestStopCutsOff(t *testing.T) {
-	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol, "--drain-timeout", "500ms")
 		var stuck []net.Conn
 		for range 10 {

@@ -13,13 +13,14 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// many is how many clients a model with a process for each gets here: a program with the race detector takes some tens of
-// megabytes, of which a machine has not so many.
+// many is how many clients a model with a process for each gets here, more than any machine has processors: each start and
+// end takes the kernel some tens of milliseconds. A program with the race detector takes some tens of megabytes, of which a
+// machine has not so many.
 func many() int {
 	if raceEnabled {
 		return 60
 	}
-	return 1000
+	return 200
 }
 
 // TestProcessPerConnection: each open connection has a process of its own; when it has ended, the process is there for
