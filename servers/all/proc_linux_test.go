@@ -138,7 +138,9 @@ func TestSlowReader(t *testing.T) {
 	body := strings.Repeat("0123456789abcdef", bodySize/16)
 	post := fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, bodySize, body)
 	eachKeepingWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
-		p := start(t, model, protocol)
+		// However slow the test is, the slow readers are not given up.
+		long := (10 * patience).String()
+		p := start(t, model, protocol, "--read-timeout", long, "--write-timeout", long, "--idle-timeout", long)
 		message, want := body, body
 		if protocol == servers.HTTP {
 			message, want = post, echoed(body)
@@ -190,9 +192,11 @@ func TestSlowReader(t *testing.T) {
 			t.Errorf("%d slow readers take %d bytes", slow, grown)
 		}
 		for range 100 {
-			if err := exchange(p.dial(), message, want); err != nil {
+			c := p.dial()
+			if err := exchange(c, message, want); err != nil {
 				t.Fatalf("another client: %v", err)
 			}
+			_ = c.Close()
 		}
 		close(read)
 		readers.Wait()
