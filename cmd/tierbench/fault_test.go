@@ -49,11 +49,11 @@ commands:
 workloads: [{protocol: http, workload: plaintext}]
 clients: [%d]
 warmup: 0
-duration: 3s
+duration: 2s
 repeats: 1
 experiments:
   - {name: kill, models: [prefork, thread], fault: {kind: kill, at: 500ms}}
-  - {name: stop, models: [thread], fault: {kind: stop, at: 500ms, until: 2s}}
+  - {name: stop, models: [thread], fault: {kind: stop, at: 500ms, until: 1s}}
   - {name: panic, models: [faulty], fault: {kind: panic, at: 500ms}}
   - {name: recovered-panic, models: [faulty], fault: {kind: recovered-panic, at: 500ms}}
   - {name: leak, models: [faulty], fault: {kind: leak, at: 500ms, mb: 200, limit_mb: 50}}
@@ -82,7 +82,7 @@ experiments:
 			t.Errorf("%v: all are lost, and nobody comes back: %+v", r.Key, f)
 		case f.Kind == plan.RecoveredPanic && (f.Lost != 0 || f.Failed != 0 || f.Exits != 0 || f.Hit != clients):
 			t.Errorf("%v: nobody is lost: %+v", r.Key, f)
-		case f.Kind == plan.Stop && (f.Lost != clients || f.Failed != 0 || f.Hit != clients || f.Exits != 0 || f.EndSec < 2 || f.Low != 0):
+		case f.Kind == plan.Stop && (f.Lost != clients || f.Failed != 0 || f.Hit != clients || f.Exits != 0 || f.EndSec < 1 || f.Low != 0):
 			t.Errorf("%v: all are held: %+v", r.Key, f)
 		case r.Model == "prefork" && (f.Lost != f.Hit || f.Hit == 0 || f.Exits != 1 || f.After == 0):
 			t.Errorf("%v: what one worker held is lost, and nothing else: %+v", r.Key, f)

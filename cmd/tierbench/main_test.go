@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	stdflag "flag"
 	"fmt"
 	"io"
 	"net"
@@ -25,9 +26,10 @@ import (
 var serverProgram string
 
 // TestMain builds the real server program once. With its first argument it is
-// a server itself: one that nobody should trust, or the null server.
+// the program itself, or a server: one that nobody should trust, or the null
+// server.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "worker" {
+	if len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == "run") {
 		main()
 		os.Exit(0)
 	}
@@ -52,6 +54,11 @@ func TestMain(m *testing.M) {
 		serverProgram = filepath.Join(dir, "server")
 		if out, err := exec.Command("go", "build", "-o", serverProgram, "../server").CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
+			return 1
+		}
+		// Those that are parallel wait most of the time.
+		if err := stdflag.Set("test.parallel", "4"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
 		return m.Run()
@@ -350,12 +357,8 @@ repeats: 2
 // The real signal to the real program: everything it started must be gone.
 func TestCtrlC(t *testing.T) {
 	needsLinux(t)
-	program := filepath.Join(t.TempDir(), "tierbench")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	config := strings.Replace(everyModel, "duration: 300ms", "duration: 10m", 1)
-	cmd := exec.Command(program, "run", writeConfig(t, config), "--server", serverProgram, "--results", t.TempDir())
+	cmd := exec.Command(os.Args[0], "run", writeConfig(t, config), "--server", serverProgram, "--results", t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -29,6 +30,11 @@ func TestMain(m *testing.M) {
 		role(os.Args[2], os.Args[3], os.Args[4])
 		return
 	}
+	// The checks wait most of the time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	os.Exit(m.Run())
 }
 
@@ -50,8 +56,11 @@ func role(protocol, addr, fault string) {
 	if err != nil {
 		panic(err)
 	}
-	if fault == "few" {
+	switch fault {
+	case "few":
 		ln = &fewer{Listener: ln}
+	case "goes-on":
+		ln = &lingering{Listener: ln, enough: make(chan struct{})}
 	}
 	var stop func()
 	if protocol == "http" {
@@ -75,15 +84,18 @@ func role(protocol, addr, fault string) {
 	case "drops":
 		os.Exit(0)
 	case "goes-on":
-		time.Sleep(lateAccept + time.Second/2)
+		ln.(*lingering).wait()
 	}
 	stop()
 }
 
-// fewer lets in 50 connections at a time, and closes what comes beyond.
+// fewer closes what comes when 50 connections are open, as often as a check of
+// 60 clients finds that out. Whoever comes later is let in, so that it does not
+// matter when the server hears that they are gone.
 type fewer struct {
 	net.Listener
-	open atomic.Int32
+	open   atomic.Int32
+	closed int
 }
 
 func (l *fewer) Accept() (net.Conn, error) {
@@ -92,12 +104,42 @@ func (l *fewer) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if l.open.Add(1) <= 50 {
+		if l.open.Add(1) <= 50 && l.closed == 0 || l.closed == 10 {
 			return &limited{TCPConn: c.(*net.TCPConn), open: &l.open}, nil
 		}
 		l.open.Add(-1)
+		l.closed++
 		c.Close()
 	}
+}
+
+// lingering goes on accepting after SIGTERM, until somebody who came too late
+// to be let in has been served, or the time to stop in is nearly over.
+type lingering struct {
+	net.Listener
+	late   atomic.Int64 // from when on, in Unix nanoseconds; 0 before SIGTERM
+	came   int          // since then
+	enough chan struct{}
+}
+
+func (l *lingering) wait() {
+	l.late.Store(time.Now().Add(lateAccept + 100*time.Millisecond).UnixNano())
+	select {
+	case <-l.enough:
+	case <-time.After(stopTimeout - time.Second):
+	}
+}
+
+func (l *lingering) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if late := l.late.Load(); err == nil && late != 0 && time.Now().UnixNano() > late {
+		// The checker comes one at a time: the first of them has been served when
+		// the third comes, and the second came after that.
+		if l.came++; l.came == 3 {
+			close(l.enough)
+		}
+	}
+	return c, err
 }
 
 type limited struct {

@@ -115,13 +115,13 @@ func Connect(ctx context.Context, spec Spec, target load.Target, p load.Populati
 }
 
 func (f *Fleet) connect(ctx context.Context, target load.Target, p load.Population) error {
+	f.share(target, p) // before anybody is heard: hear reads the members
 	if _, err := f.conn.Subscribe(reports(f.job), f.hear); err != nil {
 		return fmt.Errorf("listen to the workers: %w", err)
 	}
 	if err := f.conn.Flush(); err != nil {
 		return fmt.Errorf("listen to the workers: %w", err)
 	}
-	f.share(target, p)
 	for i, m := range f.members {
 		group, err := launch.StartGroup(f.spec.Argv, f.spec.Link.env(f.job, i+1), f.spec.CPUs)
 		if err != nil {

@@ -137,9 +137,10 @@ func TestSlowReader(t *testing.T) {
 	const bodySize = 64 << 10
 	body := strings.Repeat("0123456789abcdef", bodySize/16)
 	post := fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, bodySize, body)
-	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
-		t.Parallel() // it waits most of the time
-		p := start(t, model, protocol)
+	eachKeepingWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		// However slow the test is, the slow readers are not given up.
+		long := (10 * patience).String()
+		p := start(t, model, protocol, "--read-timeout", long, "--write-timeout", long, "--idle-timeout", long)
 		message, want := body, body
 		if protocol == servers.HTTP {
 			message, want = post, echoed(body)
@@ -191,9 +192,11 @@ func TestSlowReader(t *testing.T) {
 			t.Errorf("%d slow readers take %d bytes", slow, grown)
 		}
 		for range 100 {
-			if err := exchange(p.dial(), message, want); err != nil {
+			c := p.dial()
+			if err := exchange(c, message, want); err != nil {
 				t.Fatalf("another client: %v", err)
 			}
+			_ = c.Close()
 		}
 		close(read)
 		readers.Wait()
@@ -203,7 +206,7 @@ func TestSlowReader(t *testing.T) {
 // TestTimeouts: whoever is silent too long is closed. Nothing is asserted on how long it takes, but what comes before what.
 func TestTimeouts(t *testing.T) {
 	t.Run("idle", func(t *testing.T) {
-		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		eachWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--idle-timeout", "300ms")
 			silent := p.dial()
 			if err := end(silent); err != nil {
@@ -212,7 +215,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("read", func(t *testing.T) {
-		eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--read-timeout", "300ms", "--idle-timeout", "1h")
 			idle := p.dial()
 			// A byte now and then keeps a connection busy for ever, if each of them extended the time.
@@ -233,8 +236,8 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("a request after a slow one has its own time", func(t *testing.T) {
-		eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
-			p := start(t, model, protocol, "--read-timeout", "1h", "--idle-timeout", "300ms")
+		eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+			p := start(t, model, protocol, "--read-timeout", "1h", "--idle-timeout", "1s")
 			c := p.dial()
 			// In the middle of a request the idle timeout does not hold; after it, it does again.
 			if _, err := io.WriteString(c, "GET /plain"); err != nil {
@@ -253,8 +256,7 @@ func TestTimeouts(t *testing.T) {
 	})
 	t.Run("the idle time of a connection begins with it, not with the server", func(t *testing.T) {
 		const idle = 2 * time.Second
-		eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
-			t.Parallel() // it waits most of the time
+		eachKeepingWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			// Not asked whether it answers: this must be its first connection.
 			p := startWhen(t, "listen", func(p *process) bool { return p.log.count(`"listening"`) > 0 },
 				"--model", model, "--protocol", protocol, "--idle-timeout", idle.String())
@@ -272,7 +274,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("write", func(t *testing.T) {
-		eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		eachKeepingWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--write-timeout", "300ms")
 			p.settle()
 			fds := p.count("fd")
@@ -384,7 +386,10 @@ func startLimited(t *testing.T, model string, descriptors int) *process {
 
 // TestPreforkReplacesWorkers: no number of crashes ends the server, and nobody is left behind.
 func TestPreforkReplacesWorkers(t *testing.T) {
-	eachPrefork(t, replacesWorkers)
+	eachPrefork(t, func(t *testing.T, model string) {
+		t.Parallel() // a worker that keeps dying is delayed
+		replacesWorkers(t, model)
+	})
 }
 
 func replacesWorkers(t *testing.T, model string) {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -48,8 +50,17 @@ func runTests(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
 		return 1
 	}
+	// Tests that wait most of the time are parallel, and more of them than there are processors.
+	if err := flag.Set("test.parallel", strconv.Itoa(waiting)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return m.Run()
 }
+
+// waiting is how many tests wait side by side, where nothing else is said on the command line. Tests that look whether
+// anybody listens on a port that was a server's, or that keep a server to the time it has for stopping, are not among them.
+const waiting = 6
 
 // A process is a server in a process group of its own.
 type process struct {
@@ -234,7 +245,10 @@ func (p *process) exitCode() int {
 // waitFor polls until cond holds.
 func waitFor(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(5 * time.Millisecond) {
+	// Looking through /proc costs more than what is waited for, if it is done too often.
+	pause := 2 * time.Millisecond
+	for deadline := time.Now().Add(patience); !cond(); time.Sleep(pause) {
+		pause = min(pause*3/2, 50*time.Millisecond)
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -294,12 +308,28 @@ func eachModel(t *testing.T, protocols []string, f func(t *testing.T, model, pro
 	}
 }
 
+// eachWaiting is eachModel for tests that wait most of the time, side by side.
+func eachWaiting(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
+	eachModel(t, protocols, func(t *testing.T, model, protocol string) {
+		t.Parallel()
+		f(t, model, protocol)
+	})
+}
+
 // eachKeeping is eachModel without the models that close each connection behind one answer.
 func eachKeeping(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
 	eachModel(t, protocols, func(t *testing.T, model, protocol string) {
 		if !closesEach(model) {
 			f(t, model, protocol)
 		}
+	})
+}
+
+// eachKeepingWaiting is eachKeeping for tests that wait most of the time, side by side.
+func eachKeepingWaiting(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
+	eachKeeping(t, protocols, func(t *testing.T, model, protocol string) {
+		t.Parallel()
+		f(t, model, protocol)
 	})
 }
 

@@ -23,7 +23,7 @@ func TestOrderAroundWaits(t *testing.T) {
 		"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" +
 		get("/wait?ms=x") + get("/block?ms=1") + get("/cpu?us=100") + get("/plaintext")
 	want := hello + done + answer(200, "text/plain", "ok") + done + done + done + echoed("hello") + badMS + done + done + hello
-	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
 		var all sync.WaitGroup
 		for name, sizes := range map[string][]int{"whole": {len(send)}, "byte by byte": {1}, "in pieces": {7, 40, 3}} {
@@ -155,7 +155,7 @@ func TestBlockingCalls(t *testing.T) {
 
 // A client may close its sending side while its answer is waited for.
 func TestHalfCloseWhileWaiting(t *testing.T) {
-	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
 		for _, path := range []string{"/wait?ms=100", "/block?ms=100"} {
 			c := p.dial()
@@ -179,7 +179,7 @@ func TestHalfCloseWhileWaiting(t *testing.T) {
 func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 	const clients = 20
 	last := answer(200, "text/plain", "done", closing)
-	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
 		p.settle()
 		var conns []net.Conn
@@ -212,7 +212,7 @@ func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 
 // What is waited for longer than the drain timeout is cut off, also where a system call blocks a thread or a whole loop.
 func TestStopCutsOffWaits(t *testing.T) {
-	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		for _, path := range []string{"/wait", "/block"} {
 			p := start(t, model, protocol, "--drain-timeout", "300ms")
 			c := p.dial()

@@ -59,20 +59,22 @@ func work(what string) error {
 func add(c servers.Counter, workers, n int) error {
 	errs := make(chan error, workers)
 	for range workers {
-		go func() {
-			cell := c.Cell()
-			defer cell.Release()
-			for range n {
-				if err := cell.Add(); err != nil {
-					errs <- err
-					return
-				}
-			}
-			errs <- nil
-		}()
+		go func() { errs <- addAlone(c, n) }()
 	}
 	for range workers {
 		if err := <-errs; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addAlone is a worker of add. Its cell is free again when it returns, so that the next worker finds it.
+func addAlone(c servers.Counter, n int) error {
+	cell := c.Cell()
+	defer cell.Release()
+	for range n {
+		if err := cell.Add(); err != nil {
 			return err
 		}
 	}
