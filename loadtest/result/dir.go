@@ -103,7 +103,8 @@ func loadLines[T any](path string) ([]T, error) {
 }
 
 // DecodeLines reads one JSON value a line. A last line without its newline is
-// one whose writing was interrupted, and is dropped.
+// one whose writing was interrupted, and is dropped. A value that has a Mistake is
+// an error.
 func DecodeLines[T any](r io.Reader) ([]T, error) {
 	var out []T
 	br := bufio.NewReader(r)
@@ -121,6 +122,11 @@ func DecodeLines[T any](r io.Reader) ([]T, error) {
 		var v T
 		if err := json.Unmarshal(line, &v); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		if c, ok := any(&v).(interface{ Mistake() string }); ok {
+			if m := c.Mistake(); m != "" {
+				return nil, fmt.Errorf("line %d: %s", n, m)
+			}
 		}
 		out = append(out, v)
 	}
