@@ -192,17 +192,20 @@ func (c Config) Check() error {
 		bad("gil", c.GIL, "%v to %v, or 0 for no lock", minGIL, maxGIL)
 	}
 	for _, l := range []struct {
-		field      string
-		value, min int
+		field           string
+		value, min, max int
 	}{
-		{"max-header", c.Limits.HeaderBytes, 64},
-		{"max-body", c.Limits.BodyBytes, 1},
-		{"max-conns", c.MaxConns, 1},
-		{"workers", c.Workers, 1},
-		{"offload-threads", c.Offload, 1},
+		{"max-header", c.Limits.HeaderBytes, 64, maxHeaderBytes},
+		{"max-body", c.Limits.BodyBytes, 1, maxBodyBytes},
+		{"max-conns", c.MaxConns, 1, 0},
+		{"workers", c.Workers, 1, maxWorkers},
+		{"offload-threads", c.Offload, 1, maxOffload},
 	} {
-		if l.value != 0 && l.value < l.min {
+		switch {
+		case l.value != 0 && l.value < l.min:
 			bad(l.field, l.value, "at least %d, or 0 for the default", l.min)
+		case l.max != 0 && l.value > l.max:
+			bad(l.field, l.value, "at most %d", l.max)
 		}
 	}
 	for _, d := range []struct {
@@ -222,6 +225,11 @@ func (c Config) Check() error {
 }
 
 const (
+	maxHeaderBytes = 1 << 20 // a buffer of that size is made for each long header block that is parsed at a time
+	maxBodyBytes   = 1 << 30 // far from where the sum of sizes overflows, on 32 bits too
+	maxWorkers     = 1000    // more processes are no server, and might be more than the machine has room for
+	maxOffload     = 8000    // below the 10,000 threads at which Go's runtime gives up
+
 	minTimeout = 10 * time.Millisecond // the coarsest clock that a model counts with
 	maxTimeout = 24 * time.Hour
 

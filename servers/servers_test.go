@@ -1,6 +1,7 @@
 package servers
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,14 @@ func TestCheck(t *testing.T) {
 	for _, want := range []string{"protocol x", "addr y", "max-conns -1", "drain-timeout 1m0s", "spawn z", "gil 1s"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("all mistakes are reported at once, but not %s: %v", want, err)
+		}
+	}
+	for _, big := range []Config{
+		{Limits: Limits{HeaderBytes: math.MaxInt}}, {Limits: Limits{BodyBytes: math.MaxInt}}, {Workers: 1_000_000}, {Offload: 10_000},
+	} {
+		big.Protocol, big.Addr = HTTP, good.Addr
+		if err := big.Check(); err == nil || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%+v: %v, want what is allowed at most", big, err)
 		}
 	}
 	for addr, ok := range map[string]bool{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,9 @@ func (c *crosscheckCmd) Help() string {
 		"    tierbench crosscheck --addr 127.0.0.1:8080 --clients 64\n\n" +
 		"    tierbench crosscheck results/latest"
 }
+
+// connectWithin is how long a server that runs already may take to be reached.
+const connectWithin = 10 * time.Second
 
 // errCrosscheck says that generators disagree. The table says the rest.
 type errCrosscheck int
@@ -113,6 +117,14 @@ func (c *crosscheckCmd) Run(e *env) error {
 	absent, err := absences(p)
 	if err != nil {
 		return err
+	}
+	if server != nil {
+		// Else every single measurement would wait for it.
+		conn, err := net.DialTimeout("tcp", server.Addr(), connectWithin)
+		if err != nil {
+			return mistake{fmt.Errorf("--addr: no server is there: %w", err)}
+		}
+		conn.Close()
 	}
 	maps.Copy(absent, missing())
 	s, err := newSession(p, program, c.Results, absent, generation{running: server, allowRemote: c.AllowRemote})

@@ -139,6 +139,7 @@ func TestCrosscheckMistakes(t *testing.T) {
 	}{
 		// 192.0.2.0/24 is for documentation: no host has it.
 		{"another host, without leave", []string{"--addr", "192.0.2.1:80"}, "--addr: the target is not this host"},
+		{"nobody there", []string{"--addr", "127.0.0.1:1", "--clients", "1", "--repeats", "1", "--duration", "100ms"}, "--addr: no server is there: "},
 		{"no port", []string{"--addr", "127.0.0.1"}, "missing port"},
 		{"more clients than the host holds, even with leave", []string{"--addr", "192.0.2.1:80", "--allow-remote", "--clients", "9000000"}, "9000000 is more than this host can hold"},
 		{"no clients", []string{"--clients", "0"}, "clients[0]: is 0"},

@@ -36,7 +36,7 @@ func (l *liveFlags) watcher(e *env) (w live.Watcher, stop func(), err error) {
 	switch {
 	case l.JSON:
 		all = append(all, live.NewJSON(e.out))
-	case ok && !l.Plain && isatty.IsTerminal(f.Fd()):
+	case ok && !l.Plain && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb": // which cannot go back a line
 		all = append(all, live.NewTerminal(f))
 	default:
 		all = append(all, live.NewPlain(e.errOut))

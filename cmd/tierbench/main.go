@@ -106,5 +106,27 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	if err != nil {
 		return mistake{fmt.Errorf("%w (see tierbench --help)", err)}
 	}
-	return k.Run(&env{ctx, out, errOut})
+	o := &noted{Writer: out}
+	if err := k.Run(&env{ctx, o, errOut}); err != nil {
+		return err
+	}
+	if o.err != nil {
+		return fmt.Errorf("write output: %w", o.err)
+	}
+	return nil
+}
+
+// noted notes the first error of its writer, so that a command that prints need
+// not look at each line, and still fails if nobody got it all.
+type noted struct {
+	io.Writer
+	err error
+}
+
+func (n *noted) Write(p []byte) (int, error) {
+	written, err := n.Writer.Write(p)
+	if err != nil && n.err == nil {
+		n.err = err
+	}
+	return written, err
 }

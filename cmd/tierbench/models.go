@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 )
@@ -16,6 +18,9 @@ import (
 type serverFlag struct {
 	Server string `help:"The program with the built-in models. By default the one named server beside this one." placeholder:"FILE" type:"path"`
 }
+
+// answerWithin is how long the program may take to say what it has.
+const answerWithin = 30 * time.Second
 
 func (f serverFlag) path() (string, error) {
 	if f.Server != "" {
@@ -37,15 +42,24 @@ func (f serverFlag) builtin(ctx context.Context) (path string, models []result.I
 	if path, err = f.path(); err != nil {
 		return "", nil, err
 	}
-	out, err := exec.CommandContext(ctx, path, "--list", "--json").Output()
-	if ctx.Err() != nil {
+	timed, stop := context.WithTimeout(ctx, answerWithin)
+	defer stop()
+	cmd := exec.CommandContext(timed, path, "--list", "--json")
+	cmd.WaitDelay = time.Second // for what it has started in turn and leaves behind
+	out, err := cmd.Output()
+	switch {
+	case ctx.Err() != nil:
 		return "", nil, errInterrupted
+	case timed.Err() != nil:
+		err = fmt.Errorf("no answer within %v", answerWithin)
+	case err == nil:
+		err = json.Unmarshal(out, &models)
+	}
+	if err == nil && len(models) == 0 {
+		err = errors.New("it names none")
 	}
 	if err != nil {
-		return "", nil, fmt.Errorf("ask %s for its models: %w", path, err)
-	}
-	if err := json.Unmarshal(out, &models); err != nil {
-		return "", nil, fmt.Errorf("ask %s for its models: %w", path, err)
+		return "", nil, mistake{fmt.Errorf("ask %s --list --json for its models: %w; allowed: this project's server program, or one that answers alike", path, err)}
 	}
 	return path, models, nil
 }

@@ -194,7 +194,9 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	}
 	s.rig.recall(p, s.earlier)
 	s.run.Ended, s.run.Interrupted = time.Time{}, false
-	if s.writer, err = result.Reopen(c.Resume); err != nil {
+	if s.writer, err = result.Reopen(c.Resume); errors.Is(err, result.ErrInUse) {
+		return nil, mistake{err}
+	} else if err != nil {
 		return nil, err
 	}
 	return s, nil

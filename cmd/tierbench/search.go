@@ -42,7 +42,7 @@ type searchCmd struct {
 	Errors string        `help:"Most of the requests that may fail, such as 0 or 0.1%." default:"0" placeholder:"0"`
 
 	From     float64       `help:"Where to start: clients, or requests a second. By default 1 client, or 100/s." placeholder:"N"`
-	To       float64       `help:"Where to stop. By default what this host can hold, or 1000000/s." placeholder:"N"`
+	To       float64       `help:"Where to stop. By default what this host and the model can hold, or 1000000/s." placeholder:"N"`
 	Within   string        `help:"How close the two ends come." default:"5%" placeholder:"5%"`
 	Repeats  int           `help:"How many measurements confirm each end; an odd number." default:"3" placeholder:"3"`
 	Most     int           `help:"After how many measurements to give up." default:"80" placeholder:"80"`
@@ -84,7 +84,7 @@ func (c *searchCmd) Run(e *env) error {
 	}
 	limit := hostLimit()
 	if bounds.To == 0 {
-		bounds.To = float64(limit.Clients)
+		bounds.To = float64(c.most(builtin, limit))
 	}
 	if m := bounds.Mistake(); m != "" {
 		return mistake{errors.New(m)}
@@ -104,6 +104,19 @@ func (c *searchCmd) Run(e *env) error {
 	defer h.session.writer.Close()
 	defer h.session.rig.workers.close()
 	return h.run()
+}
+
+// most is how many clients this host and the model can hold: a model of one
+// process has fewer than the host.
+func (c *searchCmd) most(builtin []result.Info, limit plan.Limit) int64 {
+	most := limit.Clients
+	for _, m := range builtin {
+		if m.Name == c.Model {
+			of, _ := limit.Of(m, &plan.Experiment{Generators: []string{plan.Vegeta}})
+			most = min(most, of)
+		}
+	}
+	return most
 }
 
 // promise reads what is asked for of the flags.

@@ -4,7 +4,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
@@ -28,6 +30,8 @@ func TestSearchMistakes(t *testing.T) {
 		{"backwards", "--model thread --from 10 --to 5", "allowed: from its start (10) on"},
 		{"a latency of less than nothing", "--model thread --p99=-1s", "-1s is no bound of a latency"},
 		{"more clients than fit", "--model thread --to 9999999", "is more than this host can hold"},
+		{"more clients than an int", "--model thread --to 1e300", "allowed: a whole number from 1 to 10000000"},
+		{"a part of a client", "--model thread --from 1.5", "the search starts at 1.5; allowed: a whole number"},
 		{"a program that is not there", "--to 2 -- ./no-such-server {addr}", "./no-such-server: not found"},
 		{"one that goes by the name of a model", "--model thread --to 2 -- ./no-such-server {addr}", "./no-such-server: not found"},
 	} {
@@ -42,6 +46,19 @@ func TestSearchMistakes(t *testing.T) {
 				t.Errorf("it made %v, err %v", made, err)
 			}
 		})
+	}
+}
+
+// TestSearchDefaultEnd plans the end that a search has by default: a mistake of nobody's.
+func TestSearchDefaultEnd(t *testing.T) {
+	builtin := []result.Info{{Name: "one", Processes: 1}, {Name: "several"}}
+	limit := limitOf(host.Capacity{Cores: 2, NoFile: 1256, FileMax: 20_000, MemAvailable: -1})
+	for name, cmd := range map[string]*searchCmd{"one": {Model: "one"}, "several": {Model: "several"}} {
+		cmd.Find, cmd.Protocol, cmd.Warmup, cmd.Duration = "clients", "http", time.Second, time.Second
+		h := &hunt{cmd: cmd, builtin: builtin, limit: limit}
+		if _, err := h.plan([]level{{float64(cmd.most(builtin, limit)), 1}}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

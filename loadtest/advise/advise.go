@@ -29,15 +29,29 @@ type Need struct {
 	Protocol, Workload string
 }
 
+// What a need can be of. Beyond, predictions would have more digits than sense.
+const (
+	maxClients = 1e9
+	minRateRPS = 1e-6
+	maxRateRPS = 1e12
+	maxWaitSec = 86400.0
+	maxCores   = 1e6
+)
+
 // Mistake says why nobody could carry the need, "" if there is no such reason.
 func (n Need) Mistake() string {
+	within := func(x, least, most float64) bool { return x >= least && x <= most }
 	switch {
-	case n.Clients < 1:
-		return fmt.Sprintf("%d clients; allowed: from 1 on", n.Clients)
-	case !(n.RateRPS > 0) || math.IsInf(n.RateRPS, 0):
-		return fmt.Sprintf("%v requests/s; allowed: above 0", n.RateRPS)
-	case !(n.WaitSec >= 0) || !(n.MemoryBytes >= 0) || !(n.Cores >= 0):
-		return "a wait, a memory or cores below 0"
+	case !within(float64(n.Clients), 1, maxClients):
+		return fmt.Sprintf("%d clients; allowed: 1 to %g", n.Clients, maxClients)
+	case !within(n.RateRPS, minRateRPS, maxRateRPS):
+		return fmt.Sprintf("%v requests/s; allowed: %g to %g", n.RateRPS, minRateRPS, maxRateRPS)
+	case !within(n.WaitSec, 0, maxWaitSec):
+		return fmt.Sprintf("a wait of %v s; allowed: 0 to %g", n.WaitSec, maxWaitSec)
+	case !within(n.MemoryBytes, 0, math.MaxFloat64):
+		return fmt.Sprintf("%v bytes of memory; allowed: above 0, or 0 for any", n.MemoryBytes)
+	case !within(n.Cores, 0, maxCores):
+		return fmt.Sprintf("%v cores; allowed: 0 to %g, 0 being as many as were used", n.Cores, maxCores)
 	case n.RateRPS*n.WaitSec > float64(n.Clients):
 		return fmt.Sprintf("%s clients that wait %s for each answer cannot ask for more than %s; %s are wanted",
 			stats.Group(n.Clients), stats.Seconds.Format(n.WaitSec), stats.PerSecond.Format(float64(n.Clients)/n.WaitSec), stats.PerSecond.Format(n.RateRPS))

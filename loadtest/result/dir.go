@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // Files of a run's folder.
@@ -102,7 +103,8 @@ func loadLines[T any](path string) ([]T, error) {
 }
 
 // DecodeLines reads one JSON value a line. A last line without its newline is
-// one whose writing was interrupted, and is dropped.
+// one whose writing was interrupted, and is dropped. A value that has a Mistake is
+// an error.
 func DecodeLines[T any](r io.Reader) ([]T, error) {
 	var out []T
 	br := bufio.NewReader(r)
@@ -121,6 +123,11 @@ func DecodeLines[T any](r io.Reader) ([]T, error) {
 		if err := json.Unmarshal(line, &v); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
+		if c, ok := any(&v).(interface{ Mistake() string }); ok {
+			if m := c.Mistake(); m != "" {
+				return nil, fmt.Errorf("line %d: %s", n, m)
+			}
+		}
 		out = append(out, v)
 	}
 }
@@ -133,39 +140,62 @@ type Writer struct {
 	series *os.File
 }
 
+// ErrInUse is of a run that is being written to already.
+var ErrInUse = errors.New("another tierbench is writing to it")
+
 // Create makes the folder dir, which must not hold a run yet, with its files.
 func Create(dir string, run *Run) (*Writer, error) {
-	if _, err := os.Stat(filepath.Join(dir, RunFile)); err == nil {
-		return nil, fmt.Errorf("create run: %s holds a run already", dir)
-	}
 	for _, d := range []string{dir, filepath.Join(dir, HDRDir), filepath.Join(dir, ChartsDir)} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return nil, fmt.Errorf("create run: %w", err)
 		}
 	}
-	if err := WriteRun(dir, run); err != nil {
+	w, err := open(dir)
+	if errors.Is(err, ErrInUse) {
+		return nil, fmt.Errorf("create run: %s holds a run already", dir)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return open(dir)
+	// Looked for only now that the folder is ours: of two that are made at a time, one would write over the other.
+	if _, err := os.Stat(filepath.Join(dir, RunFile)); err == nil {
+		w.Close()
+		return nil, fmt.Errorf("create run: %s holds a run already", dir)
+	}
+	if err := WriteRun(dir, run); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 // Reopen appends to a run that was interrupted. A line cut short by a crash is
-// removed first.
+// removed first. A run that is still under way is ErrInUse.
 func Reopen(dir string) (*Writer, error) {
+	w, err := open(dir)
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range []string{CellsFile, SeriesFile, TrialsFile} {
 		if err := dropPartialLine(filepath.Join(dir, name)); err != nil {
+			w.Close()
 			return nil, fmt.Errorf("reopen run: %w", err)
 		}
 	}
-	return open(dir)
+	return w, nil
 }
 
+// open has the folder for itself until the Writer is closed or its process ends.
 func open(dir string) (*Writer, error) {
 	w := &Writer{dir: dir}
 	var err error
 	if w.cells, err = os.OpenFile(filepath.Join(dir, CellsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		return nil, fmt.Errorf("open run: %w", err)
 	}
+	if err := syscall.Flock(int(w.cells.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
+		w.cells.Close()
+		return nil, fmt.Errorf("open run: %s: %w", dir, ErrInUse)
+	} // of a file system that has no locks, nothing is asked
 	if w.series, err = os.OpenFile(filepath.Join(dir, SeriesFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		w.cells.Close()
 		return nil, fmt.Errorf("open run: %w", err)
@@ -242,6 +272,7 @@ func WriteRun(dir string, run *Run) error {
 func WriteFile(path string, b []byte) error {
 	tmp := path + ".tmp"
 	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+		os.Remove(tmp) // on a full disk, half of it is there
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(tmp, path); err != nil {

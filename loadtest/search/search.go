@@ -59,7 +59,8 @@ type Range struct {
 	From, To float64 // the first and the largest load, both above 0
 	Whole    bool    // loads are whole numbers
 	// Within is how close the two ends of the answer come, as a part of the lower
-	// one: 0.05 is 5 %. Loads are of three digits, so less than 0.01 is not reached.
+	// one: 0.05 is 5 %. Loads between From and To are of three digits, so less than
+	// 0.01 is not reached.
 	Within float64
 	// Confirm is how many usable samples the two ends have, and how many unusable
 	// ones it takes to give a level up. More than half of a level's decide on it.
@@ -73,8 +74,12 @@ func (r Range) Mistake() string {
 	switch {
 	case !(r.From > 0):
 		return fmt.Sprintf("the search starts at %v; allowed: above 0", r.From)
-	case !(r.To >= r.From):
+	case !(r.To >= r.From) || math.IsInf(r.To, 1):
 		return fmt.Sprintf("the search ends at %v; allowed: from its start (%v) on", r.To, r.From)
+	case r.Whole && r.From != math.Trunc(r.From):
+		return fmt.Sprintf("the search starts at %v; allowed: a whole number", r.From)
+	case r.Whole && r.To != math.Trunc(r.To):
+		return fmt.Sprintf("the search ends at %v; allowed: a whole number", r.To)
 	case !(r.Within >= 0.01 && r.Within <= 1):
 		return fmt.Sprintf("the ends are to come within %v %%; allowed: 1 to 100 %%", 100*r.Within)
 	case r.Confirm < 1 || r.Confirm%2 == 0:
@@ -188,7 +193,6 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 		high = l
 		break
 	}
-	from, to := r.round(r.From), r.round(r.To)
 	settled := func(l *Level) bool { _, ok := r.state(l); return ok }
 	if low != nil {
 		a.Best = low.Load
@@ -198,7 +202,7 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 	}
 	switch {
 	case low == nil && high == nil:
-		return from, false
+		return r.From, false
 	case low == nil: // and so high is the start
 		if !settled(high) {
 			return high.Load, false
@@ -207,8 +211,8 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 			a.Outcome = None
 		}
 		return 0, true
-	case high == nil && low.Load < to:
-		return min(r.round(2*low.Load), to), false
+	case high == nil && low.Load < r.To:
+		return min(r.round(2*low.Load), r.To), false // To as it is: rounded up, it could be more than there may be
 	case high == nil:
 		if !settled(low) {
 			return low.Load, false

@@ -60,7 +60,8 @@ func TestOutcomes(t *testing.T) {
 		best    float64
 		next    float64
 	}{
-		{"it never fails: the end of the range, in three digits, is no bound", rates, upTo(math.Inf(1)), Unbounded, 12300, 0},
+		{"it never fails: the end of the range is no bound", rates, upTo(math.Inf(1)), Unbounded, 12345, 0},
+		{"the end is never exceeded, as three digits of it would", Range{From: 100, To: 12360, Whole: true, Within: 0.05, Confirm: 3, Most: 60}, upTo(math.Inf(1)), Unbounded, 12360, 0},
 		{"it fails at once", rates, upTo(99), None, 0, 100},
 		{"a range of one load that is kept", Range{From: 7, To: 7, Whole: true, Within: 0.05, Confirm: 1, Most: 1}, upTo(7), Unbounded, 7, 0},
 		{"nothing can be said at the start", rates, func(context.Context, float64) (Sample, error) {
@@ -164,6 +165,9 @@ func TestMistakes(t *testing.T) {
 		{"from nothing", func(r *Range) { r.From = 0 }, true},
 		{"from no number", func(r *Range) { r.From = math.NaN() }, true},
 		{"backwards", func(r *Range) { r.To = 0.5 }, true},
+		{"from a part of a client", func(r *Range) { r.From = 1.5 }, true},
+		{"to a part of a client", func(r *Range) { r.To = 99.5 }, true},
+		{"to no end", func(r *Range) { r.Whole, r.To = false, math.Inf(1) }, true},
 		{"closer than three digits", func(r *Range) { r.Within = 0.001 }, true},
 		{"an even number of repeats can be tied", func(r *Range) { r.Confirm = 2 }, true},
 		{"none", func(r *Range) { r.Confirm = -1 }, true},

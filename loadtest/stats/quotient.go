@@ -3,9 +3,11 @@ package stats
 import (
 	"math"
 	"slices"
+	"sort"
 
 	"github.com/aclements/go-moremath/stats"
 	"golang.org/x/perf/benchmath"
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Alpha is the probability, of a difference where there is none, from which on
@@ -36,13 +38,9 @@ func Quotient(a, b []float64) Summary {
 		return s
 	}
 	// The interval leaves out the k smallest and the k largest quotients.
-	u := stats.UDist{N1: len(a), N2: len(b)}
-	if u.CDF(0) > (1-confidence)/2 {
+	k := leftOut(len(a), len(b))
+	if k < 0 {
 		return s
-	}
-	k := 0
-	for u.CDF(float64(k+1)) <= (1-confidence)/2 {
-		k++
 	}
 	s.Lo, s.Hi, s.Kind = q[k], q[n-1-k], CI95
 	return s
@@ -68,4 +66,22 @@ func LeastP(n, m int) float64 {
 		ways *= float64(m+i) / float64(i)
 	}
 	return min(1, 2/ways)
+}
+
+// exactly is up to how many values in each sample, or as many pairs, the
+// distribution of U is added up: that takes as long as the fourth power of it. The
+// test itself has the same limit.
+const exactly = 50
+
+// leftOut is the largest U of samples of n and m values that is improbable enough
+// for one end of an interval; -1 if none is. Above exactly it is by the normal
+// distribution that U tends to.
+func leftOut(n, m int) int {
+	if n*m > exactly*exactly {
+		mean, deviation := float64(n*m)/2, math.Sqrt(float64(n*m)*float64(n+m+1)/12)
+		z := distuv.UnitNormal.Quantile((1 - confidence) / 2)
+		return max(-1, int(math.Floor(mean+z*deviation-0.5)))
+	}
+	u := stats.UDist{N1: n, N2: m}
+	return sort.Search(n*m, func(k int) bool { return u.CDF(float64(k)) > (1-confidence)/2 }) - 1
 }

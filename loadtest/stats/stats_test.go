@@ -420,7 +420,7 @@ func TestFormat(t *testing.T) {
 			t.Errorf("%q.Tick(%v, %v) = %q, want %q", tt.unit, tt.v, tt.like, got, tt.want)
 		}
 	}
-	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1008000: "1,008,000", -1234: "−1,234"} {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", 1008000: "1,008,000", -1234: "−1,234", -123: "−123", math.MinInt64: "−9,223,372,036,854,775,808"} {
 		if got := Group(n); got != want {
 			t.Errorf("Group(%d) = %q, want %q", n, got, want)
 		}

@@ -107,12 +107,12 @@ func decimals(x float64) int {
 
 // Group prints a whole number with commas: "10,000".
 func Group(n int) string {
-	if n < 0 {
-		return "−" + Group(-n)
-	}
-	s := strconv.Itoa(n)
+	s, negative := strings.CutPrefix(strconv.Itoa(n), "-") // -n of the least int is itself
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
+	}
+	if negative {
+		return "−" + s
 	}
 	return s
 }

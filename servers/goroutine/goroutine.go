@@ -24,6 +24,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -51,6 +52,10 @@ const (
 	reserve = 64
 
 	afterCut = 200 * time.Millisecond // for connections to see that they have been cut off
+
+	// ownThreads is what Go's runtime needs besides the threads that are blocked.
+	ownThreads   = 256
+	goMaxThreads = 10_000 // at which the runtime ends the process, unless it is told otherwise
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -75,6 +80,15 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		open: make(map[*conn]struct{}),
 		cut:  make(chan struct{}),
 	}
+	// A handler that blocks has a thread for itself, and the runtime ends the process that it cannot make another for.
+	blocks := limit
+	if n, by := admit.Tasks(ownThreads); n < blocks {
+		cfg.Log.Info().Int("threads", n).Str("limited_by", by).Msg("fewer threads than descriptors: so many block at a time")
+		blocks = n
+	}
+	s.wire.Blocks = make(chan struct{}, blocks)
+	// It is not set back: with more threads than that, which the runtime keeps, the process would end then.
+	debug.SetMaxThreads(max(goMaxThreads, blocks+ownThreads))
 	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
 	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
 	cfg.Listening(limit)

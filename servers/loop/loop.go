@@ -483,8 +483,9 @@ func (l *loop) sweep(fd int, st stamp) {
 }
 
 // stopListening closes the port, unless there are connections in its queue: those are accepted first. It does not run on
-// the loop, but what it does must, where no event of the listener is under way: gnet ends when accept fails.
-func (l *loop) stopListening() (done bool) {
+// the loop, but what it does must, where no event of the listener is under way: gnet ends when accept fails. For a loop that
+// a system call blocks it waits until by, and no longer.
+func (l *loop) stopListening(by time.Time) (done bool) {
 	result := make(chan bool, 1)
 	l.execute(func() {
 		more, err := l.poll.stopListening(l.engine)
@@ -496,7 +497,7 @@ func (l *loop) stopListening() (done bool) {
 	select {
 	case done := <-result:
 		return done
-	case <-time.After(l.cfg.DrainTimeout):
+	case <-time.After(time.Until(by)):
 		return true
 	}
 }
@@ -518,7 +519,7 @@ func (l *loop) drain() {
 		_ = unix.Close(fd)
 	}
 	if l.ev.Load() != nil { // else there never was a connection
-		for !l.stopListening() && time.Since(begin) < l.cfg.DrainTimeout/2 {
+		for !l.stopListening(begin.Add(l.cfg.DrainTimeout)) && time.Since(begin) < l.cfg.DrainTimeout/2 {
 			time.Sleep(time.Millisecond)
 		}
 	}

@@ -55,6 +55,8 @@ const (
 
 	// reserve is what a process needs besides its connections: standard streams, listener, pipe, and some to spare.
 	reserve = 64
+
+	goMaxThreads = 10_000 // at which Go's runtime ends the process, unless it is told otherwise
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -78,8 +80,9 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	defer ln.Close()
 
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-	// Beside one thread a connection: Go's own, at most one for each processor and a few.
-	defer debug.SetMaxThreads(debug.SetMaxThreads(limit + 2*processors + 256))
+	// Beside one thread a connection: Go's own, at most one for each processor and a few. It is not set back: when there are
+	// more threads than that, blocked ones that the drain has cut off, the process would end in a panic.
+	debug.SetMaxThreads(max(goMaxThreads, limit+2*processors+256))
 
 	gate := admit.Gate{Max: limit, Log: cfg.Log}
 	conns := blocking.NewConns(cfg)

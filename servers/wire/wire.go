@@ -33,6 +33,9 @@ const (
 type Server struct {
 	// Yield is given to every request, if not nil (see app.Request). It is set before the first connection.
 	Yield func()
+	// Blocks has room for as many as may block their threads at a time, if not nil: the others wait for room. It is set
+	// before the first connection too.
+	Blocks chan struct{}
 
 	http      bool
 	closeEach bool
@@ -212,10 +215,18 @@ func (s *Server) Exchange(c *Conn, b Blocker, in, out []byte) (buf []byte, next 
 		}
 		switch d := c.Delay(); d.Kind {
 		case app.Block:
-			app.BlockThread(d.Time)
+			s.block(d.Time)
 		default:
 			b.Wait(d.Time)
 		}
 		reply, next = s.Resume(c, reply[:0])
 	}
+}
+
+func (s *Server) block(d time.Duration) {
+	if s.Blocks != nil {
+		s.Blocks <- struct{}{}
+		defer func() { <-s.Blocks }()
+	}
+	app.BlockThread(d)
 }

@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tierbench/tierbench/servers"
+)
+
+type discard struct{}
+
+func (discard) Send([]byte) bool   { return true }
+func (discard) Wait(time.Duration) {}
+
+func TestBlocksAreBounded(t *testing.T) {
+	const blocking = "GET /block?ms=1 HTTP/1.1\r\nHost: h\r\n\r\n"
+	s := withSettings(servers.HTTP, func(*servers.Config) {})
+	s.Blocks = make(chan struct{}, 1)
+	s.Blocks <- struct{}{} // somebody blocks
+
+	var answered sync.WaitGroup
+	done := make(chan struct{})
+	answered.Go(func() {
+		_, _, ok := s.Exchange(&Conn{}, discard{}, []byte(blocking), nil)
+		if !ok {
+			t.Error("the connection is lost")
+		}
+		close(done)
+	})
+	// One that does not block needs no room.
+	if _, _, ok := s.Exchange(&Conn{}, discard{}, []byte(get), nil); !ok {
+		t.Error("plaintext: the connection is lost")
+	}
+	select {
+	case <-done:
+		t.Error("it blocks where there is no room for it")
+	case <-time.After(20 * time.Millisecond):
+	}
+	<-s.Blocks
+	answered.Wait()
+	if len(s.Blocks) > 0 {
+		t.Error("its room is not given back")
+	}
+}
