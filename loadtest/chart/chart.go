@@ -26,6 +26,11 @@ type Source struct {
 	// nanoseconds: of response times where the loop is open, else of service
 	// times. Nil is: there are none.
 	Latencies func(*stats.Cell) []*hdrhistogram.Histogram
+	// part are the cells that are drawn, of which all are the run; nil is: all.
+	part map[*stats.Cell]bool
+	// spectra keeps what is drawn of a cell's latencies from one division of a
+	// chart to the next; nil is: nothing is kept.
+	spectra map[*stats.Cell][]point
 }
 
 // A Chart is one of a run's charts.
@@ -81,8 +86,9 @@ var All = []Chart{
 		build: overTime(coresIn, stats.Count)},
 }
 
-// A Figure is a chart of one run, ready to be drawn.
+// A Figure is a chart of one run, or a part of one, ready to be drawn.
 type Figure struct {
+	name, part  string // part is empty where the figure is the whole chart
 	title, note string
 	caption     []string
 	rows        []panels
@@ -126,11 +132,11 @@ func (p point) suspect() bool { return p.valid() && p.cell.Verdict() == result.S
 // perRow is how many panels stand side by side at the width of a README.
 const perRow = 2
 
-// Figure is the chart of the given run; false if nothing in the run has a
-// number for it.
+// Figure is the chart of the given run, however large; false if nothing in the
+// run has a number for it.
 func (c Chart) Figure(src *Source) (*Figure, bool) {
-	f := &Figure{title: c.Title, note: c.note, styles: styles(stats.Models(src.Run, src.Cells))}
-	f.caption = caption(src.Run, src.Cells, c.drawn)
+	f := &Figure{name: c.Name, title: c.Title, note: c.note, styles: styles(stats.Models(src.Run, src.Cells))}
+	f.caption = caption(src, c.drawn)
 	c.build(f, src)
 	return f, len(f.rows) > 0
 }
@@ -167,7 +173,7 @@ func against(metrics ...stats.Metric) func(*Figure, *Source) {
 	return func(f *Figure, src *Source) {
 		for _, m := range metrics {
 			var ps []panel
-			for _, g := range groups(weighed(closed(src.Cells), m)) {
+			for _, g := range src.groups(weighed(closed(src.Cells), m)) {
 				if p, ok := newPanel(src, g, m, false); ok {
 					p.title = m.Title + " · " + p.title
 					ps = append(ps, p)
@@ -189,7 +195,7 @@ func open(rows ...[]stats.Metric) func(*Figure, *Source) {
 				cells = append(cells, c)
 			}
 		}
-		for _, g := range groups(cells) {
+		for _, g := range src.groups(cells) {
 			byRate := slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Rate != g[0].Rate })
 			part := [][]*stats.Cell{g}
 			if byRate {
@@ -236,7 +242,7 @@ func (f *Figure) pairs(src *Source, cells []*stats.Cell, metrics []stats.Metric,
 // processes draws how unevenly connections lie on a server's processes.
 func processes(f *Figure, src *Source) {
 	var ps []panel
-	for _, g := range groups(src.Cells) {
+	for _, g := range src.groups(src.Cells) {
 		p, ok := newPanel(src, g, stats.Busiest, false)
 		if !ok {
 			continue
@@ -284,8 +290,19 @@ func weighed(cells []*stats.Cell, m stats.Metric) []*stats.Cell {
 	return load
 }
 
-// groups gathers the cells that are compared: those that were asked the same.
-func groups(cells []*stats.Cell) [][]*stats.Cell { return split(cells, (*stats.Cell).Asked) }
+// groups gathers those of the cells that are drawn and are compared: those that
+// were asked the same.
+func (src *Source) groups(cells []*stats.Cell) [][]*stats.Cell {
+	return split(src.drawn(cells), (*stats.Cell).Asked)
+}
+
+// drawn are those of the cells that are in the part at hand.
+func (src *Source) drawn(cells []*stats.Cell) []*stats.Cell {
+	if src.part == nil {
+		return cells
+	}
+	return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return !src.part[c] })
+}
 
 // split gathers what has one key, in the order the keys come.
 func split(cells []*stats.Cell, key func(*stats.Cell) string) [][]*stats.Cell {
@@ -377,7 +394,8 @@ func trim(panels []panel) bool {
 }
 
 // caption says what a reader must know to judge the numbers.
-func caption(run *result.Run, cells []*stats.Cell, drawn string) []string {
+func caption(src *Source, drawn string) []string {
+	run, cells := src.Run, src.drawn(src.Cells)
 	h := run.Host
 	var host []string
 	add := func(s string) {
@@ -411,7 +429,7 @@ func caption(run *result.Run, cells []*stats.Cell, drawn string) []string {
 		how = append(how, "run "+run.ID)
 	}
 	out := []string{strings.Join(host, " · "), strings.Join(how, " · ")}
-	if noise := noiseFloor(cells); noise != "" {
+	if noise := noiseFloor(src.Cells); noise != "" {
 		out = append(out, noise)
 	}
 	return out

@@ -35,7 +35,7 @@ func grown(title string, of func(*result.Usage) int64) stats.Metric {
 // for each kind, all on one scale. Without a floor to compare with there is
 // nothing in it that the chart of memory has not.
 func byKind(f *Figure, src *Source) {
-	for _, g := range groups(weighed(closed(src.Cells), stats.Memory)) {
+	for _, g := range src.groups(weighed(closed(src.Cells), stats.Memory)) {
 		if !slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Summary(memoryKinds[3]).N > 0 }) {
 			continue
 		}
@@ -56,7 +56,7 @@ func byKind(f *Figure, src *Source) {
 // client waits and none waits for its turn.
 func waits(f *Figure, src *Source) {
 	var ps []panel
-	for _, g := range groups(closed(src.Cells)) {
+	for _, g := range src.groups(closed(src.Cells)) {
 		sec := waitOf(g[0].Workload)
 		if sec == 0 {
 			continue
@@ -89,7 +89,7 @@ func waitOf(workload string) float64 {
 // interference draws the kinds of a mix, each by itself: what some requests do
 // to the others.
 func interference(f *Figure, src *Source) {
-	for _, g := range groups(src.Cells) {
+	for _, g := range src.groups(src.Cells) {
 		var kinds []string
 		for _, c := range g {
 			for _, r := range c.Counted {

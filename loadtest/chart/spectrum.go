@@ -25,37 +25,48 @@ func spectrum(f *Figure, src *Source) {
 		return
 	}
 	lines(f, src, stats.Seconds, func(c *stats.Cell) []point {
-		of := src.Latencies(c)
-		if len(of) == 0 {
-			return nil
-		}
-		// The percentile of several repeats is that of all their requests: a
-		// mean of percentiles would be of nothing.
-		all := hdrhistogram.New(of[0].LowestTrackableValue(), of[0].HighestTrackableValue(), int(of[0].SignificantFigures()))
-		for _, h := range of {
-			all.Merge(h)
-		}
-		var out []point
-		for _, x := range upTo(float64(all.TotalCount())) {
-			q := 100 * (1 - 1/x)
-			var each []float64
-			for _, h := range of {
-				if float64(h.TotalCount()) >= x {
-					each = append(each, seconds(h.ValueAtQuantile(q)))
-				}
+		out, ok := src.spectra[c]
+		if !ok {
+			out = percentiles(c, src.Latencies(c))
+			if src.spectra != nil {
+				src.spectra[c] = out
 			}
-			v := seconds(all.ValueAtQuantile(q))
-			s := stats.Summary{Median: v, Lo: v, Hi: v, N: len(of)}
-			for _, e := range each {
-				s.Lo, s.Hi = min(s.Lo, e), max(s.Hi, e)
-			}
-			if len(each) > 1 {
-				s.Kind = stats.Range
-			}
-			out = append(out, point{x: x, Summary: s, cell: c})
 		}
-		return out
+		return slices.Clone(out) // a figure takes out what it has no place for
 	}, percentileAxis)
+}
+
+// percentiles are those of a cell, of whose repeats the histograms are.
+func percentiles(c *stats.Cell, of []*hdrhistogram.Histogram) []point {
+	if len(of) == 0 {
+		return nil
+	}
+	// The percentile of several repeats is that of all their requests: a
+	// mean of percentiles would be of nothing.
+	all := hdrhistogram.New(of[0].LowestTrackableValue(), of[0].HighestTrackableValue(), int(of[0].SignificantFigures()))
+	for _, h := range of {
+		all.Merge(h)
+	}
+	var out []point
+	for _, x := range upTo(float64(all.TotalCount())) {
+		q := 100 * (1 - 1/x)
+		var each []float64
+		for _, h := range of {
+			if float64(h.TotalCount()) >= x {
+				each = append(each, seconds(h.ValueAtQuantile(q)))
+			}
+		}
+		v := seconds(all.ValueAtQuantile(q))
+		s := stats.Summary{Median: v, Lo: v, Hi: v, N: len(of)}
+		for _, e := range each {
+			s.Lo, s.Hi = min(s.Lo, e), max(s.Hi, e)
+		}
+		if len(each) > 1 {
+			s.Kind = stats.Range
+		}
+		out = append(out, point{x: x, Summary: s, cell: c})
+	}
+	return out
 }
 
 func seconds(ns int64) float64 { return float64(ns) / float64(time.Second) }
@@ -92,7 +103,7 @@ func percentile(x float64) string {
 func lines(f *Figure, src *Source, u stats.Unit, points func(*stats.Cell) []point, x func(most float64) axis) {
 	var rows [][]panel
 	columns := 1
-	for _, asked := range groups(src.Cells) {
+	for _, asked := range src.groups(src.Cells) {
 		var ps []panel
 		for _, g := range split(asked, (*stats.Cell).At) {
 			p := panel{title: g[0].Asked() + " · " + clients(g[0])}
