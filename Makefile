@@ -48,8 +48,9 @@ peers: build controls ## the servers beside C and nginx, the generator beside wr
 	bin/tierbench run configs/generators.yaml
 	bin/tierbench run configs/idle.yaml
 
-# A run that was interrupted is gone on with: make claims again.
-claims: build ## every claim of the comparison table, measured and decided; about half an hour
+# A run that was interrupted is gone on with: make claims again. So is one that
+# has ended, if REPEATS asks for more of each cell than it has.
+claims: build ## every claim of the comparison table, measured and decided; about half an hour (REPEATS=10 after it: more of each)
 	@$(call measure-claims,claims)
 
 claims-quick: build ## the same in less than five minutes, with less repeats
@@ -60,7 +61,8 @@ claims-quick: build ## the same in less than five minutes, with less repeats
 # a finding of the ledger, not a failure.
 define measure-claims
 	dir=$$(ls -d results/*-$(1) 2>/dev/null | tail -n 1); \
-	if [ -n "$$dir" ] && ! grep -q '"ended"' "$$dir/run.json"; then bin/tierbench run --resume "$$dir"; \
+	if [ -n "$$dir" ] && { [ -n "$(REPEATS)" ] || ! grep -q '"ended"' "$$dir/run.json"; }; then \
+	bin/tierbench run --resume "$$dir" $(addprefix --repeats ,$(REPEATS)); \
 	else bin/tierbench run configs/$(1).yaml; fi; code=$$?; \
 	if [ $$code -gt 1 ]; then exit $$code; fi; \
 	bin/tierbench claims "$$(ls -d results/*-$(1) | tail -n 1)"

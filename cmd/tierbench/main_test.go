@@ -352,6 +352,21 @@ repeats: 2
 	if len(seen) != 6 || len(set.Repeats) != 6 || set.Run.Interrupted || set.Run.Ended.IsZero() || !set.Repeats[0].Started.Equal(first) {
 		t.Errorf("%d repeats of %d cells, run %+v", len(set.Repeats), len(seen), set.Run)
 	}
+
+	// One that has ended can be given more repeats.
+	_, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "3", "--server", serverProgram)
+	if code != 0 {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	if set, err = result.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Repeats) != 9 || set.Run.Repeats != 3 || !set.Repeats[0].Started.Equal(first) {
+		t.Errorf("%d repeats, of %d of each cell", len(set.Repeats), set.Run.Repeats)
+	}
+	if _, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "5000", "--server", serverProgram); code != 2 || !strings.Contains(stderr, "at most 1000") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
 }
 
 // The real signal to the real program: everything it started must be gone.

@@ -39,6 +39,7 @@ type runCmd struct {
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
 	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
+	Repeats int    `help:"Measure each cell at least this often, even if the config asks for less. With --resume, what is measured stays, and counts." placeholder:"N"`
 	Raw     string `help:"Keep every request, as vegeta's results (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
 }
 
@@ -46,12 +47,16 @@ type runCmd struct {
 func (c *runCmd) Help() string {
 	return "Examples:\n\n" +
 		"    tierbench run configs/quick.yaml\n\n" +
-		"    tierbench run --resume results/RUN"
+		"    tierbench run --resume results/RUN\n\n" +
+		"    tierbench run --resume results/RUN --repeats 10"
 }
 
 func (c *runCmd) Run(e *env) error {
 	if (c.Config == "") == (c.Resume == "") {
 		return mistake{errors.New("name either a config file or, with --resume, a run to go on with")}
+	}
+	if c.Repeats < 0 {
+		return mistake{fmt.Errorf("--repeats: %d is not allowed; it is 1 or more, or 0 for what the config asks for", c.Repeats)}
 	}
 	if err := prepare(); err != nil {
 		return err
@@ -110,6 +115,9 @@ func (c *runCmd) session(server string, builtin []result.Info) (*session, error)
 	cfg, err := plan.Read(c.Config)
 	if err != nil {
 		return nil, mistake{err}
+	}
+	if err := cfg.AtLeast(c.Repeats); err != nil {
+		return nil, mistake{fmt.Errorf("--repeats: %w", err)}
 	}
 	p, err := plan.Make(cfg, builtin, limit)
 	if err != nil {
@@ -183,6 +191,9 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	if err != nil {
 		return nil, err
 	}
+	if err := cfg.AtLeast(c.Repeats); err != nil {
+		return nil, mistake{fmt.Errorf("--repeats: %w", err)}
+	}
 	p, err := plan.Make(cfg, builtin, limit)
 	if err != nil {
 		return nil, err
@@ -193,6 +204,7 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 		return nil, err
 	}
 	s.rig.recall(p, s.earlier)
+	s.run.Repeats = max(s.run.Repeats, mostRepeats(cfg))
 	s.run.Ended, s.run.Interrupted = time.Time{}, false
 	if s.writer, err = result.Reopen(c.Resume); errors.Is(err, result.ErrInUse) {
 		return nil, mistake{err}

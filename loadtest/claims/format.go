@@ -86,7 +86,7 @@ func (v *Verdict) rests() string {
 	s := "on " + strings.Join(parts, " and ")
 	if v.Repeats > 0 {
 		s += fmt.Sprintf(", n=%d", v.Repeats)
-		if (stats.Estimate{N: v.Repeats}).Few() {
+		if v.Repeats < wantRepeats {
 			s += ", quick"
 		}
 	}
@@ -258,10 +258,13 @@ func compact(parts ...string) (out []string) {
 	return out
 }
 
+// wantRepeats is how many a verdict asks for.
+const wantRepeats = 10
+
 // about says how the verdicts were made.
 func (l *Ledger) about() string {
 	s := fmt.Sprintf("Rules version %s, fixed before the run. A number stands with its 95 %% interval (bootstrap over the repeats; Student's for slopes). "+
-		"n is the fewest repeats behind it; below six the interval is hardly more than their range, and it says quick. "+
+		"n is the fewest repeats behind it; below ten it says quick, and below six the interval is hardly more than their range. "+
 		"A verdict takes the whole interval: where it holds the bound, nothing is decided.", l.RulesVersion)
 	var floor []string
 	for _, n := range l.Noise {

@@ -250,6 +250,21 @@ func Read(file string) (*Config, error) {
 	return Parse(file, text)
 }
 
+// AtLeast has each cell and each trial measured n times, where the config asks
+// for less. It is a mistake if n is more than a config may ask for.
+func (c *Config) AtLeast(n int) error {
+	if n > maxRepeats {
+		return fmt.Errorf("%d repeats are too many: at most %d are allowed", n, maxRepeats)
+	}
+	for _, e := range c.Experiments {
+		e.Repeats = max(e.Repeats, n)
+	}
+	for i := range c.Trials {
+		c.Trials[i].Repeats = max(c.Trials[i].Repeats, n)
+	}
+	return nil
+}
+
 // Parse reads a config from its text; file is only named in errors.
 func Parse(file string, text []byte) (*Config, error) {
 	cfg := &Config{
