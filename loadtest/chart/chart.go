@@ -142,7 +142,10 @@ func (c Chart) Figure(src *Source) (*Figure, bool) {
 }
 
 // Alt describes the figure to a reader who does not see it.
-func (c Chart) Alt() string { return c.Title + ": " + c.note }
+func (f *Figure) Alt() string { return f.title + ": " + f.note }
+
+// Note says what the axis is, and which way is better.
+func (c Chart) Note() string { return c.note }
 
 // add puts panels on the figure, if any of them has a value.
 func (f *Figure) add(ps []panel) {

@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"image/color"
+	"slices"
 	"strconv"
 
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -64,14 +65,15 @@ type SpecEvent struct {
 }
 
 // A SpecSeries is one model's line. All its lists are as long. A point that does
-// not count has no Y; one without an interval has Lo and Hi equal to Y.
+// not count has no Y; one without an interval has Lo and Hi equal to Y. A line
+// of which no point has one has neither list.
 type SpecSeries struct {
 	Model   string     `json:"model"`
 	Suspect bool       `json:"suspect,omitempty"`
 	X       []float64  `json:"x"`
 	Y       []*float64 `json:"y"`
-	Lo      []*float64 `json:"lo"`
-	Hi      []*float64 `json:"hi"`
+	Lo      []*float64 `json:"lo,omitempty"`
+	Hi      []*float64 `json:"hi,omitempty"`
 	// Cells are the points' places among the cells of the run, or the one of
 	// the whole line.
 	Cells []int `json:"cells"`
@@ -125,6 +127,11 @@ func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
 				o.Cells, o.Verdicts = append(o.Cells, place(q.cell)), append(o.Verdicts, string(q.cell.Verdict()))
 			}
 		}
+		if !slices.ContainsFunc(s.points, func(q point) bool {
+			return q.valid() && (short(q.Lo) != short(q.Median) || short(q.Hi) != short(q.Median))
+		}) {
+			o.Lo, o.Hi = nil, nil
+		}
 		out.Series = append(out.Series, o)
 	}
 	return out
@@ -141,9 +148,9 @@ func (a axis) spec() SpecAxis {
 	return out
 }
 
-// short keeps six significant digits, more than any pixel shows.
+// short keeps four significant digits, more than any pixel shows.
 func short(v float64) float64 {
-	x, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 6, 64), 64)
+	x, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
 	if err != nil {
 		return v
 	}

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"embed"
 	"encoding/base64"
 	"fmt"
@@ -38,24 +37,21 @@ func asset(name string) string {
 }
 
 // HTML writes the report as one file, which needs no other and no network.
-func HTML(w io.Writer, set *result.Set) error { return HTMLWithin(w, set, nil) }
-
-// A Link leads from a page of a site to another, or out of a report.
-type Link struct{ Name, Href string }
-
-// HTMLWithin writes the report as a page of a site: the links come first.
-func HTMLWithin(w io.Writer, set *result.Set, site []Link) error {
+func HTML(w io.Writer, set *result.Set) error {
 	drawn, err := draw(set)
 	if err != nil {
 		return err
 	}
-	return page(w, set, drawn, site)
+	return page(w, set, drawn, nil)
 }
+
+// A Link leads from a page of a site to another, or out of a report.
+type Link struct{ Name, Href string }
 
 // Style is the CSS of the page, for others that are to look like it.
 func Style() template.CSS { return template.CSS(asset("report.css")) }
 
-func page(w io.Writer, set *result.Set, drawn []drawing, site []Link) error {
+func page(w io.Writer, set *result.Set, drawn []*drawing, site []Link) error {
 	v := newView(set)
 	p, err := v.page(set.Dir, drawn)
 	if err != nil {
@@ -178,7 +174,7 @@ type repeatRow struct {
 	HDR     string
 }
 
-func (v *view) page(dir string, drawn []drawing) (*pageData, error) {
+func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 	styles := chart.Styles(v.names)
 	p := &pageData{
 		Title: v.title(), Introduction: strings.Join(v.introduction(), " "), Spreads: v.spreads(), AnySuspect: v.suspect,
@@ -223,14 +219,10 @@ func (v *view) page(dir string, drawn []drawing) (*pageData, error) {
 	for _, d := range drawn {
 		spec := d.figure.Spec(v.place)
 		specs = append(specs, spec)
-		var svg bytes.Buffer
-		if err := d.figure.SVG(&svg); err != nil {
-			return nil, err
-		}
 		p.Charts = append(p.Charts, pageChart{
-			Name: d.chart.Name, Title: spec.Title, Note: spec.Note, Alt: d.chart.Alt(), Columns: spec.Columns, Caption: spec.Caption,
-			Picture: template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(svg.Bytes())),
-			SVG:     path.Join(result.ChartsDir, d.chart.Name+".svg"), PNG: path.Join(result.ChartsDir, d.chart.Name+".png"),
+			Name: d.figure.Name(), Title: spec.Title, Note: spec.Note, Alt: d.figure.Alt(), Columns: spec.Columns, Caption: spec.Caption,
+			Picture: template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(d.svg)),
+			SVG:     path.Join(result.ChartsDir, d.figure.Name()+".svg"), PNG: path.Join(result.ChartsDir, d.figure.Name()+".png"),
 		})
 	}
 	p.Data = map[string]any{"styles": styles, "charts": specs}

@@ -21,7 +21,7 @@ func Markdown(w io.Writer, set *result.Set) error {
 	return markdown(w, set, drawn)
 }
 
-func markdown(w io.Writer, set *result.Set, drawn []drawing) error {
+func markdown(w io.Writer, set *result.Set, drawn []*drawing) error {
 	b := bufio.NewWriter(w)
 	v := newView(set)
 	for _, section := range []func(*bufio.Writer){
@@ -307,13 +307,16 @@ func (n *notes) mark(c *stats.Cell) string {
 	return fmt.Sprintf("<sup>%d</sup>", i+1)
 }
 
-func charts(b *bufio.Writer, drawn []drawing) {
+func charts(b *bufio.Writer, drawn []*drawing) {
 	if len(drawn) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "## Charts\n\nThey can be explored in [%s](%s), and are there as PNG too.\n\n", HTMLFile, HTMLFile)
-	for _, d := range drawn {
-		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", d.chart.Alt(), result.ChartsDir, d.chart.Name)
+	for i, d := range drawn {
+		if d.figure.Part() != "" && (i == 0 || drawn[i-1].chart.Name != d.chart.Name) {
+			fmt.Fprintf(b, "### %s\n\n%s. Each picture has scales of its own.\n\n", d.chart.Title, capital(d.chart.Note()))
+		}
+		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", plain(d.figure.Alt()), result.ChartsDir, d.figure.Name())
 	}
 }
 

@@ -5,10 +5,14 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
@@ -26,7 +30,11 @@ const (
 // Write puts report.md, report.html, bench.txt and charts/ into dir, replacing
 // what is there, and removes charts this run no longer has. It works on a run
 // of which any part is missing.
-func Write(dir string, set *result.Set) error {
+func Write(dir string, set *result.Set) error { return WriteWithin(dir, set, nil) }
+
+// WriteWithin does the same with report.html as a page of a site: the links
+// come first.
+func WriteWithin(dir string, set *result.Set, site []Link) error {
 	charts := filepath.Join(dir, result.ChartsDir)
 	if err := os.MkdirAll(charts, 0o755); err != nil {
 		return fmt.Errorf("write report: %w", err)
@@ -37,12 +45,13 @@ func Write(dir string, set *result.Set) error {
 	}
 	kept := map[string]bool{}
 	for _, d := range drawn {
-		for ending, f := range map[string]func(io.Writer) error{".svg": d.figure.SVG, ".png": d.figure.PNG} {
-			kept[d.chart.Name+ending] = true
-			if err := writeTo(filepath.Join(charts, d.chart.Name+ending), f); err != nil {
-				return err
-			}
-		}
+		kept[d.figure.Name()+".svg"], kept[d.figure.Name()+".png"] = true, true
+	}
+	if err := each(drawn, func(d *drawing) error {
+		path := filepath.Join(charts, d.figure.Name())
+		return errors.Join(result.WriteFile(path+".svg", d.svg), writeTo(path+".png", d.figure.PNG))
+	}); err != nil {
+		return err
 	}
 	there, err := os.ReadDir(charts)
 	if err != nil {
@@ -58,7 +67,7 @@ func Write(dir string, set *result.Set) error {
 	for name, f := range map[string]func(io.Writer) error{
 		result.BenchFile: func(w io.Writer) error { return Bench(w, set) },
 		MarkdownFile:     func(w io.Writer) error { return markdown(w, set, drawn) },
-		HTMLFile:         func(w io.Writer) error { return page(w, set, drawn, nil) },
+		HTMLFile:         func(w io.Writer) error { return page(w, set, drawn, site) },
 	} {
 		if err := writeTo(filepath.Join(dir, name), f); err != nil {
 			return err
@@ -71,6 +80,28 @@ func Write(dir string, set *result.Set) error {
 type drawing struct {
 	chart  chart.Chart
 	figure *chart.Figure
+	svg    []byte
+}
+
+// each does something with each drawing, on all CPUs. The error is that of all
+// that failed.
+func each(drawn []*drawing, f func(*drawing) error) error {
+	errs := make([]error, len(drawn))
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(drawn) {
+					return
+				}
+				errs[i] = f(drawn[i])
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // Summary says in a sentence how far the run can be trusted, and of which
@@ -85,7 +116,7 @@ func Summary(set *result.Set) (headline, verdict string) {
 func HostLine(run *result.Run) string { return host(run.Host) }
 
 // draw makes the charts that the run has data for.
-func draw(set *result.Set) ([]drawing, error) {
+func draw(set *result.Set) ([]*drawing, error) {
 	cells := stats.Cells(&set.Run, set.Repeats)
 	logs := map[*stats.Cell][]*hdrhistogram.Histogram{}
 	for _, c := range cells {
@@ -97,13 +128,20 @@ func draw(set *result.Set) ([]drawing, error) {
 	}
 	src := &chart.Source{Run: &set.Run, Cells: cells, Seconds: set.Seconds,
 		Latencies: func(c *stats.Cell) []*hdrhistogram.Histogram { return logs[c] }}
-	var out []drawing
+	var out []*drawing
 	for _, c := range chart.All {
-		if f, ok := c.Figure(src); ok {
-			out = append(out, drawing{c, f})
+		for _, f := range c.Figures(src) {
+			out = append(out, &drawing{chart: c, figure: f})
 		}
 	}
-	return out, nil
+	return out, each(out, func(d *drawing) error {
+		var b bytes.Buffer
+		if err := d.figure.SVG(&b); err != nil {
+			return fmt.Errorf("draw %s: %w", d.figure.Name(), err)
+		}
+		d.svg = b.Bytes()
+		return nil
+	})
 }
 
 func writeTo(path string, f func(io.Writer) error) error {

@@ -220,18 +220,11 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 	}
 	here := *set
 	here.Dir = to
-	if err := report.Write(to, &here); err != nil {
-		return runView{}, err
-	}
 	var up []report.Link
 	for _, l := range nav {
 		up = append(up, report.Link{Name: l.Name, Href: "../../" + l.Href})
 	}
-	var page bytes.Buffer
-	if err := report.HTMLWithin(&page, &here, up); err != nil {
-		return runView{}, err
-	}
-	if err := os.WriteFile(filepath.Join(to, report.HTMLFile), page.Bytes(), 0o644); err != nil {
+	if err := report.WriteWithin(to, &here, up); err != nil {
 		return runView{}, err
 	}
 	r := runView{

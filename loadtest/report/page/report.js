@@ -55,6 +55,7 @@
   const cellOf = (s, i) => s.cells.length === s.x.length ? s.cells[i] : s.cells[0];
 
   const draw = (panel, into) => {
+    for (const s of panel.series) { s.lo ??= s.y; s.hi ??= s.y; } // a line without intervals
     const xs = [...new Set(panel.series.flatMap(s => s.x))].sort((a, b) => a - b);
     // Where a line has a point at each x: an index into it, or undefined. uPlot breaks
     // a line at null, but not at undefined.
