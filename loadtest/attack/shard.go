@@ -613,8 +613,10 @@ func (sh *shard) sort(cl *client, at, took time.Duration, err error) {
 			a.Failed++
 		}
 		hit()
-	case f.Until > 0 && at >= f.Until && at-took <= (f.At+f.Until)/2:
-		hit() // it waited for the end of it
+	case f.Until > 0 && at >= f.Until-(f.Until-f.At)/4 && at-took <= (f.At+f.Until)/2:
+		// It waited for the end of it, which is not to the moment: who does the
+		// fault began to count a little earlier than the window.
+		hit()
 	case !cl.lost && (sh.of.closedAt.Load() == 0 || at <= time.Duration(sh.of.closedAt.Load()-sh.of.openedAt.Load())):
 		_ = a.Bystanders.RecordValue(trackable(took))
 	}
