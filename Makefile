@@ -53,7 +53,7 @@ peers: build controls ## the servers beside C and nginx, the generator beside wr
 claims: build ## every claim of the comparison table, measured and decided; about half an hour (REPEATS=10 after it: more of each)
 	@$(call measure-claims,claims)
 
-claims-quick: build ## the same in less than five minutes, with less repeats
+claims-quick: build ## the same in less than five minutes, with fewer repeats
 	@$(call measure-claims,claims-quick)
 
 # measure-claims runs configs/$(1).yaml, or goes on with the newest run of it that

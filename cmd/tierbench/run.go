@@ -327,7 +327,8 @@ func writeReport(e *env, set *result.Set) error {
 	if err := report.Table(e.out, set); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile)
+	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it; charts, as SVG and PNG: %s\n",
+		relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile, relative(filepath.Join(set.Dir, result.ChartsDir)))
 	told, err := writeLedger(set)
 	if err != nil {
 		return err

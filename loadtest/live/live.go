@@ -83,17 +83,26 @@ func opening(s Start) []string {
 func line(ev loadtest.Event) string {
 	r := ev.Repeat
 	s := fmt.Sprintf("%d/%d %v repeat=%d: ", ev.N, ev.Total, r.Key, r.Repeat)
-	switch {
-	case r.Gates.Verdict != result.Valid:
-		s += string(r.Gates.Verdict)
+	doubt := ""
+	if r.Gates.Verdict != result.Valid {
+		doubt = string(r.Gates.Verdict)
 		if len(r.Gates.Reasons) > 0 {
-			s += ": " + strings.Join(r.Gates.Reasons, "; ")
+			doubt += ": " + strings.Join(r.Gates.Reasons, "; ")
 		}
+	}
+	switch {
+	case r.Gates.Verdict == result.Invalid:
 	case r.Workload == result.Idle:
 		s += fmt.Sprintf("%.0f B a client", r.MemoryPerClientBytes())
 	default:
 		s += fmt.Sprintf("%.0f req/s, p99 %v, %.1f µs CPU a request", r.ThroughputRPS,
 			time.Duration(r.Service.P99*float64(time.Second)).Round(10*time.Microsecond), r.CPUPerRequestSec()*1e6)
+	}
+	if doubt != "" {
+		if r.Gates.Verdict != result.Invalid {
+			s += ", "
+		}
+		s += doubt
 	}
 	return s + fmt.Sprintf(" (%v left)", ev.Left.Round(time.Second))
 }

@@ -70,7 +70,7 @@ func TestPlain(t *testing.T) {
 nginx is left out: nginx: not found
 eventloop http/plaintext closed clients=100, repeat 2: warning: the generator's ceiling is not known
 3/9 eventloop http/plaintext closed clients=100 repeat=2: 98100 req/s, p99 3.4ms, 11.0 µs CPU a request (4s left)
-4/9 eventloop http/plaintext closed clients=100 repeat=2: suspect: not steady: throughput changed by +20 % ± 3 % over the window (4s left)
+4/9 eventloop http/plaintext closed clients=100 repeat=2: 98100 req/s, p99 3.4ms, 11.0 µs CPU a request, suspect: not steady: throughput changed by +20 % ± 3 % over the window (4s left)
 5/9 eventloop http/plaintext closed clients=100 repeat=2: invalid: errors: reset 3; the window was short (4s left)
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {

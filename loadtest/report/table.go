@@ -256,7 +256,7 @@ func (v *view) tableNotes() []string {
 		notes = append(notes, clip("! "+w, noteWidth))
 	}
 	if more > mostNotes {
-		notes = append(notes, fmt.Sprintf("! and %d more cells with repeats that are not valid: see %s", more-mostNotes, MarkdownFile))
+		notes = append(notes, fmt.Sprintf("and %d more cells with repeats that are suspect or not counted: see %s", more-mostNotes, MarkdownFile))
 	}
 	return notes
 }
