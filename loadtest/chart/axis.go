@@ -53,7 +53,7 @@ func valueAxis(u stats.Unit, panels []panel) axis {
 		crossed = crossed || p.crossed()
 		for _, s := range p.series {
 			for _, q := range s.points {
-				if !q.valid() {
+				if !q.valid() || !finite(q.Median, q.Lo, q.Hi) {
 					continue
 				}
 				low = min(low, q.Lo)
@@ -165,9 +165,20 @@ func namedTicks(ticks []float64, room func(a, b float64) bool) []float64 {
 	return []float64{ticks[0], ticks[len(ticks)-1]}
 }
 
+// logarithmic says that the axis has ends that a logarithm is of.
+func (a axis) logarithmic() bool { return a.min > 0 && finite(a.min, a.max) }
+
+func finite(vs ...float64) bool {
+	return !slices.ContainsFunc(vs, func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) })
+}
+
 // decades are the powers of ten within a logarithmic axis, with their multiples
-// by 2 and 5, or by 3, where there are few of them.
+// by 2 and 5, or by 3, where there are few of them. An axis without ends, or from
+// 0, has none.
 func decades(a axis) []float64 {
+	if !a.logarithmic() {
+		return nil
+	}
 	for _, by := range [][]float64{{1}, {1, 3}, {1, 2, 5}} {
 		var out []float64
 		for e := math.Floor(math.Log10(a.min)); e <= math.Log10(a.max); e++ {
@@ -184,8 +195,12 @@ func decades(a axis) []float64 {
 	return nil
 }
 
-// powers are powers of base within a logarithmic axis, as dense as fits.
+// powers are powers of base within a logarithmic axis, as dense as fits; none
+// where it has no ends, or is from 0.
 func powers(a axis, base float64) []float64 {
+	if !a.logarithmic() {
+		return nil
+	}
 	for stride := 1.0; ; stride++ {
 		var out []float64
 		step := math.Pow(base, stride)

@@ -469,6 +469,26 @@ func TestTicks(t *testing.T) {
 	}
 }
 
+// An axis that no logarithm is of has no ticks, and its making comes to an end.
+func TestTicksOfAnAxisWithoutEnds(t *testing.T) {
+	inf := math.Inf(1)
+	for _, a := range []axis{{max: 10}, {min: -1, max: 10}, {min: 1, max: inf}, {min: math.NaN(), max: 10}, {min: 1, max: math.NaN()}} {
+		for _, unit := range []stats.Unit{stats.Count, stats.Bytes} {
+			a.log, a.unit = true, unit
+			if got := valueTicks(a); got != nil {
+				t.Errorf("from %v to %v %s: %v", a.min, a.max, unit, got)
+			}
+		}
+	}
+	at := func(v float64) point {
+		return point{x: 1, Summary: stats.Summary{N: 1, Median: v, Lo: v, Hi: v}}
+	}
+	a := valueAxis(stats.Count, []panel{{series: []series{{points: []point{at(2), at(inf), at(8)}}}}})
+	if !finite(a.min, a.max) || a.max < 8 || len(a.ticks) == 0 {
+		t.Errorf("of 2, infinity and 8, the axis is %+v", a)
+	}
+}
+
 func TestNamedTicks(t *testing.T) {
 	always := func(a, b float64) bool { return true }
 	octave := func(a, b float64) bool { return b/a > 4 }
