@@ -25,6 +25,29 @@ type Scaling struct {
 	R2   float64  `json:"r2"`
 	// Refused is why the law is not to be used here, empty if it may be.
 	Refused string `json:"refused,omitempty"`
+
+	fit     *usl  // nil where it is refused
+	drawn   []usl // the fits of the bootstrap's draws; empty is: no interval
+	repeats int
+}
+
+// At is the throughput that the fitted law gives for n clients, in requests a
+// second, with the interval of the curve at that place. It has no value where
+// the law is refused.
+func (s *Scaling) At(n float64) Estimate {
+	e := Estimate{Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
+	if s.fit == nil {
+		return e
+	}
+	e.Value, e.N = s.fit.at(n), s.repeats
+	if len(s.drawn) > 0 {
+		at := make([]float64, len(s.drawn))
+		for i := range s.drawn {
+			at[i] = s.drawn[i].at(n)
+		}
+		e.Lo, e.Hi = percentiles(at)
+	}
+	return e
 }
 
 // LeastR2 is the goodness of fit below which the law is refused.
@@ -73,6 +96,8 @@ func USL(clients []float64, throughput [][]float64) Scaling {
 	// of the samples themselves.
 	draws := [4][]float64{}
 	if s.Refused == "" {
+		s.fit, s.repeats = fit, repeats
+		first := true
 		bootstrap(xs, uslResamples, func(drawn [][]float64) float64 {
 			f, err := fitUSL(ns, drawn, fit)
 			if err != nil {
@@ -81,6 +106,10 @@ func USL(clients []float64, throughput [][]float64) Scaling {
 			for i, v := range []float64{f.rate, f.sigma, f.kappa, f.peak()} {
 				draws[i] = append(draws[i], v)
 			}
+			if !first {
+				s.drawn = append(s.drawn, *f)
+			}
+			first = false
 			return f.kappa
 		})
 	}

@@ -102,3 +102,32 @@ func TestUSLIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// The curve's interval holds the value, narrows to it where all repeats are one,
+// and is not there where each tier was measured once or the law is refused.
+func TestScalingAt(t *testing.T) {
+	ns := []float64{1, 10, 50, 100, 200, 500}
+	u := usl{20, 0.02, 0.0001}
+	var one, some [][]float64
+	for _, n := range ns {
+		x := u.at(n)
+		one = append(one, []float64{x})
+		some = append(some, []float64{0.97 * x, x, 1.03 * x})
+	}
+	s := USL(ns, some)
+	for _, n := range []float64{1, 30, 98, 500} {
+		e := s.At(n)
+		near(t, "the curve", e.Value, u.at(n), 0.02)
+		if !e.Known() || !(e.Lo < e.Value && e.Value < e.Hi) || e.Hi/e.Lo > 1.15 {
+			t.Errorf("at %v clients it is %.6g (%.6g – %.6g), of values 3 %% off", n, e.Value, e.Lo, e.Hi)
+		}
+	}
+	s = USL(ns, one)
+	if e := s.At(30); e.Known() || math.IsNaN(e.Value) {
+		t.Errorf("measured once, the curve is %+v", e)
+	}
+	s = USL(ns[:4], some[:4])
+	if e := s.At(30); !math.IsNaN(e.Value) {
+		t.Errorf("refused, the curve is %+v", e)
+	}
+}
