@@ -31,6 +31,8 @@ type Source struct {
 	// spectra keeps what is drawn of a cell's latencies from one division of a
 	// chart to the next; nil is: nothing is kept.
 	spectra map[*stats.Cell][]point
+	// laws keeps what was fitted to a series, by its first cell, in the same way.
+	laws map[*stats.Cell]stats.Scaling
 }
 
 // A Chart is one of a run's charts.
@@ -48,6 +50,9 @@ var All = []Chart{
 	{Name: "throughput", Title: "Throughput, and what a request costs",
 		note:  "requests answered a second, higher is better; then the server's CPU time per request, user and system, lower is better",
 		build: against(stats.Throughput, stats.CPU)},
+	{Name: "scaling", Title: "Scalability: throughput, and the law fitted to it",
+		note:  "requests answered a second, higher is better; lines are the Universal Scalability Law, with contention σ and coherency κ, where it fits",
+		drawn: "points are medians and their intervals, lines the fitted law, bands its 95 % interval by bootstrap", build: scaling},
 	{Name: "latency", Title: "Latency against clients",
 		note:  "median and 99th percentile, from the send of a request to the end of its answer · lower is better",
 		build: against(stats.P50, stats.P99)},
@@ -117,6 +122,8 @@ type series struct {
 	suspect bool // where the line is of one cell
 	cell    *stats.Cell
 	points  []point
+	apart   bool   // the points are not joined
+	curve   *curve // what was fitted to the points; nil is: nothing
 }
 
 // A point without a value that counts has an empty summary.

@@ -74,12 +74,13 @@ func everything() *result.Set {
 // TestGolden compares what the charts are drawn from, not the drawing: its
 // pixels depend on a font.
 func TestGolden(t *testing.T) {
-	usual, special := source(everything()), source(statstest.Special())
+	sources := []*Source{source(everything()), source(statstest.Special()), source(statstest.Scaling())}
 	for _, c := range All {
-		src := usual
-		f, ok := c.Figure(src)
-		if !ok {
-			src = special
+		var src *Source
+		var f *Figure
+		ok := false
+		for i := 0; i < len(sources) && !ok; i++ {
+			src = sources[i]
 			f, ok = c.Figure(src)
 		}
 		if !ok {
@@ -111,6 +112,10 @@ func TestSVG(t *testing.T) {
 		f, ok := c.Figure(source(set))
 		if !ok {
 			set = statstest.Special()
+			f, ok = c.Figure(source(set))
+		}
+		if !ok {
+			set = statstest.Scaling()
 			f, _ = c.Figure(source(set))
 		}
 		svg := render(t, c, set)

@@ -239,6 +239,7 @@ func (f *Figure) panel(area draw.Canvas, p panel) {
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawEvents(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { drawAxes(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawSeries(c, pl, p) }),
+		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawPeaks(c, pl, p) }),
 		plotFunc(func(c draw.Canvas, pl *plot.Plot) { f.drawNames(c, pl, p) }),
 	)
 	pl.Draw(area)
@@ -413,9 +414,13 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	}
 }
 
-// unbroken are the parts of a line between the cells that do not count.
+// unbroken are the parts of a line between the cells that do not count; of points
+// that are not joined, each by itself, with the curve.
 func (s series) unbroken() [][]point {
 	var out [][]point
+	if s.curve != nil {
+		out = append(out, s.curve.points)
+	}
 	open := false
 	for _, q := range s.points {
 		if !q.valid() {
@@ -425,7 +430,7 @@ func (s series) unbroken() [][]point {
 		if !open {
 			out = append(out, nil)
 		}
-		open = true
+		open = !s.apart
 		out[len(out)-1] = append(out[len(out)-1], q)
 	}
 	return out

@@ -26,15 +26,15 @@ func (f *Figure) Part() string { return f.part }
 // it. The parts are by workload, and where that is too much, by loop, by setting
 // and by number. Their scales are their own.
 func (c Chart) Figures(src *Source) []*Figure {
-	whole, ok := c.Figure(src)
+	here := *src
+	here.spectra, here.laws = map[*stats.Cell][]point{}, map[*stats.Cell]stats.Scaling{}
+	whole, ok := c.Figure(&here)
 	switch {
 	case !ok:
 		return nil
 	case whole.size() <= mostPanels:
 		return []*Figure{whole}
 	}
-	here := *src
-	here.spectra = map[*stats.Cell][]point{}
 	out := c.parts(&here, here.Cells, 0)
 	names := map[string]bool{}
 	for _, f := range out {

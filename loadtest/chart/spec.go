@@ -68,12 +68,19 @@ type SpecEvent struct {
 // not count has no Y; one without an interval has Lo and Hi equal to Y. A line
 // of which no point has one has neither list.
 type SpecSeries struct {
-	Model   string     `json:"model"`
-	Suspect bool       `json:"suspect,omitempty"`
-	X       []float64  `json:"x"`
-	Y       []*float64 `json:"y"`
-	Lo      []*float64 `json:"lo,omitempty"`
-	Hi      []*float64 `json:"hi,omitempty"`
+	Model   string `json:"model"`
+	Suspect bool   `json:"suspect,omitempty"`
+	// Curve says that the line is a law fitted to the points of the model's other
+	// series: it has no marks.
+	Curve bool `json:"curve,omitempty"`
+	// Apart says that the points are not joined.
+	Apart bool `json:"apart,omitempty"`
+	// Peak is where a curve is highest, if that is within what was measured.
+	Peak *float64   `json:"peak,omitempty"`
+	X    []float64  `json:"x"`
+	Y    []*float64 `json:"y"`
+	Lo   []*float64 `json:"lo,omitempty"`
+	Hi   []*float64 `json:"hi,omitempty"`
 	// Cells are the points' places among the cells of the run, or the one of
 	// the whole line.
 	Cells []int `json:"cells"`
@@ -110,8 +117,19 @@ func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
 	for _, e := range p.events {
 		out.Events = append(out.Events, SpecEvent{short(e.from), short(e.to), e.name})
 	}
+	var all []series
 	for _, s := range p.series {
-		o := SpecSeries{Model: s.model, Suspect: s.suspect}
+		all = append(all, s)
+		if s.curve != nil { // beside its points, as it has places of its own
+			all = append(all, series{model: s.model, cell: s.points[0].cell, points: s.curve.points, curve: s.curve})
+		}
+	}
+	for _, s := range all {
+		o := SpecSeries{Model: s.model, Suspect: s.suspect, Apart: s.apart, Curve: s.curve != nil && !s.apart}
+		if o.Curve && s.curve.peak.x > 0 {
+			peak := short(s.curve.peak.x)
+			o.Peak = &peak
+		}
 		if s.cell != nil {
 			o.Cells, o.Verdicts = []int{place(s.cell)}, []string{string(s.cell.Verdict())}
 		}

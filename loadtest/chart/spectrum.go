@@ -114,7 +114,7 @@ func lines(f *Figure, src *Source, u stats.Unit, points func(*stats.Cell) []poin
 						continue
 					}
 					if q := points(c); len(q) > 0 {
-						p.series = append(p.series, series{name, c.Verdict() == result.Suspect, c, q})
+						p.series = append(p.series, series{model: name, suspect: c.Verdict() == result.Suspect, cell: c, points: q})
 						most = max(most, q[len(q)-1].x)
 					}
 				}

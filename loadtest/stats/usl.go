@@ -53,8 +53,8 @@ func (s *Scaling) At(n float64) Estimate {
 // LeastR2 is the goodness of fit below which the law is refused.
 const LeastR2 = 0.97
 
-// leastTiers is the fewest numbers of clients that three parameters are fitted to.
-const leastTiers = 5
+// LeastTiers is the fewest numbers of clients that three parameters are fitted to.
+const LeastTiers = 5
 
 // uslResamples is how often the fit is made again of drawn repeats. It is less
 // than of a median, as each is a search.
@@ -75,8 +75,8 @@ func USL(clients []float64, throughput [][]float64) Scaling {
 			ns, xs = append(ns, n), append(xs, throughput[i])
 		}
 	}
-	if len(ns) < leastTiers {
-		s.Refused = fmt.Sprintf("%d numbers of clients; it takes %d to fit three parameters", len(ns), leastTiers)
+	if len(ns) < LeastTiers {
+		s.Refused = fmt.Sprintf("%d numbers of clients; it takes %d to fit three parameters", len(ns), LeastTiers)
 		return s
 	}
 	fit, err := fitUSL(ns, xs, nil)

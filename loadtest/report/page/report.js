@@ -115,7 +115,7 @@
         }
         part = [];
       };
-      s.x.forEach((_, i) => s.y[i] == null ? flush() : part.push(i));
+      s.x.forEach((_, i) => { s.y[i] == null ? flush() : part.push(i); if (s.apart) flush(); });
       flush();
     }));
     const markers = u => {
@@ -124,6 +124,7 @@
       c.save();
       panel.series.forEach((s, k) => {
         if (!visible(u, k)) return;
+        if (s.curve) return; // fitted, not measured
         s.x.forEach((x, i) => {
           const X = px(u, x);
           c.lineWidth = 1.6 * ratio(); c.strokeStyle = color(s.model);
@@ -177,14 +178,14 @@
       series: [
         {label: panel.x.title, value: (_, v) => format(panel.x.unit === "%" ? "%" : panel.x.unit, v)},
         ...panel.series.map((s, k) => ({
-          label: s.model + (s.suspect ? " (suspect)" : ""), show: shown.get(s.model),
-          stroke: () => color(s.model), width: 2, dash: data.styles[s.model].dash, points: {show: false},
+          label: s.model + (s.suspect ? " (suspect)" : "") + (s.curve ? " (fitted" + (s.peak ? ", peak " + Math.round(s.peak) : "") + ")" : ""), show: shown.get(s.model),
+          stroke: () => color(s.model), width: s.apart ? 0 : 2, dash: data.styles[s.model].dash, points: {show: false},
           value: (u, v, _, i) => {
             const j = i == null ? undefined : at[k][i];
             if (j === undefined) return "";
             if (s.y[j] == null) return doubt(s, j).trim();
             const unit = panel.y.unit, iv = s.lo[j] < s.hi[j] ? ` [${format(unit, s.lo[j])} – ${format(unit, s.hi[j])}]` : "";
-            return format(unit, s.y[j]) + iv + (panel.marks ? doubt(s, j) : "");
+            return format(unit, s.y[j]) + iv + (panel.marks && !s.curve ? doubt(s, j) : "");
           },
         })),
       ],
