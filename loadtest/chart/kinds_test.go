@@ -143,3 +143,27 @@ func TestNoiseFloor(t *testing.T) {
 		t.Errorf("nothing was measured twice, yet %q", got)
 	}
 }
+
+// The law that was put in comes out as a curve with its peak; what no law is of
+// has its points alone, and the caption says why.
+func TestScaling(t *testing.T) {
+	spec := specOf(t, "scaling", statstest.Scaling())
+	if len(spec.Panels) != 1 {
+		t.Fatalf("%d panels, want one", len(spec.Panels))
+	}
+	peaks := map[string]float64{}
+	for _, s := range spec.Panels[0].Series {
+		if s.Curve && s.Peak != nil {
+			peaks[s.Model] = *s.Peak
+		}
+	}
+	if len(peaks) != 2 || math.Abs(peaks["eventloop"]/313-1) > 0.05 || math.Abs(peaks["thread"]/97-1) > 0.05 {
+		t.Errorf("peaks at %v, want 313 and 97", peaks)
+	}
+	if c := strings.Join(spec.Caption, "\n"); !strings.Contains(c, "prefork refused: R² is 0.") {
+		t.Errorf("the caption does not refuse prefork: %s", c)
+	}
+	if _, ok := named(t, "scaling").Figure(source(everything())); ok {
+		t.Error("it is drawn of four tiers")
+	}
+}
