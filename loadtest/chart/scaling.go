@@ -132,6 +132,9 @@ func estimate(e stats.Estimate) string {
 		if math.IsInf(v, 1) {
 			return "∞"
 		}
+		if v < 1e-12 { // what the search leaves of 0
+			return "0"
+		}
 		return fmt.Sprintf("%.3g", v)
 	}
 	if !e.Known() {
