@@ -95,11 +95,19 @@ type pageModel struct {
 }
 
 type pageChart struct {
+	Whole                  *pageWhole // at the first part of a chart that is divided
 	Name, Title, Note, Alt string
+	Part                   string // empty where it is the whole chart
 	Columns                int
 	Picture                template.URL
 	SVG, PNG               string
 	Caption                []string
+}
+
+// A pageWhole heads a chart that is divided.
+type pageWhole struct {
+	Name, Title, Note string
+	Parts             []Link
 }
 
 // An answerTable says which model is best at each load, by several metrics.
@@ -216,11 +224,20 @@ func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 		p.CellSections = append(p.CellSections, v.cellSection(dir, g))
 	}
 	specs := []chart.Spec{}
-	for _, d := range drawn {
+	var whole *pageWhole
+	for i, d := range drawn {
 		spec := d.figure.Spec(v.place)
 		specs = append(specs, spec)
+		var head *pageWhole
+		if d.figure.Part() != "" {
+			if i == 0 || drawn[i-1].chart.Name != d.chart.Name {
+				whole = &pageWhole{Name: d.chart.Name, Title: d.chart.Title, Note: capital(d.chart.Note())}
+				head = whole
+			}
+			whole.Parts = append(whole.Parts, Link{Name: d.figure.Part(), Href: d.figure.Name()})
+		}
 		p.Charts = append(p.Charts, pageChart{
-			Name: d.figure.Name(), Title: spec.Title, Note: spec.Note, Alt: d.figure.Alt(), Columns: spec.Columns, Caption: spec.Caption,
+			Whole: head, Part: d.figure.Part(), Name: d.figure.Name(), Title: spec.Title, Note: spec.Note, Alt: d.figure.Alt(), Columns: spec.Columns, Caption: spec.Caption,
 			Picture: template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(d.svg)),
 			SVG:     path.Join(result.ChartsDir, d.figure.Name()+".svg"), PNG: path.Join(result.ChartsDir, d.figure.Name()+".png"),
 		})
