@@ -16,6 +16,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/chart"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/slo"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
@@ -75,6 +76,9 @@ type pageData struct {
 	Models                        []pageModel
 	Charts                        []pageChart
 	Groups                        []pageGroup
+	Objectives                    *pageTable // nil where the run sets none
+	ObjectivesText                string
+	AboutObjectives               string
 	Explanation                   string
 	Ratios                        *pageTable
 	AboutRatios                   string
@@ -205,6 +209,9 @@ func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 	v.judge(p)
 	if v.run.ConfigFile != "" {
 		p.Command = "make build && bin/tierbench run " + v.run.ConfigFile
+	}
+	if rows := slo.Judge(v.run, v.cells); len(rows) > 0 {
+		p.Objectives, p.ObjectivesText, p.AboutObjectives = objectiveTable(rows).forPage(), objectivesText(rows), aboutObjectives
 	}
 	if len(v.run.Ratios) > 0 {
 		p.Ratios = v.ratioTable().forPage()
