@@ -117,7 +117,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("%d links to histograms, want one to %s", hdr, log)
 	}
 	for _, src := range p.pictures {
-		if !strings.HasPrefix(src, "data:image/svg+xml;base64,") {
+		if !strings.HasPrefix(src, "data:image/svg+xml;charset=utf-8,<") {
 			t.Errorf("a picture from %.60s", src)
 		}
 	}
