@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -218,10 +219,12 @@ func TestPublished(t *testing.T) {
 				t.Fatal(err)
 			}
 			var b bytes.Buffer
-			for _, f := range []func(io.Writer, *result.Set) error{Markdown, Table, Bench, HTML} {
-				if err := f(&b, set); err != nil {
-					t.Error(err)
-				}
+			drawn, err := draw(set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(markdown(&b, set, drawn), Table(&b, set), Bench(&b, set), page(&b, set, drawn, nil)); err != nil {
+				t.Error(err)
 			}
 			if len(set.Repeats) == 0 || !strings.Contains(b.String(), set.Repeats[0].Model) {
 				t.Error("nothing of it is in the report")
