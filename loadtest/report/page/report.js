@@ -55,7 +55,8 @@
   const cellOf = (s, i) => s.cells.length === s.x.length ? s.cells[i] : s.cells[0];
 
   const draw = (panel, into) => {
-    for (const s of panel.series) { s.lo ??= s.y; s.hi ??= s.y; } // a line without intervals
+    for (const s of panel.series) // an end of an interval that is the value itself is left out
+      for (const end of ["lo", "hi"]) s[end] = s.y.map((y, i) => s[end]?.[i] ?? y);
     const xs = [...new Set(panel.series.flatMap(s => s.x))].sort((a, b) => a - b);
     // Where a line has a point at each x: an index into it, or undefined. uPlot breaks
     // a line at null, but not at undefined.
