@@ -6,10 +6,7 @@ import (
 	"image/png"
 	"io"
 	"math"
-	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -73,32 +70,6 @@ func (f *Figure) SVG(w io.Writer) error {
 	// Helvetica's: where it is not installed, one of these stands in.
 	_, err := w.Write(compact(b.Bytes()))
 	return err
-}
-
-var (
-	styleOf = regexp.MustCompile(`\s+style="([^"]*)"`)
-	// normal is what goes without saying, or is said once for the whole picture.
-	normal = strings.NewReplacer("font-family:Liberation Sans;", "", "font-variant:normal;", "", "font-weight:normal;", "", "font-style:normal;", "")
-)
-
-// compact says each style once. As they are drawn, each line and each word has
-// its own, which are most of the file.
-func compact(svg []byte) []byte {
-	names := map[string]string{}
-	rules := "svg{font-family:'Liberation Sans',Arial,Helvetica,sans-serif}"
-	out := styleOf.ReplaceAllFunc(svg, func(m []byte) []byte {
-		style := normal.Replace(string(styleOf.FindSubmatch(m)[1]))
-		name, ok := names[style]
-		if !ok {
-			name = "s" + strconv.FormatInt(int64(len(names)), 36)
-			names[style] = name
-			rules += "." + name + "{" + style + "}"
-		}
-		return []byte(` class="` + name + `"`)
-	})
-	head := bytes.Index(out, []byte("<svg"))
-	end := head + bytes.IndexByte(out[head:], '>') + 1
-	return slices.Concat(out[:end], []byte("\n<style>"+rules+"</style>"), out[end:])
 }
 
 // pngDPI makes a PNG of 1,778 pixels' width, which fills a slide.

@@ -65,8 +65,8 @@ type SpecEvent struct {
 }
 
 // A SpecSeries is one model's line. All its lists are as long. A point that does
-// not count has no Y; one without an interval has Lo and Hi equal to Y. A line
-// of which no point has one has neither list.
+// not count has no Y; a Lo or a Hi that is equal to Y is left out. A line of
+// which no point has one has neither list.
 type SpecSeries struct {
 	Model   string `json:"model"`
 	Suspect bool   `json:"suspect,omitempty"`
@@ -138,16 +138,21 @@ func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
 			var y, lo, hi *float64
 			if q.valid() {
 				a, b, c := short(q.Median), short(q.Lo), short(q.Hi)
-				y, lo, hi = &a, &b, &c
+				y = &a
+				if b != a {
+					lo = &b
+				}
+				if c != a {
+					hi = &c
+				}
 			}
 			o.Y, o.Lo, o.Hi = append(o.Y, y), append(o.Lo, lo), append(o.Hi, hi)
 			if s.cell == nil {
 				o.Cells, o.Verdicts = append(o.Cells, place(q.cell)), append(o.Verdicts, string(q.cell.Verdict()))
 			}
 		}
-		if !slices.ContainsFunc(s.points, func(q point) bool {
-			return q.valid() && (short(q.Lo) != short(q.Median) || short(q.Hi) != short(q.Median))
-		}) {
+		there := func(v *float64) bool { return v != nil }
+		if !slices.ContainsFunc(o.Lo, there) && !slices.ContainsFunc(o.Hi, there) {
 			o.Lo, o.Hi = nil, nil
 		}
 		out.Series = append(out.Series, o)

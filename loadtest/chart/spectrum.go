@@ -24,6 +24,7 @@ func spectrum(f *Figure, src *Source) {
 	if src.Latencies == nil {
 		return
 	}
+	before := len(f.rows)
 	lines(f, src, stats.Seconds, func(c *stats.Cell) []point {
 		out, ok := src.spectra[c]
 		if !ok {
@@ -34,6 +35,13 @@ func spectrum(f *Figure, src *Source) {
 		}
 		return slices.Clone(out) // a figure takes out what it has no place for
 	}, percentileAxis)
+	for _, r := range f.rows[before:] {
+		for _, p := range r.panels {
+			for i := range p.series {
+				p.series[i].points = p.thin(p.series[i].points)
+			}
+		}
+	}
 }
 
 // percentiles are those of a cell, of whose repeats the histograms are.

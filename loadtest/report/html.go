@@ -2,7 +2,6 @@ package report
 
 import (
 	"embed"
-	"encoding/base64"
 	"fmt"
 	"html/template"
 	"io"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/chart"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/slo"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
@@ -75,6 +75,9 @@ type pageData struct {
 	Models                        []pageModel
 	Charts                        []pageChart
 	Groups                        []pageGroup
+	Objectives                    *pageTable // nil where the run sets none
+	ObjectivesText                string
+	AboutObjectives               string
 	Explanation                   string
 	Ratios                        *pageTable
 	AboutRatios                   string
@@ -95,11 +98,19 @@ type pageModel struct {
 }
 
 type pageChart struct {
+	Whole                  *pageWhole // at the first part of a chart that is divided
 	Name, Title, Note, Alt string
+	Part                   string // empty where it is the whole chart
 	Columns                int
-	Picture                template.URL
+	Picture                template.HTMLAttr
 	SVG, PNG               string
 	Caption                []string
+}
+
+// A pageWhole heads a chart that is divided.
+type pageWhole struct {
+	Name, Title, Note string
+	Parts             []Link
 }
 
 // An answerTable says which model is best at each load, by several metrics.
@@ -198,6 +209,9 @@ func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 	if v.run.ConfigFile != "" {
 		p.Command = "make build && bin/tierbench run " + v.run.ConfigFile
 	}
+	if rows := slo.Judge(v.run, v.cells); len(rows) > 0 {
+		p.Objectives, p.ObjectivesText, p.AboutObjectives = objectiveTable(rows).forPage(), objectivesText(rows), aboutObjectives
+	}
 	if len(v.run.Ratios) > 0 {
 		p.Ratios = v.ratioTable().forPage()
 	}
@@ -216,17 +230,36 @@ func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 		p.CellSections = append(p.CellSections, v.cellSection(dir, g))
 	}
 	specs := []chart.Spec{}
-	for _, d := range drawn {
+	var whole *pageWhole
+	for i, d := range drawn {
 		spec := d.figure.Spec(v.place)
 		specs = append(specs, spec)
+		var head *pageWhole
+		if d.figure.Part() != "" {
+			if i == 0 || drawn[i-1].chart.Name != d.chart.Name {
+				whole = &pageWhole{Name: d.chart.Name, Title: d.chart.Title, Note: capital(d.chart.Note())}
+				head = whole
+			}
+			whole.Parts = append(whole.Parts, Link{Name: d.figure.Part(), Href: d.figure.Name()})
+		}
 		p.Charts = append(p.Charts, pageChart{
-			Name: d.figure.Name(), Title: spec.Title, Note: spec.Note, Alt: d.figure.Alt(), Columns: spec.Columns, Caption: spec.Caption,
-			Picture: template.URL("data:image/svg+xml;base64," + base64.StdEncoding.EncodeToString(d.svg)),
+			Whole: head, Part: d.figure.Part(), Name: d.figure.Name(), Title: spec.Title, Note: spec.Note, Alt: d.figure.Alt(), Columns: spec.Columns, Caption: spec.Caption,
+			Picture: picture(d.svg),
 			SVG:     path.Join(result.ChartsDir, d.figure.Name()+".svg"), PNG: path.Join(result.ChartsDir, d.figure.Name()+".png"),
 		})
 	}
 	p.Data = map[string]any{"styles": styles, "charts": specs}
 	return p, nil
+}
+
+// inURL is what has a meaning in a URL or in an attribute between single quotes,
+// and white space that a URL loses.
+var inURL = strings.NewReplacer("%", "%25", "#", "%23", "'", "%27", "&", "%26", "\n", " ", "\t", " ", "\r", " ")
+
+// picture is the source of an image that is within the page. As text it is a
+// quarter smaller than in base 64.
+func picture(svg []byte) template.HTMLAttr {
+	return template.HTMLAttr("src='data:image/svg+xml;charset=utf-8," + inURL.Replace(string(svg)) + "'")
 }
 
 // place is a cell's, among all of the run: its name in the page.

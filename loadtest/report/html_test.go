@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -117,7 +118,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("%d links to histograms, want one to %s", hdr, log)
 	}
 	for _, src := range p.pictures {
-		if !strings.HasPrefix(src, "data:image/svg+xml;base64,") {
+		if !strings.HasPrefix(src, "data:image/svg+xml;charset=utf-8,<") {
 			t.Errorf("a picture from %.60s", src)
 		}
 	}
@@ -218,10 +219,12 @@ func TestPublished(t *testing.T) {
 				t.Fatal(err)
 			}
 			var b bytes.Buffer
-			for _, f := range []func(io.Writer, *result.Set) error{Markdown, Table, Bench, HTML} {
-				if err := f(&b, set); err != nil {
-					t.Error(err)
-				}
+			drawn, err := draw(set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(markdown(&b, set, drawn), Table(&b, set), Bench(&b, set), page(&b, set, drawn, nil)); err != nil {
+				t.Error(err)
 			}
 			if len(set.Repeats) == 0 || !strings.Contains(b.String(), set.Repeats[0].Model) {
 				t.Error("nothing of it is in the report")

@@ -15,7 +15,16 @@ func (v *view) objectives(b *bufio.Writer) {
 		return
 	}
 	fmt.Fprintf(b, "## Objectives\n\n%s\n\n", objectivesText(rows))
-	t := table{}
+	objectiveTable(rows).write(b)
+	fmt.Fprintf(b, "%s\n\n", aboutObjectives)
+}
+
+const aboutObjectives = "Medians of the repeats that count; errors are of all repeats. Memory is user memory and kernel stacks of the whole process tree. " +
+	"Undecided: the interval holds the bound."
+
+// objectiveTable has a row for each objective, in bold where it is not met.
+func objectiveTable(rows []slo.Row) *table {
+	t := &table{}
 	t.col("model", "workload", "clients>", "objective", "bound>", "measured>", "interval>", "outcome")
 	for i := range rows {
 		r := &rows[i]
@@ -25,9 +34,7 @@ func (v *view) objectives(b *bufio.Writer) {
 		}
 		t.row(r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.What, r.Bound, r.Value, r.Interval, outcome)
 	}
-	t.write(b)
-	fmt.Fprint(b, "Medians of the repeats that count; errors are of all repeats. Memory is user memory and kernel stacks of the whole process tree. "+
-		"Undecided: the interval holds the bound.\n\n")
+	return t
 }
 
 // objectivesText counts the outcomes.

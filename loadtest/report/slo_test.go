@@ -35,7 +35,16 @@ func TestObjectivesAreReported(t *testing.T) {
 	if strings.Contains(text.String(), "! p99") {
 		t.Errorf("what is met is listed among what is not:\n%s", &text)
 	}
+	page := parse(t, pageOf(t, set)).text.String()
+	for _, want := range []string{"2 of 3 objectives are met, 1 is missed.", "≤ 10.0 s", "≥ 1.00G/s", "missed", "Undecided: the interval holds the bound."} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
 	set.Run.SLOs = nil
+	if page := parse(t, pageOf(t, set)).text.String(); strings.Contains(page, "bjectives") {
+		t.Error("the page speaks of objectives without any")
+	}
 	text.Reset()
 	if err := Table(&text, set); err != nil || strings.Contains(text.String(), "objectives") {
 		t.Errorf("objectives without any, err %v\n%s", err, &text)

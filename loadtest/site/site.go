@@ -253,10 +253,11 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 	if hi > lo {
 		r.Tiers += " to " + stats.Group(hi)
 	}
+	// The first chart stands for the run, and of one that is divided its first part.
+	src := &chart.Source{Run: &set.Run, Cells: cells, Seconds: set.Seconds}
 	for _, c := range chart.All {
-		name := path.Join(RunsDir, id, result.ChartsDir, c.Name+".svg")
-		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
-			r.Picture = name
+		if figures := c.Figures(src); len(figures) > 0 {
+			r.Picture = path.Join(RunsDir, id, result.ChartsDir, figures[0].Name()+".svg")
 			break
 		}
 	}

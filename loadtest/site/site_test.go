@@ -106,6 +106,22 @@ func TestSite(t *testing.T) {
 	}
 }
 
+// The picture of a run whose chart is divided is the first part.
+func TestPictureOfPart(t *testing.T) {
+	large := recorded(t, "large", func(s *result.Set) {
+		for _, r := range s.Repeats {
+			for _, setting := range []string{"gil 500us", "gil 5ms", "gil 20ms", "gil 50ms"} {
+				r.Setting = setting
+				s.Repeats = append(s.Repeats, r)
+			}
+		}
+	})
+	dir := build(t, &Site{Runs: []*result.Set{large}}) // follows the link to the picture
+	if index := read(t, dir, IndexFile); !strings.Contains(index, `src="runs/large/charts/throughput-`) {
+		t.Error("the index has no picture of the run")
+	}
+}
+
 // What judges claims puts them on the index, on a page of their own, and on the
 // way to all others.
 func TestClaims(t *testing.T) {

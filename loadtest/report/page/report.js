@@ -55,11 +55,19 @@
   const cellOf = (s, i) => s.cells.length === s.x.length ? s.cells[i] : s.cells[0];
 
   const draw = (panel, into) => {
-    for (const s of panel.series) { s.lo ??= s.y; s.hi ??= s.y; } // a line without intervals
+    for (const s of panel.series) // an end of an interval that is the value itself is left out
+      for (const end of ["lo", "hi"]) s[end] = s.y.map((y, i) => s[end]?.[i] ?? y);
     const xs = [...new Set(panel.series.flatMap(s => s.x))].sort((a, b) => a - b);
     // Where a line has a point at each x: an index into it, or undefined. uPlot breaks
     // a line at null, but not at undefined.
     const at = panel.series.map(s => { const of = new Map(s.x.map((x, i) => [x, i])); return xs.map(x => of.get(x)); });
+    // The value of a line between two of its points: those that would not be seen are left out.
+    const between = (s, x) => {
+      const i = s.x.findIndex(v => v > x), log = panel.x.log ? Math.log : v => v;
+      if (panel.marks || i < 1 || s.y[i] == null || s.y[i - 1] == null) return "";
+      const part = (log(x) - log(s.x[i - 1])) / (log(s.x[i]) - log(s.x[i - 1])), a = s.y[i - 1], b = s.y[i];
+      return format(panel.y.unit, panel.y.log ? a * (b / a) ** part : a + part * (b - a));
+    };
     const lines = panel.series.map((s, k) => at[k].map(i => i === undefined ? undefined : s.y[i]));
 
     const clip = (u, f) => {
@@ -182,7 +190,7 @@
           stroke: () => color(s.model), width: s.apart ? 0 : 2, dash: data.styles[s.model].dash, points: {show: false},
           value: (u, v, _, i) => {
             const j = i == null ? undefined : at[k][i];
-            if (j === undefined) return "";
+            if (j === undefined) return i == null ? "" : between(s, xs[i]);
             if (s.y[j] == null) return doubt(s, j).trim();
             const unit = panel.y.unit, iv = s.lo[j] < s.hi[j] ? ` [${format(unit, s.lo[j])} – ${format(unit, s.hi[j])}]` : "";
             return format(unit, s.y[j]) + iv + (panel.marks && !s.curve ? doubt(s, j) : "");
