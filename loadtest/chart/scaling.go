@@ -37,6 +37,11 @@ func scaling(f *Figure, src *Source) {
 		if !ok || len(p.x.ticks) < stats.LeastTiers {
 			continue
 		}
+		// Those of fewer tiers were measured for something else.
+		p.series = slices.DeleteFunc(p.series, func(s series) bool { return len(s.points) < stats.LeastTiers })
+		if len(p.series) == 0 {
+			continue
+		}
 		var fits []string
 		for i := range p.series {
 			s := &p.series[i]

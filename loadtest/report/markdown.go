@@ -49,16 +49,30 @@ func (v *view) title() string {
 
 // introduction is what was done, and on which machine.
 func (v *view) introduction() []string {
+	const mostAsked = 8 // of them, a sentence can name
 	var s []string
 	add := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
-	if len(v.groups) > 0 {
+	switch {
+	case len(v.groups) > mostAsked:
+		add("%d models, asked for %d workloads and settings, though not each for all of them; they are in the tables.", len(v.names), len(v.groups))
+	case len(v.groups) > 0:
 		add("%s, each asked for %s.", capital(list(v.names)), v.asked())
 	}
 	if loops := v.loops(); loops != "" {
 		add("%s", loops)
 	}
 	if n := v.run.Repeats; n > 0 && len(v.cells) > 0 {
-		add("Each cell is measured %s, each time on a fresh server%s.", times(n), v.windows())
+		fewest := n
+		for _, c := range v.cells {
+			if len(c.Repeats) > 0 && v.state() == "" {
+				fewest = min(fewest, len(c.Repeats))
+			}
+		}
+		often := times(n)
+		if fewest < n {
+			often = fmt.Sprintf("%d to %s", fewest, often)
+		}
+		add("Each cell is measured %s, each time on a fresh server%s.", often, v.windows())
 	}
 	if h := v.run.Host; h.CPUModel != "" || h.Cores > 0 {
 		where := stats.CPUs(v.cells)

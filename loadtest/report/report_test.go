@@ -143,7 +143,7 @@ func TestAnyRun(t *testing.T) {
 		{"one model, one tier, one repeat", set(statstest.Run([]int{100}, 1), func(s *result.Set) {
 			s.Repeats, s.Run.Cells, s.Run.Models = s.Repeats[:1], s.Run.Cells[:1], s.Run.Models[:1]
 		}), 3, 0, []string{"nothing is known of the spread", "measured once"}},
-		{"ten repeats of thirteen tiers", statstest.Run(tiers13, 10), 4, 2, []string{"95 % CI of 9 to 10 repeats"}},
+		{"ten repeats of thirteen tiers", statstest.Run(tiers13, 10), 5, 2, []string{"95 % CI of 9 to 10 repeats"}},
 		{"only idle connections", func() *result.Set {
 			s := &result.Set{Run: result.Run{Repeats: 2}}
 			statstest.AddIdle(s, 500)

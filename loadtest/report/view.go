@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -111,10 +112,10 @@ func (g *group) tiers() []string {
 
 // spread is an interval as "±2%", or nothing where there is none.
 func spread(s stats.Summary) string {
-	if s.Kind == stats.None {
+	x := 100 * s.Spread()
+	if math.IsNaN(x) { // there is none, or it is of 0
 		return ""
 	}
-	x := 100 * s.Spread()
 	if x >= 9.95 {
 		return fmt.Sprintf("±%.0f%%", x)
 	}
