@@ -91,25 +91,40 @@ var ledgerPage = template.Must(template.New("").Parse(`<!doctype html>
 {{.Body}}</main></body></html>
 `))
 
-// writeLedger writes what a run says of the claims beside its report, if that is
-// worth it.
-func writeLedger(set *result.Set) (written bool, err error) {
-	l := claims.Evaluate(set)
-	if !l.Tells() {
-		return false, nil
+// ledgerBody is the ledger as the body of a page, with the chart of each claim.
+func ledgerBody(set *result.Set, l *claims.Ledger) (template.HTML, error) {
+	drawer := report.NewDrawer(set)
+	var failed error
+	var b bytes.Buffer
+	err := claims.HTML(&b, l, func(c *claims.Claim) []template.HTML {
+		images, err := drawer.Images(c.Charts, l.Cells(c))
+		failed = errors.Join(failed, err)
+		return images
+	})
+	if err = errors.Join(err, failed); err != nil {
+		return "", fmt.Errorf("write claims: %w", err)
 	}
-	var body, page, markdown bytes.Buffer
-	if err := errors.Join(claims.HTML(&body, l), claims.Markdown(&markdown, l)); err != nil {
-		return false, fmt.Errorf("write claims: %w", err)
+	return template.HTML(b.String()), nil
+}
+
+// writeLedger writes what a run says of the claims beside its report.
+func writeLedger(set *result.Set, l *claims.Ledger) error {
+	body, err := ledgerBody(set, l)
+	if err != nil {
+		return err
+	}
+	var page, markdown bytes.Buffer
+	if err := claims.Markdown(&markdown, l); err != nil {
+		return fmt.Errorf("write claims: %w", err)
 	}
 	err = ledgerPage.Execute(&page, struct {
 		Title string
 		CSS   template.CSS
 		Body  template.HTML
-	}{set.Run.Title, report.Style(), template.HTML(body.String())})
+	}{set.Run.Title, report.Style(), body})
 	if err != nil {
-		return false, fmt.Errorf("write claims: %w", err)
+		return fmt.Errorf("write claims: %w", err)
 	}
-	return true, errors.Join(result.WriteFile(filepath.Join(set.Dir, ledgerHTML), page.Bytes()),
+	return errors.Join(result.WriteFile(filepath.Join(set.Dir, ledgerHTML), page.Bytes()),
 		result.WriteFile(filepath.Join(set.Dir, ledgerMarkdown), markdown.Bytes()))
 }

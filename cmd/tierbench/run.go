@@ -321,7 +321,13 @@ func (s *session) report(e *env) error {
 }
 
 func writeReport(e *env, set *result.Set) error {
-	if err := report.Write(set.Dir, set); err != nil {
+	// A run for something else may happen to have a cell of a claim.
+	ledger := claims.Evaluate(set)
+	var links []report.Link
+	if ledger.Tells() {
+		links = []report.Link{{Name: "What it says of the claims", Href: ledgerHTML}}
+	}
+	if err := report.WriteWithin(set.Dir, set, links); err != nil {
 		return err
 	}
 	if err := report.Table(e.out, set); err != nil {
@@ -329,13 +335,13 @@ func writeReport(e *env, set *result.Set) error {
 	}
 	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it; charts, as SVG and PNG: %s\n",
 		relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile, relative(filepath.Join(set.Dir, result.ChartsDir)))
-	told, err := writeLedger(set)
-	if err != nil {
-		return err
-	}
-	if told {
+	if ledger.Tells() {
+		if err := writeLedger(set, ledger); err != nil {
+			return err
+		}
 		fmt.Fprintf(e.out, "claims: %s, or tierbench claims %s\n", relative(filepath.Join(set.Dir, ledgerHTML)), relative(set.Dir))
 	}
+	var err error
 	if missing := report.WithoutValid(set); len(missing) > 0 {
 		err = errCells(missing)
 	}

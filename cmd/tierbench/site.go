@@ -36,13 +36,15 @@ func (c *siteCmd) Run(e *env) error {
 			return mistake{err}
 		}
 	}
-	s := site.Site{Claims: func(set *result.Set) (template.HTML, bool) {
+	s := site.Site{Claims: func(set *result.Set) (*site.Claims, error) {
 		l := claims.Evaluate(set)
-		var b bytes.Buffer
-		if !l.Tells() || claims.HTML(&b, l) != nil {
-			return "", false
+		if !l.Tells() {
+			return nil, nil
 		}
-		return template.HTML(b.String()), true
+		body, err := ledgerBody(set, l)
+		var table bytes.Buffer
+		err = errors.Join(err, claims.Table(&table, l, site.ClaimsFile))
+		return &site.Claims{Table: template.HTML(table.String()), Body: body}, err
 	}}
 	for _, dir := range dirs {
 		set, err := result.Load(dir)

@@ -300,6 +300,18 @@ func weighed(cells []*stats.Cell, m stats.Metric) []*stats.Cell {
 	return load
 }
 
+// Only is the source with those cells drawn that are kept. What is said of the
+// run, and how its models look, is the same.
+func (src Source) Only(keep func(*stats.Cell) bool) *Source {
+	src.part = map[*stats.Cell]bool{}
+	for _, c := range src.Cells {
+		if keep(c) {
+			src.part[c] = true
+		}
+	}
+	return &src
+}
+
 // groups gathers those of the cells that are drawn and are compared: those that
 // were asked the same.
 func (src *Source) groups(cells []*stats.Cell) [][]*stats.Cell {

@@ -35,7 +35,7 @@ func (c Chart) Figures(src *Source) []*Figure {
 	case whole.size() <= mostPanels:
 		return []*Figure{whole}
 	}
-	out := c.parts(&here, here.Cells, 0)
+	out := c.parts(&here, here.drawn(here.Cells), 0)
 	names := map[string]bool{}
 	for _, f := range out {
 		base := c.Name + "-" + fileName(f.part)

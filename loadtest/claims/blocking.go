@@ -22,6 +22,7 @@ var blockShares = []string{"0.1%", "1%", "10%"}
 
 var blocking = &Claim{
 	ID: "T4", Title: "Use blocking standard-library functions",
+	Charts:     []string{"interference"},
 	Quote:      "Use blocking standard-library functions: yes, yes, no",
 	Says:       map[string]string{Processes: "yes", Threads: "yes", Async: "no"},
 	Definition: "A request that blocks for 100 ms in a system call holds up those of other clients, or does not.",
@@ -53,6 +54,7 @@ var blocking = &Claim{
 
 var replacement = &Claim{
 	ID: "R4", Title: "Async uses the framework's replacements",
+	Charts:     []string{"interference"},
 	Quote:      "your program has to use the framework's replacements for the blocking standard-library functions",
 	Definition: "The loop's own timer in place of the blocking sleep holds nobody up.",
 	Experiment: "R4: T4 at 1 % with a wait on the loop's timer instead of the blocking sleep",

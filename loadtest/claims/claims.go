@@ -75,6 +75,9 @@ type Claim struct {
 	// about how the models work, and holds whatever was measured.
 	Lesson string `json:"lesson"`
 	Rule   Rule   `json:"rule"`
+	// Charts are the names of those that show it, of the cells it rests on; none
+	// where it rests on trials.
+	Charts []string `json:"-"`
 
 	decide func(*evidence) []Verdict
 }
@@ -193,6 +196,17 @@ func (l *Ledger) Of(id, language, column, subject string) *Verdict {
 		}
 	}
 	return nil
+}
+
+// Cells are all that the verdicts of a claim rest on.
+func (l *Ledger) Cells(c *Claim) []result.Key {
+	var out []result.Key
+	for i := range l.Verdicts {
+		if v := &l.Verdicts[i]; v.Claim == c.ID {
+			out = append(out, v.Cells...)
+		}
+	}
+	return out
 }
 
 // finish fills in what all verdicts have, and takes the word back from one

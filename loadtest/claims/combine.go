@@ -31,6 +31,7 @@ var mixes = []struct{ model, over string }{
 
 var combine = &Claim{
 	ID: "R2", Title: "Combine processes with one of the other two",
+	Charts:     []string{"throughput"},
 	Quote:      "Many time people combine processes with one of the other two, which is actually a pretty good idea; you run that program as many times as CPU cores you have",
 	Definition: "A mix (a process per core, each with threads, a loop or goroutines) is better than both of its parents: a process per client, and the same in one process.",
 	Experiment: "R2: the mixes and their parents at echo with 10 and 100 clients, and at 1 ms of computing with 64; the crash is B1's kill",

@@ -17,6 +17,7 @@ const (
 
 var cores = &Claim{
 	ID: "T2", Title: "Use all CPU cores",
+	Charts:     []string{"throughput"},
 	Quote:      "Use all CPU cores: yes, no, no",
 	Says:       map[string]string{Processes: "yes", Threads: "no", Async: "no"},
 	Definition: "With enough to compute, a server gets as much faster as it has cores, and keeps them busy.",
@@ -62,6 +63,7 @@ func (e *evidence) usesCores(s server) point {
 
 var parallel = &Claim{
 	ID: "I2", Title: "The hardware runs instructions simultaneously",
+	Charts:     []string{"throughput"},
 	Quote:      "the hardware actually does run multiple instructions simultaneously",
 	Definition: "Some server uses more CPU time than time passes.",
 	Experiment: "T2's cells on all cores",

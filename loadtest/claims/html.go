@@ -28,6 +28,7 @@ func (l *Ledger) Decided() int {
 func (l *Ledger) Tells() bool { return l.Decided() >= (len(l.Claims)+1)/2 }
 
 type pageView struct {
+	Page    string // with the sections, if that is another
 	Anchor  string // before each id
 	Columns []string
 	Rows    []rowView
@@ -49,6 +50,7 @@ type claimView struct {
 	*Claim
 	Says     []string
 	Verdicts []verdictView
+	Images   []template.HTML
 }
 
 type verdictView struct {
@@ -58,23 +60,16 @@ type verdictView struct {
 
 // HTML writes the ledger as the body of a page: the table, and a section for
 // each claim, whose anchor is the run's id and its own: a page can have those of
-// several runs.
-func HTML(w io.Writer, l *Ledger) error {
-	v := pageView{Anchor: l.Run + "-", Columns: Columns, About: l.about()}
+// several runs. Images are the charts of a claim, as elements of a page; nil is:
+// there are none.
+func HTML(w io.Writer, l *Ledger, images func(*Claim) []template.HTML) error {
+	v := l.page("")
 	table, rest := l.rows()
-	for _, c := range table {
-		row := rowView{ID: c.ID, Title: c.Title}
-		for _, col := range Columns {
-			cell := cellView{Says: c.Says[col]}
-			for _, language := range Languages {
-				cell.Verdicts = append(cell.Verdicts, view(l.must(c, language, col), language))
-			}
-			row.Cells = append(row.Cells, cell)
-		}
-		v.Rows = append(v.Rows, row)
-	}
 	for _, c := range append(table, rest...) {
 		cv := claimView{Claim: c}
+		if images != nil {
+			cv.Images = images(c)
+		}
 		for _, col := range Columns {
 			if says := c.Says[col]; says != "" {
 				cv.Says = append(cv.Says, col+": "+says)
@@ -89,6 +84,26 @@ func HTML(w io.Writer, l *Ledger) error {
 		v.Claims = append(v.Claims, cv)
 	}
 	return ledgerTemplate.Execute(w, v)
+}
+
+// Table writes only the table, which leads to the sections on another page.
+func Table(w io.Writer, l *Ledger, page string) error { return ledgerTemplate.Execute(w, l.page(page)) }
+
+func (l *Ledger) page(page string) pageView {
+	v := pageView{Page: page, Anchor: l.Run + "-", Columns: Columns, About: l.about()}
+	table, _ := l.rows()
+	for _, c := range table {
+		row := rowView{ID: c.ID, Title: c.Title}
+		for _, col := range Columns {
+			cell := cellView{Says: c.Says[col]}
+			for _, language := range Languages {
+				cell.Verdicts = append(cell.Verdicts, view(l.must(c, language, col), language))
+			}
+			row.Cells = append(row.Cells, cell)
+		}
+		v.Rows = append(v.Rows, row)
+	}
+	return v
 }
 
 func view(v *Verdict, name string) verdictView {

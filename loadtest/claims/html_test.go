@@ -13,7 +13,7 @@ import (
 func TestHTML(t *testing.T) {
 	l := Evaluate(story())
 	var b bytes.Buffer
-	if err := HTML(&b, l); err != nil {
+	if err := HTML(&b, l, nil); err != nil {
 		t.Fatal(err)
 	}
 	text := b.String()

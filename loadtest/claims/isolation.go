@@ -69,6 +69,7 @@ var (
 
 var isolation = &Claim{
 	ID: "B1", Title: "An error in one process does not hurt another",
+	Charts:     []string{"faults"},
 	Quote:      "an error or memory leak in one process will not hurt the execution of another process; that is not necessarily the case for threads",
 	Definition: "What is done to one worker costs its own connections and no others; the server is soon as fast as before.",
 	Experiment: "B1: 100 clients ask for plaintext while one worker panics, fails fatally, is killed (−9), is stopped and continued, leaks memory to a limit, and crashes several times in a row. CPython's servers get the signals only",

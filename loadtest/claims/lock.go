@@ -27,6 +27,7 @@ const leastIntervals = 3
 
 var lock = &Claim{
 	ID: "T5", Title: "GIL interference",
+	Charts:     []string{"interference"},
 	Quote:      "GIL interference: no, some, no; the GIL causes some problems with threads",
 	Says:       map[string]string{Processes: "no", Threads: "some", Async: "no"},
 	Definition: "Where one thread at a time computes, those who share the lock wait for as long as it is kept.",
@@ -51,6 +52,7 @@ var lock = &Claim{
 
 var lockFree = &Claim{
 	ID: "R5", Title: "Programs without threads, or mostly I/O-bound, are not affected",
+	Charts:     []string{"latency"},
 	Quote:      "there are a lot of applications that are not affected by the GIL, namely (a) those that do not use threads, or (b) those that do use threads but are mostly I/O-bound",
 	Definition: "Without a client that computes, how long the lock may be kept does not matter.",
 	Experiment: "R5: T5 without the client that computes, for the threads (b); (a) is T5's processes",

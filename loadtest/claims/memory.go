@@ -32,6 +32,7 @@ var memoryLoads = []struct{ name, workload string }{{"idle", result.Idle}, {"act
 
 var memory = &Claim{
 	ID: "R3", Title: "Processes duplicate everything, async is extremely lightweight",
+	Charts:     []string{"memory-kinds"},
 	Quote:      "each process will have a copy of the Python interpreter, plus all the resources that it uses … threads are a little bit more lightweight than processes … async … these are extremely lightweight",
 	Definition: "A client more costs a process per client most memory, a thread per client less, and a task on a loop least.",
 	Experiment: "R3: idle connections at five or more numbers of clients, and T3's echo for active ones",
@@ -106,6 +107,7 @@ const (
 
 var money = &Claim{
 	ID: "R6", Title: "Async serves lots of clients without having to buy more hosting",
+	Charts:     []string{"open-latency", "memory"},
 	Quote:      "want to handle lots of clients without having to buy more hosting",
 	Definition: "Within the SLO, async carries more clients than the others for the same memory, and for the same cores.",
 	Experiment: "R6: plaintext in the open loop at 1 request/s per client",

@@ -28,8 +28,9 @@ var scaleWorkloads = []struct{ name, protocol, workload string }{
 
 var scale = &Claim{
 	ID: "T3", Title: "Scalability",
-	Quote: "Scalability: low (ones/tens), medium (hundreds), high (thousands+)",
-	Says:  map[string]string{Processes: "low (ones/tens)", Threads: "medium (hundreds)", Async: "high (thousands+)"},
+	Charts: []string{"scaling", "open-latency"},
+	Quote:  "Scalability: low (ones/tens), medium (hundreds), high (thousands+)",
+	Says:   map[string]string{Processes: "low (ones/tens)", Threads: "medium (hundreds)", Async: "high (thousands+)"},
 	Definition: "A server scales to S clients: more than that it answers no faster, or late, or not. " +
 		"Processes are one per client here, as threads and tasks are.",
 	Experiment: "T3: echo, and a wait of 50 ms, from 1 client up to 10,000 or to where a model ends; closed loop, and open loop at 70 % of capacity",

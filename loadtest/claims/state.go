@@ -122,6 +122,7 @@ func (e *evidence) price(p point, ways ...string) point {
 
 var channels = &Claim{
 	ID: "B2", Title: "Processes communicate by a file, shared memory, a message pipe",
+	Charts:     []string{"throughput"},
 	Quote:      "How do processes communicate with each other? a file on disk, shared memory, message pipe",
 	Definition: "A counter that all processes increment is right over each of the three: a file under flock(2), a mapped page with atomics, a pipe to an owner.",
 	Experiment: "B2: 10 clients increment in prefork over each; the price by the trials increment",
@@ -142,6 +143,7 @@ var channels = &Claim{
 
 var sharedSpace = &Claim{
 	ID: "B3", Title: "Threads share globals and the heap",
+	Charts:     []string{"throughput"},
 	Quote:      "threads can access global variables defined in the program; can access heap memory",
 	Definition: "A counter in memory is one for all threads, and one for each process.",
 	Experiment: "B3: 10 clients increment in thread under a mutex, an atomic and an owner fed by a channel, and in process a plain variable; in CPython a variable under a lock, in threads and in forked processes",
@@ -198,6 +200,7 @@ func (e *evidence) off(variant string) point {
 
 var messages = &Claim{
 	ID: "B5", Title: "Threads pass information as events and arguments",
+	Charts:     []string{"throughput"},
 	Quote:      `threads may communicate information to one another by creating "events" and by passing information as arguments`,
 	Definition: "An owner that is sent messages keeps a count right without a lock of the program.",
 	Experiment: "B5: 10 clients increment in thread by messages to an owner goroutine, and in the event loop, which all requests are messages to; the price by the trials increment",
@@ -220,6 +223,7 @@ var messages = &Claim{
 
 var ownMemory = &Claim{
 	ID: "B6", Title: "Each process has its own address space; threads share one",
+	Charts:     []string{"memory"},
 	Quote:      "A process has its own virtual memory or an address space; threads share their encompassing process's address space",
 	Definition: "What one process writes no other sees; what one thread writes all do.",
 	Experiment: "B3's counters; R3's idle connections for the memory of a worker",

@@ -24,6 +24,7 @@ var waitTiers = []int{1000, 100, 10, 1}
 
 var waiting = &Claim{
 	ID: "T1", Title: "Optimize waiting periods",
+	Charts:     []string{"waiting"},
 	Quote:      `"Non-blocking, doing something while a task waits" is NOT exclusive to async; in the table: yes (pre-emptive), yes (pre-emptive), yes (cooperative)`,
 	Says:       map[string]string{Processes: "yes (pre-emptive)", Threads: "yes (pre-emptive)", Async: "yes (cooperative)"},
 	Definition: "While requests wait, others are served: N clients that each wait 50 ms are answered up to N times as fast as one after the other.",
@@ -101,6 +102,7 @@ func (e *evidence) lackOf(ks ...result.Key) string {
 
 var illusion = &Claim{
 	ID: "I1", Title: "The illusion of multi-tasking saves time, too",
+	Charts:     []string{"waiting"},
 	Quote:      `even if the hardware simply gives the illusion of "doing multi-tasking", the time required to run a program based on concurrency techniques might be less`,
 	Definition: "On a single core, 10 clients that wait are answered faster than one after the other.",
 	Experiment: "I1: T1 at 10 clients with the server pinned to one core",

@@ -7,10 +7,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -83,6 +85,15 @@ type drawing struct {
 	svg    []byte
 }
 
+func (d *drawing) draw() error {
+	var b bytes.Buffer
+	if err := d.figure.SVG(&b); err != nil {
+		return fmt.Errorf("draw %s: %w", d.figure.Name(), err)
+	}
+	d.svg = b.Bytes()
+	return nil
+}
+
 // each does something with each drawing, on all CPUs. The error is that of all
 // that failed.
 func each(drawn []*drawing, f func(*drawing) error) error {
@@ -115,6 +126,39 @@ func Summary(set *result.Set) (headline, verdict string) {
 // HostLine names the machine of a run in a few words.
 func HostLine(run *result.Run) string { return host(run.Host) }
 
+// A Drawer draws single charts of a run, for pages beside its report.
+type Drawer struct{ src *chart.Source }
+
+// NewDrawer is one for a run. It has no latency spectra: they take the
+// histograms.
+func NewDrawer(set *result.Set) *Drawer {
+	return &Drawer{&chart.Source{Run: &set.Run, Cells: stats.Cells(&set.Run, set.Repeats), Seconds: set.Seconds}}
+}
+
+// Images are the charts of these names, of the given cells alone, as elements
+// of a page that hold all of themselves.
+func (d *Drawer) Images(names []string, cells []result.Key) ([]template.HTML, error) {
+	src := d.src.Only(func(c *stats.Cell) bool { return slices.Contains(cells, c.Key) })
+	var all []*drawing
+	for _, name := range names {
+		for _, c := range chart.All {
+			if c.Name == name {
+				for _, f := range c.Figures(src) {
+					all = append(all, &drawing{chart: c, figure: f})
+				}
+			}
+		}
+	}
+	if err := each(all, (*drawing).draw); err != nil {
+		return nil, err
+	}
+	var out []template.HTML
+	for _, f := range all {
+		out = append(out, template.HTML(`<img class="static" loading="lazy" alt="`+template.HTMLEscapeString(f.figure.Alt())+`" `+string(picture(f.svg))+`>`))
+	}
+	return out, nil
+}
+
 // draw makes the charts that the run has data for.
 func draw(set *result.Set) ([]*drawing, error) {
 	cells := stats.Cells(&set.Run, set.Repeats)
@@ -134,14 +178,7 @@ func draw(set *result.Set) ([]*drawing, error) {
 			out = append(out, &drawing{chart: c, figure: f})
 		}
 	}
-	return out, each(out, func(d *drawing) error {
-		var b bytes.Buffer
-		if err := d.figure.SVG(&b); err != nil {
-			return fmt.Errorf("draw %s: %w", d.figure.Name(), err)
-		}
-		d.svg = b.Bytes()
-		return nil
-	})
+	return out, each(out, (*drawing).draw)
 }
 
 func writeTo(path string, f func(io.Writer) error) error {

@@ -326,3 +326,26 @@ func TestAnUncheckedGateIsNamedOnce(t *testing.T) {
 		t.Errorf("named %d times", n)
 	}
 }
+
+// An image of a few cells shows those, in the colours of the whole run.
+func TestImages(t *testing.T) {
+	set := whole()
+	var some []result.Key
+	for _, r := range set.Repeats {
+		if r.Protocol == "echo" && r.Model == "thread" {
+			some = append(some, r.Key)
+		}
+	}
+	d := NewDrawer(set)
+	images, err := d.Images([]string{"throughput", "faults"}, some)
+	if err != nil || len(images) != 1 {
+		t.Fatalf("%d images, err %v; there is no fault", len(images), err)
+	}
+	text := string(images[0])
+	if !strings.Contains(text, "thread") || strings.Contains(text, ">eventloop<") || !strings.Contains(text, "Throughput") {
+		t.Errorf("it does not show the cells it is of:\n%.300s", text)
+	}
+	if images, err := d.Images([]string{"throughput"}, nil); err != nil || len(images) != 0 {
+		t.Errorf("%d images of nothing, err %v", len(images), err)
+	}
+}

@@ -40,10 +40,14 @@ const (
 // A Site is what is built.
 type Site struct {
 	Runs []*result.Set
-	// Claims is what a run says of the claims: HTML for the body of a page, false
-	// where it says nothing. Nil is: nobody judges claims.
-	Claims func(*result.Set) (template.HTML, bool)
+	// Claims is what a run says of the claims, nil where it says nothing. A nil
+	// function is: nobody judges claims.
+	Claims func(*result.Set) (*Claims, error)
 }
+
+// Claims are what a run says of them, as parts of pages: the table, whose links
+// lead to ClaimsFile, and all of it.
+type Claims struct{ Table, Body template.HTML }
 
 //go:embed page
 var pageFiles embed.FS
@@ -110,8 +114,8 @@ type modelView struct {
 }
 
 type claimView struct {
-	Run  runView
-	Body template.HTML
+	Run runView
+	Claims
 }
 
 type gateView struct {
@@ -141,8 +145,12 @@ func (s *Site) write(dir string) error {
 		}
 		folders[name] = true
 		if s.Claims != nil {
-			if body, ok := s.Claims(set); ok {
-				v.Claims = append(v.Claims, claimView{Body: body, Run: runView{ID: name}})
+			c, err := s.Claims(set)
+			if err != nil {
+				return fmt.Errorf("run %s: %w", set.Run.ID, err)
+			}
+			if c != nil {
+				v.Claims = append(v.Claims, claimView{Claims: *c, Run: runView{ID: name}})
 			}
 		}
 	}

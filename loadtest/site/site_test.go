@@ -127,11 +127,14 @@ func TestPictureOfPart(t *testing.T) {
 func TestClaims(t *testing.T) {
 	with := recorded(t, "a-with", nil)
 	without := recorded(t, "b-without", func(s *result.Set) { s.Run.Started = s.Run.Started.AddDate(0, 0, 1) })
-	dir := build(t, &Site{Runs: []*result.Set{with, without}, Claims: func(s *result.Set) (template.HTML, bool) {
-		return template.HTML("<table><tr><td>T1 of " + s.Run.ID + "</td></tr></table>"), s.Run.ID == with.Run.ID
+	dir := build(t, &Site{Runs: []*result.Set{with, without}, Claims: func(s *result.Set) (*Claims, error) {
+		if s.Run.ID != with.Run.ID {
+			return nil, nil
+		}
+		return &Claims{Table: template.HTML("<p>table of " + s.Run.ID + "</p>"), Body: template.HTML("<table><tr><td>T1 of " + s.Run.ID + "</td></tr></table>")}, nil
 	}})
 	for name, want := range map[string]string{
-		IndexFile:  "<td>T1 of a-with</td>",
+		IndexFile:  "<p>table of a-with</p>",
 		ClaimsFile: "<td>T1 of a-with</td>",
 		ModelsFile: `href="claims.html"`,
 		filepath.Join(RunsDir, "b-without", report.HTMLFile): `href="../../claims.html"`,
@@ -297,8 +300,11 @@ addEventListener("load", async () => {
 func TestPagesInABrowser(t *testing.T) {
 	newest := recorded(t, "newest", func(s *result.Set) { statstest.AddSeconds(s) })
 	// One published run stands for all: a browser takes its time to start.
-	dir := build(t, &Site{Runs: []*result.Set{published(t)[0], newest}, Claims: func(s *result.Set) (template.HTML, bool) {
-		return "<p>judged</p>", s.Run.ID == "newest"
+	dir := build(t, &Site{Runs: []*result.Set{published(t)[0], newest}, Claims: func(s *result.Set) (*Claims, error) {
+		if s.Run.ID != "newest" {
+			return nil, nil
+		}
+		return &Claims{Table: "<p>judged</p>", Body: "<p>judged, and why</p>"}, nil
 	}})
 	pages, err := filepath.Glob(filepath.Join(dir, "*.html"))
 	if err != nil {
