@@ -91,13 +91,13 @@ var ledgerPage = template.Must(template.New("").Parse(`<!doctype html>
 {{.Body}}</main></body></html>
 `))
 
-// ledgerBody is the ledger as the body of a page, with the chart of each claim.
+// ledgerBody is the ledger as the body of a page, with the charts of each claim and each model.
 func ledgerBody(set *result.Set, l *claims.Ledger) (template.HTML, error) {
 	drawer := report.NewDrawer(set)
 	var failed error
 	var b bytes.Buffer
-	err := claims.HTML(&b, l, func(c *claims.Claim) []template.HTML {
-		images, err := drawer.Images(c.Charts, l.Cells(c))
+	err := claims.HTML(&b, l, func(charts []string, cells []result.Key) []template.HTML {
+		images, err := drawer.Images(charts, cells)
 		failed = errors.Join(failed, err)
 		return images
 	})

@@ -146,6 +146,8 @@ type Ledger struct {
 	// Verdicts are in the order of the claims; of one claim and language those of the
 	// columns come first, then those of the models.
 	Verdicts []Verdict `json:"verdicts"`
+	// Models are those of the run.
+	Models []result.Info `json:"-"`
 }
 
 // A NoiseMetric is the noise floor of one metric.
@@ -172,7 +174,7 @@ func Find(id string) (*Claim, bool) {
 func Evaluate(set *result.Set) *Ledger { return evaluate(newEvidence(set), All) }
 
 func evaluate(e *evidence, of []*Claim) *Ledger {
-	l := &Ledger{Run: e.set.Run.ID, RulesVersion: RulesVersion, Host: e.set.Run.Host, Claims: of}
+	l := &Ledger{Run: e.set.Run.ID, RulesVersion: RulesVersion, Host: e.set.Run.Host, Claims: of, Models: e.set.Run.Models}
 	for _, m := range []stats.Metric{stats.Throughput, stats.P99, stats.CPU} {
 		l.Noise = append(l.Noise, NoiseMetric{m.Name, stats.NoiseFloor(e.cells, m)})
 	}

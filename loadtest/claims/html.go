@@ -4,7 +4,10 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 //go:embed ledger.html
@@ -33,6 +36,7 @@ type pageView struct {
 	Columns []string
 	Rows    []rowView
 	Claims  []claimView
+	Models  []modelView
 	About   string
 }
 
@@ -53,22 +57,34 @@ type claimView struct {
 	Images   []template.HTML
 }
 
+// A modelView is what a run says of one model.
+type modelView struct {
+	Name, Doc string
+	Verdicts  []modelVerdict
+	Images    []template.HTML
+}
+
+type modelVerdict struct {
+	ID, Title string
+	verdictView
+}
+
 type verdictView struct {
 	Name, Word, Class, Why, Number, Rests string
 	Effects, Notes, Cells                 []string
 }
 
 // HTML writes the ledger as the body of a page: the table, and a section for
-// each claim, whose anchor is the run's id and its own: a page can have those of
-// several runs. Images are the charts of a claim, as elements of a page; nil is:
-// there are none.
-func HTML(w io.Writer, l *Ledger, images func(*Claim) []template.HTML) error {
+// each claim and each model, whose anchor is the run's id and its own: a page can
+// have those of several runs. Images draws charts, by their names, of some cells,
+// as elements of a page; nil is: there are none.
+func HTML(w io.Writer, l *Ledger, images func(charts []string, cells []result.Key) []template.HTML) error {
 	v := l.page("")
 	table, rest := l.rows()
 	for _, c := range append(table, rest...) {
 		cv := claimView{Claim: c}
 		if images != nil {
-			cv.Images = images(c)
+			cv.Images = images(c.Charts, l.Cells(c))
 		}
 		for _, col := range Columns {
 			if says := c.Says[col]; says != "" {
@@ -82,6 +98,27 @@ func HTML(w io.Writer, l *Ledger, images func(*Claim) []template.HTML) error {
 			}
 		}
 		v.Claims = append(v.Claims, cv)
+	}
+	for _, m := range l.Models {
+		mv := modelView{Name: m.Name, Doc: m.Doc}
+		var cells []result.Key
+		for i := range l.Verdicts {
+			verdict := &l.Verdicts[i]
+			if verdict.Subject != m.Name {
+				continue
+			}
+			claim, _ := Find(verdict.Claim)
+			mv.Verdicts = append(mv.Verdicts, modelVerdict{claim.ID, claim.Title, view(verdict, "")})
+			cells = append(cells, verdict.Cells...)
+		}
+		if len(mv.Verdicts) == 0 {
+			continue // it stands in other models' verdicts
+		}
+		if images != nil {
+			cells = slices.DeleteFunc(cells, func(k result.Key) bool { return k.Model != m.Name })
+			mv.Images = images([]string{"scaling", "memory-kinds"}, cells)
+		}
+		v.Models = append(v.Models, mv)
 	}
 	return ledgerTemplate.Execute(w, v)
 }

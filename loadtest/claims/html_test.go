@@ -7,11 +7,14 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // Each claim has its section, with its words, its verdicts and why.
 func TestHTML(t *testing.T) {
 	l := Evaluate(story())
+	l.Models = []result.Info{{Name: "process", Doc: "One each."}, {Name: "thread"}, {Name: "nginx"}}
 	var b bytes.Buffer
 	if err := HTML(&b, l, nil); err != nil {
 		t.Fatal(err)
@@ -40,6 +43,21 @@ func TestHTML(t *testing.T) {
 	for _, c := range l.Claims {
 		if c.Says != nil && !strings.Contains(text, `href="#`+l.Run+"-"+c.ID+`"`) {
 			t.Errorf("the table does not lead to %s", c.ID)
+		}
+	}
+	if strings.Contains(text, "-model-nginx") {
+		t.Error("a model without a verdict has a section")
+	}
+	for _, m := range l.Models[:2] {
+		at := strings.Index(text, `<section id="`+l.Run+"-model-"+m.Name+`">`)
+		section, _, _ := strings.Cut(text[max(0, at):], "</section>")
+		if at < 0 || !strings.Contains(section, m.Doc) {
+			t.Errorf("%s has no section", m.Name)
+		}
+		for i := range l.Verdicts {
+			if v := &l.Verdicts[i]; v.Subject == m.Name && !strings.Contains(section, `href="#`+l.Run+"-"+v.Claim+`"`) {
+				t.Errorf("%s is not said of %s", v.Claim, m.Name)
+			}
 		}
 	}
 	d := xml.NewDecoder(strings.NewReader("<div>" + text + "</div>"))
