@@ -16,12 +16,19 @@ const mostColors = 256
 // and the file is less than half as large.
 func paletted(img image.Image) *image.Paletted {
 	b := img.Bounds()
+	// Most pixels are as the one before, which need not be looked up again.
 	count := map[color.RGBA]int{}
+	last, run := rgba(img, b.Min.X, b.Min.Y), 0
 	for y := b.Min.Y; y < b.Max.Y; y++ {
 		for x := b.Min.X; x < b.Max.X; x++ {
-			count[rgba(img, x, y)]++
+			if c := rgba(img, x, y); c != last {
+				count[last] += run
+				last, run = c, 0
+			}
+			run++
 		}
 	}
+	count[last] += run
 	all := make([]color.RGBA, 0, len(count))
 	for c := range count {
 		all = append(all, c)
@@ -38,9 +45,14 @@ func paletted(img image.Image) *image.Paletted {
 		place[c] = uint8(palette.Index(c))
 	}
 	out := image.NewPaletted(b, palette)
+	at := place[last]
 	for y := b.Min.Y; y < b.Max.Y; y++ {
+		row := out.Pix[out.PixOffset(b.Min.X, y):]
 		for x := b.Min.X; x < b.Max.X; x++ {
-			out.Pix[out.PixOffset(x, y)] = place[rgba(img, x, y)]
+			if c := rgba(img, x, y); c != last {
+				last, at = c, place[c]
+			}
+			row[x-b.Min.X] = at
 		}
 	}
 	return out
