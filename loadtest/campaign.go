@@ -25,8 +25,9 @@ import (
 // A Server was started for one repeat and is ready.
 type Server interface {
 	Addr() string
-	// CPU is the time its processes have used, in seconds.
-	CPU() (user, sys float64, err error)
+	// CPU is the time its processes have used, in seconds, and when it was read:
+	// on a busy machine that is not when it returns.
+	CPU() (user, sys float64, at time.Time, err error)
 	Usage() (result.Usage, error)
 	CtxSwitches() (int64, error)
 	Connections() (Connections, error)
@@ -489,6 +490,7 @@ type observer struct {
 	before, opened Counters // when the clients began to connect, and when the window opened
 
 	user, sys, generator float64 // CPU at the opening
+	cpuAt                time.Time
 	switches             int64
 	samples              []sample
 }
@@ -496,7 +498,7 @@ type observer struct {
 // A sample is one reading of a series.
 type sample struct {
 	at        time.Duration // 0 for the one at the close
-	cpuAt     time.Duration // when the CPU time was read: a busy machine makes it late
+	cpuAt     time.Time
 	user, sys float64
 	usage     result.Usage
 	switches  int64 // -1: not read
@@ -523,7 +525,7 @@ func (o *observer) open() (err error) {
 	if o.opened, err = o.counters(); err != nil {
 		return fmt.Errorf("read the machine's counters: %w", err)
 	}
-	if o.user, o.sys, err = o.server.CPU(); err != nil {
+	if o.user, o.sys, o.cpuAt, err = o.server.CPU(); err != nil {
 		return fmt.Errorf("read the server's CPU time: %w", err)
 	}
 	if o.generator, err = o.clients.CPU(); err != nil {
@@ -537,10 +539,9 @@ func (o *observer) open() (err error) {
 func (o *observer) second(at time.Duration) (err error) {
 	begin := time.Now()
 	s := sample{at: at, switches: -1}
-	if s.user, s.sys, err = o.server.CPU(); err != nil {
+	if s.user, s.sys, s.cpuAt, err = o.server.CPU(); err != nil {
 		return fmt.Errorf("read the server's CPU time: %w", err)
 	}
-	s.cpuAt = time.Since(o.at)
 	if s.usage, err = o.server.Usage(); err != nil {
 		return fmt.Errorf("read the server's usage: %w", err)
 	}
@@ -563,8 +564,7 @@ func (o *observer) close() error {
 	begin := time.Now()
 	srv, e := &o.repeat.Server, &o.repeat.Established
 	generator, err2 := o.clients.CPU()
-	user, sys, err1 := o.server.CPU()
-	cpuAt := time.Since(o.at)
+	user, sys, cpuAt, err1 := o.server.CPU()
 	counters, err6 := o.counters()
 	switches, err3 := o.server.CtxSwitches()
 	usage, err4 := o.server.Usage()
@@ -574,9 +574,9 @@ func (o *observer) close() error {
 	}
 	// What processes and threads used that have ended is lost where nobody has
 	// waited for them, so that there may be less than there was.
-	// The load went on until it was read, which takes long where the server
-	// keeps all cores busy: of that time, only the window's part is the window's.
-	part := begin.Sub(o.at).Seconds() / cpuAt.Seconds()
+	// The load went on between the readings and the window's ends, which takes
+	// long where the server keeps all cores busy: the window has its part of it.
+	part := begin.Sub(o.at).Seconds() / cpuAt.Sub(o.cpuAt).Seconds()
 	srv.CPUUserSec, srv.CPUSysSec = part*max(0, user-o.user), part*max(0, sys-o.sys)
 	o.repeat.Generator.CPUSec = generator - o.generator
 	srv.CtxSwitches = max(0, switches-o.switches)
@@ -626,13 +626,13 @@ func (o *observer) series(w *load.Window) []result.Second {
 		return nil
 	}
 	var out []result.Second
-	user, sys, switches, from, cpuFrom := o.user, o.sys, o.switches, time.Duration(0), time.Duration(0)
+	user, sys, switches, from, cpuFrom := o.user, o.sys, o.switches, time.Duration(0), o.cpuAt
 	for i, s := range o.samples {
 		to := s.at
 		if to == 0 {
 			to = w.Length
 		}
-		part := (to - from).Seconds() / (s.cpuAt - cpuFrom).Seconds()
+		part := (to - from).Seconds() / s.cpuAt.Sub(cpuFrom).Seconds()
 		line := result.Second{
 			Run: o.repeat.Run, Key: o.repeat.Key, Repeat: o.repeat.Repeat,
 			AtSec: to.Seconds(), IntervalSec: (to - from).Seconds(),

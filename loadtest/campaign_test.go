@@ -29,6 +29,10 @@ type fakeServer struct {
 
 	socketBytes int64 // 5,000 more at each look
 
+	// If not 0, it keeps one core busy, and each reading of that is held up so long.
+	held  time.Duration
+	reads []reading
+
 	// What its clients measure, and what happens while they do.
 	kinds     []*load.Kind
 	aftermath *load.Aftermath
@@ -40,6 +44,10 @@ type fakeServer struct {
 	*fakeVictim
 }
 
+type reading struct{ called, returned time.Time }
+
+var busySince = time.Now()
+
 var logMu sync.Mutex // an interrupt kills the server from a goroutine of its own
 
 func (s *fakeServer) note(what string) {
@@ -48,9 +56,15 @@ func (s *fakeServer) note(what string) {
 	*s.log = append(*s.log, what)
 }
 func (s *fakeServer) Addr() string { return s.addr }
-func (s *fakeServer) CPU() (user, sys float64, err error) {
+func (s *fakeServer) CPU() (user, sys float64, at time.Time, err error) {
+	if s.held > 0 {
+		called, at := time.Now(), time.Now().Add(s.held/2)
+		time.Sleep(s.held)
+		s.reads = append(s.reads, reading{called, time.Now()})
+		return at.Sub(busySince).Seconds(), 0, at, nil
+	}
 	s.cpu++
-	return s.cpu * 0.1, s.cpu * 0.2, nil
+	return s.cpu * 0.1, s.cpu * 0.2, time.Now(), nil
 }
 func (s *fakeServer) Usage() (result.Usage, error) {
 	s.note("usage")
@@ -178,6 +192,21 @@ func setUp(t *testing.T, config string) *fixture {
 }
 
 func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
+
+// A server that keeps one core busy uses the window's length of it, however
+// late its clocks are read at the window's ends.
+func TestCPUTimeIsTheWindows(t *testing.T) {
+	f := setUp(t, config)
+	f.server.held = 20 * time.Millisecond
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := f.server.reads // at the opening, twice in the window, at the close
+	atLeast, atMost := r[2].returned.Sub(r[1].called), r[3].called.Sub(r[0].returned)
+	if used := f.saved[0].Server.CPUUserSec; used < atLeast.Seconds() || used > atMost.Seconds() {
+		t.Errorf("%v s, of a window of %v to %v", used, atLeast, atMost)
+	}
+}
 
 func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	f := setUp(t, config)

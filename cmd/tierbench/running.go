@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"syscall"
+	"time"
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/host"
@@ -23,14 +24,16 @@ var _ loadtest.Server = (*running)(nil)
 
 func newRunning(addr netip.AddrPort) *running { return &running{addr, make(chan struct{})} }
 
-func (r *running) Addr() string                        { return r.addr.String() }
-func (r *running) CPU() (user, sys float64, err error) { return 0, 0, nil }
-func (r *running) Usage() (u result.Usage, err error)  { return u, nil }
-func (r *running) CtxSwitches() (n int64, err error)   { return 0, nil }
-func (r *running) Exited() <-chan struct{}             { return r.exited }
-func (r *running) Stop() error                         { return nil }
-func (r *running) Kill() error                         { return nil }
-func (r *running) Answers() bool                       { return launch.Probe(r.Addr(), "http") == nil }
+func (r *running) Addr() string { return r.addr.String() }
+func (r *running) CPU() (user, sys float64, at time.Time, err error) {
+	return 0, 0, time.Now(), nil
+}
+func (r *running) Usage() (u result.Usage, err error) { return u, nil }
+func (r *running) CtxSwitches() (n int64, err error)  { return 0, nil }
+func (r *running) Exited() <-chan struct{}            { return r.exited }
+func (r *running) Stop() error                        { return nil }
+func (r *running) Kill() error                        { return nil }
+func (r *running) Answers() bool                      { return launch.Probe(r.Addr(), "http") == nil }
 func (r *running) Connections() (c loadtest.Connections, err error) {
 	c.Established, err = host.ConnectionsTo(r.addr)
 	return c, err

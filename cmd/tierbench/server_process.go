@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/host"
@@ -23,9 +24,9 @@ var _ loadtest.Server = process{}
 
 func (p process) Addr() string { return p.Server.Addr }
 
-func (p process) CPU() (user, sys float64, err error) {
+func (p process) CPU() (user, sys float64, at time.Time, err error) {
 	t, err := p.Tree().CPU()
-	return t.User, t.Sys, err
+	return t.User, t.Sys, t.At, err
 }
 
 func (p process) Usage() (u result.Usage, err error) { return p.Tree().Usage() }

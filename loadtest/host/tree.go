@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/procfs"
 
@@ -98,18 +99,16 @@ func (t Tree) PIDs() ([]int, error) {
 // A CPUTime is the CPU time of a tree since it started, in seconds. The sum is
 // exact for the processes that live; how it divides into the two has a
 // resolution of 1/100 s for each process.
-type CPUTime struct{ User, Sys float64 }
-
-// Sub is the time from earlier to c.
-func (c CPUTime) Sub(earlier CPUTime) CPUTime {
-	return CPUTime{User: c.User - earlier.User, Sys: c.Sys - earlier.Sys}
+type CPUTime struct {
+	User, Sys float64
+	At        time.Time // when it was read
 }
 
 // CPU reads the CPU time of the tree. It includes processes that have ended
 // and were waited for by a process that is still there. Finding the processes
 // takes a walk through all of the machine, but their clocks are then read one
-// right after the other, just before it returns: a busy machine makes the walk
-// long, and what is read must be of one moment.
+// right after the other: a busy machine makes the walk long, and what is read
+// must be of one moment. It says which.
 func (t Tree) CPU() (CPUTime, error) {
 	stats, err := t.stats()
 	if err != nil {
@@ -121,7 +120,7 @@ func (t Tree) CPU() (CPUTime, error) {
 		sys += int64(st.STime) + int64(st.CSTime)
 		ended += int64(st.CUTime) + int64(st.CSTime)
 	}
-	read := CPUTime{User: float64(user) / userHZ, Sys: float64(sys) / userHZ}
+	read := CPUTime{User: float64(user) / userHZ, Sys: float64(sys) / userHZ, At: time.Now()}
 	if t.Root != "" { // clocks are only of what is alive
 		return read, nil
 	}
@@ -133,11 +132,13 @@ func (t Tree) CPU() (CPUTime, error) {
 		}
 		sum += ran
 	}
+	// The reading itself may be held up: in the middle it is off by half of that.
+	at := read.At.Add(time.Since(read.At) / 2)
 	if user+sys == 0 {
-		return CPUTime{User: sum}, nil
+		return CPUTime{User: sum, At: at}, nil
 	}
 	share := float64(user) / float64(user+sys)
-	return CPUTime{User: sum * share, Sys: sum * (1 - share)}, nil
+	return CPUTime{User: sum * share, Sys: sum * (1 - share), At: at}, nil
 }
 
 // Usage reads the memory, threads and descriptors of the tree. That of its
