@@ -364,6 +364,21 @@ repeats: 2
 	if len(set.Repeats) != 9 || set.Run.Repeats != 3 || !set.Repeats[0].Started.Equal(first) {
 		t.Errorf("%d repeats, of %d of each cell", len(set.Repeats), set.Run.Repeats)
 	}
+
+	// Or more cells, by another config, which must ask for those it has.
+	more := writeConfig(t, strings.Replace(config, "[1, 2, 3]", "[1, 2, 3, 4]", 1))
+	if _, stderr, code = tierbench(t.Context(), "run", more, "--resume", dir, "--server", serverProgram); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	if set, err = result.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	if len(set.Repeats) != 11 || len(set.Run.Cells) != 4 || !strings.Contains(set.Run.ConfigText, "2, 3, 4]") || len(set.Run.Resumed) != 3 {
+		t.Errorf("%d repeats, run %+v", len(set.Repeats), set.Run)
+	}
+	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, config), "--resume", dir, "--server", serverProgram); code != 2 || !strings.Contains(stderr, "does not ask for the cell eventloop echo/idle") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
 	if _, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "5000", "--server", serverProgram); code != 2 || !strings.Contains(stderr, "at most 1000") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

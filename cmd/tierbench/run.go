@@ -38,8 +38,8 @@ type runCmd struct {
 	liveFlags
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
-	Resume  string `help:"Go on with the run in this folder: measure what it lacks." placeholder:"DIR" type:"path"`
-	Repeats int    `help:"Measure each cell at least this often, even if the config asks for less. With --resume, what is measured stays, and counts." placeholder:"N"`
+	Resume  string `help:"Go on with the run in this folder: measure what it lacks, of its own config or of one that is named and asks for more." placeholder:"DIR" type:"path"`
+	Repeats int    `help:"Measure each cell at least this often, even if the config asks for less; but not those that hold connections. With --resume, what is measured stays, and counts." placeholder:"N"`
 	Raw     string `help:"Keep every request, as vegeta's results (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
 }
 
@@ -52,8 +52,8 @@ func (c *runCmd) Help() string {
 }
 
 func (c *runCmd) Run(e *env) error {
-	if (c.Config == "") == (c.Resume == "") {
-		return mistake{errors.New("name either a config file or, with --resume, a run to go on with")}
+	if c.Config == "" && c.Resume == "" {
+		return mistake{errors.New("name a config file or, with --resume, a run to go on with")}
 	}
 	if c.Repeats < 0 {
 		return mistake{fmt.Errorf("--repeats: %d is not allowed; it is 1 or more, or 0 for what the config asks for", c.Repeats)}
@@ -144,17 +144,23 @@ func newSession(p *plan.Plan, server, results string, absent map[string]string, 
 	now := time.Now().UTC()
 	s := &session{plan: p, rig: rig, run: result.Run{
 		Schema: result.Schema, ID: now.Format("20060102T150405Z") + "-" + cfg.Name,
-		Name: cfg.Name, Title: cfg.Title, Started: now.Truncate(time.Second),
-		ConfigFile: relative(cfg.File), ConfigText: cfg.Text, Generator: strings.Join(p.Generators(), ", "),
-		Seed: cfg.Seed, Repeats: mostRepeats(cfg), Cells: p.Keys(), Models: p.Models,
-		Ratios: cfg.Ratios, SLOs: cfg.SLOs, Host: host.Describe(procRoot), Build: describeBuild(), Absent: absent,
-		ClaimRules: claims.RulesVersion,
+		Name: cfg.Name, Started: now.Truncate(time.Second),
+		Host: host.Describe(procRoot), Build: describeBuild(), ClaimRules: claims.RulesVersion,
 	}}
+	s.asks(absent)
 	dir := filepath.Join(results, s.run.ID)
 	if s.writer, err = result.Create(dir, &s.run); err != nil {
 		return nil, err
 	}
 	return s, point(filepath.Join(results, "latest"), s.run.ID)
+}
+
+// asks writes down what the plan asks for.
+func (s *session) asks(absent map[string]string) {
+	cfg, r := s.plan.Config, &s.run
+	r.Title, r.ConfigFile, r.ConfigText = cfg.Title, relative(cfg.File), cfg.Text
+	r.Generator, r.Seed, r.Repeats = strings.Join(s.plan.Generators(), ", "), cfg.Seed, mostRepeats(cfg)
+	r.Cells, r.Models, r.Ratios, r.SLOs, r.Absent = s.plan.Keys(), s.plan.Models, cfg.Ratios, cfg.SLOs, absent
 }
 
 func mostRepeats(cfg *plan.Config) (n int) {
@@ -181,15 +187,19 @@ func ignore(err, what error) error {
 }
 
 // resume opens a run again. It is planned from its own record, not from the
-// config file, which may have changed since.
+// config file, which may have changed since; but from one that is named, if that
+// asks for all that the run does.
 func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) (*session, error) {
 	set, err := result.Load(c.Resume)
 	if err != nil {
 		return nil, mistake{err}
 	}
 	cfg, err := plan.Parse(set.Run.ConfigFile, []byte(set.Run.ConfigText))
+	if c.Config != "" {
+		cfg, err = plan.Read(c.Config)
+	}
 	if err != nil {
-		return nil, err
+		return nil, mistake{err}
 	}
 	if err := cfg.AtLeast(c.Repeats); err != nil {
 		return nil, mistake{fmt.Errorf("--repeats: %w", err)}
@@ -198,14 +208,28 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	if err != nil {
 		return nil, err
 	}
-	p.Without(set.Run.Absent)
+	absent := set.Run.Absent
+	if c.Config == "" {
+		p.Without(absent)
+	} else if absent, err = absences(p); err != nil {
+		return nil, err
+	}
+	asked := p.Keys()
+	for _, k := range set.Run.Cells {
+		if !slices.Contains(asked, k) {
+			return nil, mistake{fmt.Errorf("%s: it does not ask for the cell %s of the run %s; a run can only be given more", cfg.File, k, set.Run.ID)}
+		}
+	}
 	s := &session{run: set.Run, plan: p, earlier: set.Repeats, tried: set.Trials}
 	if s.rig, err = newRig(server, p, c.generation()); err != nil {
 		return nil, err
 	}
 	s.rig.recall(p, s.earlier)
-	s.run.Repeats = max(s.run.Repeats, mostRepeats(cfg))
+	repeats := s.run.Repeats
+	s.asks(absent)
+	s.run.Repeats = max(s.run.Repeats, repeats)
 	s.run.Ended, s.run.Interrupted = time.Time{}, false
+	s.run.Resumed = append(s.run.Resumed, result.Resumption{At: time.Now().UTC().Truncate(time.Second), Build: describeBuild()})
 	if s.writer, err = result.Reopen(c.Resume); errors.Is(err, result.ErrInUse) {
 		return nil, mistake{err}
 	} else if err != nil {

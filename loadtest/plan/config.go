@@ -251,13 +251,17 @@ func Read(file string) (*Config, error) {
 }
 
 // AtLeast has each cell and each trial measured n times, where the config asks
-// for less. It is a mistake if n is more than a config may ask for.
+// for less. Cells that hold connections keep their number: they take as long as
+// they are held, and what comes of it is that they were. It is a mistake if n is
+// more than a config may ask for.
 func (c *Config) AtLeast(n int) error {
 	if n > maxRepeats {
 		return fmt.Errorf("%d repeats are too many: at most %d are allowed", n, maxRepeats)
 	}
 	for _, e := range c.Experiments {
-		e.Repeats = max(e.Repeats, n)
+		if e.Hold == 0 {
+			e.Repeats = max(e.Repeats, n)
+		}
 	}
 	for i := range c.Trials {
 		c.Trials[i].Repeats = max(c.Trials[i].Repeats, n)

@@ -337,6 +337,30 @@ func TestIdleClientsAreHeldAsLongAsIsSaid(t *testing.T) {
 	}
 }
 
+func TestMoreRepeatsAreNotOfWhatIsHeld(t *testing.T) {
+	cfg, err := Parse("c.yaml", []byte(good+`
+trials: [{name: increment, variants: [mutex], repeats: 3}]
+experiments:
+  - {name: a}
+  - {name: b, clients: [5], repeats: 9}
+  - {name: c, workloads: [{protocol: echo, workload: idle}], hold: 60s, setting: held}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.AtLeast(4); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{4, 9, 2} {
+		if n := cfg.Experiments[i].Repeats; n != want {
+			t.Errorf("experiment %d: %d repeats, want %d", i, n, want)
+		}
+	}
+	if n := cfg.Trials[0].Repeats; n != 4 {
+		t.Errorf("%d repeats of the trial", n)
+	}
+}
+
 func TestACellIsMeasuredTwiceAtOnce(t *testing.T) {
 	p := mustPlan(t, strings.Replace(good, "repeats: 2", "repeats: 20", 1)+"a_a: true\nloop: [closed, open]\nrate: 70%\nsetting: s\n")
 	if n := len(p.Cells); n != 2*2*2*2*2 {

@@ -686,11 +686,7 @@ func (v *view) hostTable() *table {
 		add(k, h.Sysctls[k])
 	}
 	add("Go", bd.Go)
-	commit := bd.Commit
-	if bd.Dirty {
-		commit = strings.TrimSpace(commit + " with uncommitted changes")
-	}
-	add("commit", commit)
+	add("commit", strings.TrimSpace(bd.Commit+" "+uncommitted(bd)))
 	for _, k := range slices.Sorted(maps.Keys(bd.Modules)) {
 		add(k, bd.Modules[k])
 	}
@@ -700,13 +696,30 @@ func (v *view) hostTable() *table {
 	return t
 }
 
+func uncommitted(b result.Build) string {
+	if !b.Dirty {
+		return ""
+	}
+	return "with uncommitted changes"
+}
+
 // provenance says when the run was, and in which order.
 func (v *view) provenance() string {
 	r := v.run
 	s := fmt.Sprintf("The order of the cells was drawn with seed %d.", r.Seed)
 	if !r.Started.IsZero() {
 		s += fmt.Sprintf(" The run `%s` began %s UTC", r.ID, r.Started.UTC().Format("2006-01-02 15:04:05"))
-		if r.Ended.After(r.Started) {
+		for _, again := range r.Resumed {
+			s += ", was gone on with " + again.At.UTC().Format("2006-01-02 15:04:05")
+			if b := again.Build; b.Commit != r.Build.Commit || b.Dirty != r.Build.Dirty {
+				s += " by commit " + strings.TrimSpace(b.Commit+" "+uncommitted(b))
+			}
+		}
+		switch {
+		case !r.Ended.After(r.Started):
+		case len(r.Resumed) > 0: // nobody knows when it was interrupted
+			s += " and ended " + r.Ended.UTC().Format("2006-01-02 15:04:05")
+		default:
 			s += fmt.Sprintf(" and took %s", r.Ended.Sub(r.Started).Round(1e9))
 		}
 		s += "."

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -347,5 +348,19 @@ func TestImages(t *testing.T) {
 	}
 	if images, err := d.Images([]string{"throughput"}, nil); err != nil || len(images) != 0 {
 		t.Errorf("%d images of nothing, err %v", len(images), err)
+	}
+}
+
+func TestProvenanceSaysWhoWentOn(t *testing.T) {
+	at := func(minute int) time.Time { return time.Date(2026, 1, 2, 3, minute, 0, 0, time.UTC) }
+	run := result.Run{ID: "r", Started: at(4), Ended: at(6), Build: result.Build{Commit: "abc"}}
+	if got, want := (&view{run: &run}).provenance(), "began 2026-01-02 03:04:00 UTC and took 2m0s."; !strings.Contains(got, want) {
+		t.Errorf("%s\nwithout %s", got, want)
+	}
+	run.Resumed = []result.Resumption{{At: at(30), Build: run.Build}, {At: at(40), Build: result.Build{Commit: "def", Dirty: true}}}
+	run.Ended = at(50)
+	want := "began 2026-01-02 03:04:00 UTC, was gone on with 2026-01-02 03:30:00, was gone on with 2026-01-02 03:40:00 by commit def with uncommitted changes and ended 2026-01-02 03:50:00."
+	if got := (&view{run: &run}).provenance(); !strings.Contains(got, want) {
+		t.Errorf("%s\nwithout %s", got, want)
 	}
 }

@@ -439,6 +439,8 @@ type Run struct {
 	SLOs  []SLO `json:"slos,omitempty"`
 	Host  Host  `json:"host"`
 	Build Build `json:"build"`
+	// Resumed are the times when the run was gone on with, in their order.
+	Resumed []Resumption `json:"resumed,omitempty"`
 	// ClaimRules is the version of the rules by which the claims were to be
 	// decided when the run began.
 	ClaimRules string `json:"claim_rules,omitempty"`
@@ -518,6 +520,13 @@ type Host struct {
 	Load1    float64           `json:"load1"`             // load average of the minute before the run
 	Limits   map[string]int64  `json:"limits"`            // nofile, nproc; -1 is none
 	Sysctls  map[string]string `json:"sysctls"`
+}
+
+// A Resumption is when a run was gone on with, and the code that measured from
+// then on.
+type Resumption struct {
+	At    time.Time `json:"at"`
+	Build Build     `json:"build"`
 }
 
 // Build is the code that measured.
