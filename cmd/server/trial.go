@@ -28,7 +28,7 @@ func try(ctx context.Context, f flags, args []string, stdout io.Writer) error {
 		return usageError{errors.New("--" + strings.ReplaceAll(err.Error(), "\n", "\n--"))}
 	}
 	if trial.IsWorker() {
-		return trial.Work(o, os.Stdin, stdout)
+		return t.Work(o, os.Stdin, stdout)
 	}
 	exe, err := os.Executable()
 	if err != nil {

@@ -67,7 +67,7 @@ func TestTheModelsConform(t *testing.T) {
 func TestThePythonControlsConform(t *testing.T) {
 	needsLinux(t)
 	needs(t, "python3")
-	for _, args := range []string{"fork.py", "prefork.py", "threads.py", "threads.py --switch-interval=500us", "asyncio_server.py", "asyncio_server.py --offload"} {
+	for _, args := range []string{"fork.py", "prefork.py", "prefork.py --each=threads", "prefork.py --each=asyncio", "threads.py", "threads.py --switch-interval=500us", "asyncio_server.py", "asyncio_server.py --offload"} {
 		t.Run(args, func(t *testing.T) {
 			t.Parallel()
 			script, option, _ := strings.Cut(args, " ")
@@ -91,8 +91,15 @@ func TestThePythonControlsNameMistakes(t *testing.T) {
 		{"--addr=127.0.0.1:1 --switch-interval=5", "must be a time of 1us to 60s"},
 		{"--addr=127.0.0.1:1 --protocol=smtp", "invalid choice"},
 		{"--addr=127.0.0.1:1 --offload", "unrecognized arguments"},
+		{"--trial=luck", "invalid choice"},
+		{"--trial=python-increment --variant=abacus", "--variant: abacus: must be one of mutex, owner, flock, shm, pipe"},
+		{"--trial=python-start --increments=0", "must be a whole number of 1 to"},
 	} {
-		cmd := exec.Command("python3", append([]string{"-B", "../../servers/controls/python/threads.py"}, strings.Fields(tt.args)...)...)
+		program := "threads.py"
+		if strings.HasPrefix(tt.args, "--trial") {
+			program = "trial.py"
+		}
+		cmd := exec.Command("python3", append([]string{"-B", "../../servers/controls/python/" + program}, strings.Fields(tt.args)...)...)
 		out, err := cmd.CombinedOutput()
 		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != exitMistake || !strings.Contains(string(out), tt.want) {
 			t.Errorf("%s: %v\n%s", tt.args, err, out)

@@ -238,22 +238,28 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	return s, nil
 }
 
-// absences finds the servers of the config that have no program here, and
-// takes them out of the plan. A generator that is missing is a mistake: there
+// absences finds the servers and trials of the config that have no program here,
+// and takes them out of the plan. A generator that is missing is a mistake: there
 // would be nothing to measure with.
 func absences(p *plan.Plan) (map[string]string, error) {
 	absent := map[string]string{}
-	for _, m := range p.Models {
-		if len(m.Command) == 0 {
-			continue
+	find := func(name string, command []string) {
+		if len(command) == 0 {
+			return // it is the server program
 		}
-		if _, err := exec.LookPath(m.Command[0]); err != nil {
+		if _, err := exec.LookPath(command[0]); err != nil {
 			why := "not found (a path is looked up from the working directory)"
 			if errors.Is(err, os.ErrPermission) {
 				why = "not executable"
 			}
-			absent[m.Name] = m.Command[0] + ": " + why
+			absent[name] = command[0] + ": " + why
 		}
+	}
+	for _, m := range p.Models {
+		find(m.Name, m.Command)
+	}
+	for _, t := range p.Config.Trials {
+		find(result.AbsentTrial(t.Name), t.Run)
 	}
 	maps.Copy(absent, absentGenerators(p))
 	p.Without(absent)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,13 +30,18 @@ func (s *session) trials(e *env, watch func(loadtest.TrialEvent)) error {
 	return t.Run(e.ctx)
 }
 
-// try has the server program try a step in processes of its own, and reads what
-// it says came of it: one JSON object. Nothing of it is left behind.
+// try has a program try a step in processes of its own, and reads what it says
+// came of it: one JSON object. Nothing of it is left behind.
 func try(ctx context.Context, server string, step plan.TrialStep) (map[string]float64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("not done after %v", trialTimeout))
 	defer cancel()
-	cmd := exec.CommandContext(ctx, server, "--trial", step.Name, "--variant", step.Variant,
+	argv := step.Run
+	if len(argv) == 0 {
+		argv = []string{server}
+	}
+	argv = append(slices.Clone(argv), "--trial", step.Name, "--variant", step.Variant,
 		"--increments", strconv.Itoa(step.Increments), "--workers", strconv.Itoa(step.Workers))
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

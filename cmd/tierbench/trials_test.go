@@ -51,6 +51,60 @@ func TestTry(t *testing.T) {
 	}
 }
 
+// CPython's trials are made as the server's, and are right where they should be.
+func TestThePythonTrials(t *testing.T) {
+	needsLinux(t)
+	needs(t, "python3")
+	for name, variants := range map[string][]string{
+		"python-lost-update": {"unlocked", "locked"},
+		"python-increment":   {"mutex", "owner", "flock", "shm", "pipe"},
+		"python-start":       {"process", "thread", "task"},
+	} {
+		for _, variant := range variants {
+			step := plan.TrialStep{Variant: variant, Repeat: 1, Trial: plan.Trial{
+				Name: name, Increments: 50, Workers: 3, Run: []string{"python3", "-B", "../../servers/controls/python/trial.py"},
+			}}
+			v, err := try(t.Context(), "", step)
+			switch {
+			case err != nil:
+				t.Errorf("%s %s: %v", name, variant, err)
+			case name == "python-start":
+				if v["started"] != 50 || v["start_sec"] <= 0 || v["max_sec"] < v["start_sec"] {
+					t.Errorf("%s %s: %v", name, variant, v)
+				}
+			case variant != "unlocked" && v["got"] != v["want"]:
+				t.Errorf("%s %s: %v", name, variant, v)
+			case name == "python-increment" && (v["want"] != 150 || v["exact"] != 1 || v["increment_sec"] <= 0):
+				t.Errorf("%s %s: %v", name, variant, v)
+			}
+		}
+	}
+}
+
+// A trial whose program is not here is named, and left out.
+func TestATrialThatIsNotHere(t *testing.T) {
+	needsLinux(t)
+	config := writeConfig(t, `
+models: [eventloop]
+workloads: [{protocol: echo, workload: idle}]
+clients: [1]
+duration: 100ms
+repeats: 1
+trials: [{name: luck, run: [no-such-program, x], variants: [good]}]
+`)
+	results := t.TempDir()
+	if _, stderr, code := tierbench(t.Context(), "run", config, "--server", serverProgram, "--results", results); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, stderr)
+	}
+	set, err := result.Load(filepath.Join(results, "latest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if why := set.Run.Absent[result.AbsentTrial("luck")]; !strings.Contains(why, "no-such-program: not found") || len(set.Trials) > 0 {
+		t.Errorf("absent %v, trials %v", set.Run.Absent, set.Trials)
+	}
+}
+
 // A trial that is interrupted leaves nothing behind, nor does one that ends
 // before what it started.
 func TestTryLeavesNothingBehind(t *testing.T) {

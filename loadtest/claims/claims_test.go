@@ -389,12 +389,17 @@ func TestLock(t *testing.T) {
 	check(t, "it does", locked(thread, lockBystander, lockIntervals, grows), decision{"R5", Go, "", "", Refuted, ""})
 }
 
-// combined is prefork-thread beside its parents, with the same ratios in every
-// cell but the last of each parent.
+// combined is prefork-thread beside its parents.
 func combined(x, p99, lastX, lastP99, crash float64) *record {
+	return mixed("prefork-thread", "process", "thread", x, p99, lastX, lastP99, crash)
+}
+
+// mixed is a mix beside its parents, with the same ratios in every cell but the
+// last of each parent.
+func mixed(mix, perClient, over string, x, p99, lastX, lastP99, crash float64) *record {
 	r := newRecord()
 	for i, k := range combineCells {
-		for _, parent := range []string{"process", "thread"} {
+		for _, parent := range []string{perClient, over} {
 			k.Model = parent
 			r.cell(k, 10, rps(1000))
 		}
@@ -402,7 +407,7 @@ func combined(x, p99, lastX, lastP99, crash float64) *record {
 		if i == len(combineCells)-1 {
 			fx, fp = lastX, lastP99
 		}
-		k.Model = "prefork-thread"
+		k.Model = mix
 		r.cell(k, 10, func(rep *result.Repeat, j float64) {
 			rep.ThroughputRPS, rep.Service.P99 = 1000*fx*j*j, 0.002*fp*j
 			rep.Server.ConnsPerProcess = []int{60, 40}
@@ -413,8 +418,8 @@ func combined(x, p99, lastX, lastP99, crash float64) *record {
 			rep.Fault = &result.Fault{Kind: "kill", Workers: 2, Open: 1000, Lost: int(1000 * lost * j)}
 		})
 	}
-	fault("thread", 0.9)
-	fault("prefork-thread", 0.9*crash)
+	fault(over, 0.9)
+	fault(mix, 0.9*crash)
 	return r
 }
 
@@ -428,7 +433,8 @@ func TestCombine(t *testing.T) {
 	check(t, "one cell slower by 12 %", combined(1.5, 1, 0.88, 1, 0.5), of(Refuted, ""))
 	check(t, "one cell with a p99 longer by 12 %", combined(1.5, 1, 1.5, 1.12, 0.5), of(Refuted, ""))
 	check(t, "a crash costs as much", combined(1.5, 1, 1.5, 1, 1.2), of(Depends, "not so at beside thread"))
-	check(t, "not in CPython", newRecord(), decision{"R2", CPython, "", "", Undecidable, "a control in CPython"})
+	check(t, "in CPython", mixed("python-prefork-asyncio", "python-fork", "python-asyncio", 1.5, 1, 1.5, 1, 0.5),
+		decision{"R2", CPython, "", "python-prefork-asyncio", Supported, "its busiest worker holds 1.20"})
 }
 
 // weighs gives each model its bytes for each client.
@@ -623,6 +629,11 @@ func TestState(t *testing.T) {
 	check(t, "one of ten lost", lost(10, 1, 0), b4(Supported, "1 of 10 trials are"))
 	check(t, "none lost", lost(10, 0, 0), b4(Depends, "not so at unlocked"))
 	check(t, "the lock loses too", lost(10, 10, 1), b4(Depends, "not so at locked"))
+	python := newRecord()
+	for variant, got := range map[string]float64{"unlocked": -400, "locked": -1000} {
+		python.trial("python-lost-update", variant, 10, func(int) map[string]float64 { return map[string]float64{"want": -1000, "got": got} })
+	}
+	check(t, "CPython loses too", python, decision{"B4", CPython, "", "", Supported, "10 of 10 trials are"})
 	check(t, "nine trials are too few", lost(9, 9, 0), b4(Undecidable, "9 were made, it takes 10"))
 
 	owner := func(f func(*result.Count)) *record {
@@ -633,6 +644,24 @@ func TestState(t *testing.T) {
 		return r
 	}
 	check(t, "messages are exact", owner(right), decision{"B5", Go, "", "", Supported, "price of an increment, owner ÷ mutex: 3.00"})
+	ways := func(got float64, of ...string) *record {
+		r := newRecord()
+		for _, way := range of {
+			r.trial("python-increment", way, 10, func(i int) map[string]float64 {
+				v := map[string]float64{"want": 1000, "got": 1000, "increment_sec": 2e-6}
+				if i == 9 {
+					v["got"] = got
+				}
+				return v
+			})
+		}
+		return r
+	}
+	pythonB2 := func(word Word, says string) decision { return decision{"B2", CPython, "", "", word, says} }
+	check(t, "CPython's channels", ways(1000, "flock", "shm", "pipe"), pythonB2(Supported, "an increment by flock takes 2.00 µs"))
+	check(t, "one short in one trial of ten", ways(999, "flock", "shm", "pipe"), pythonB2(Refuted, ""))
+	check(t, "one channel not tried", ways(1000, "flock", "shm"), pythonB2(Undecidable, "trials of python-increment pipe: 0 were made"))
+	check(t, "CPython's messages", counts(ways(1000, "owner", "mutex"), "python-asyncio", "", right), decision{"B5", CPython, "", "", Supported, "price of an increment, owner ÷ mutex: 1.00"})
 	check(t, "messages are lost", owner(value(998, 0)), decision{"B5", Go, "", "", Refuted, ""})
 }
 
@@ -641,4 +670,6 @@ func TestAbsent(t *testing.T) {
 	r := newRecord()
 	r.set.Run.Absent = map[string]string{"python-threads": "python3: not found"}
 	check(t, "no python3", r, decision{"T2", CPython, Threads, "", Undecidable, "missing: python-threads (python3: not found)"})
+	r.set.Run.Absent = map[string]string{result.AbsentTrial("python-lost-update"): "python3: not found"}
+	check(t, "no python3 for a trial", r, decision{"B4", CPython, "", "", Undecidable, "trials of python-lost-update (python3: not found)"})
 }

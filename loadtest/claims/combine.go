@@ -23,10 +23,12 @@ var combineCells = []result.Key{
 }
 
 // mixes are processes, one per core, over another model.
-var mixes = []struct{ model, over string }{
-	{"prefork-thread", "thread"},
-	{"prefork-eventloop", "eventloop"},
-	{"prefork", "goroutine"},
+var mixes = []struct{ language, model, over string }{
+	{Go, "prefork-thread", "thread"},
+	{Go, "prefork-eventloop", "eventloop"},
+	{Go, "prefork", "goroutine"},
+	{CPython, "python-prefork-threads", "python-threads"},
+	{CPython, "python-prefork-asyncio", "python-asyncio"},
 }
 
 var combine = &Claim{
@@ -40,33 +42,41 @@ var combine = &Claim{
 	Rule: Rule{"1", "Good beside a parent if throughput ratio > 1.05 or p99 ratio < 0.95, by the whole intervals, on half the cells, nothing worse by 10 %, and a crash costs less than in the parent that is one process. " +
 		"Supported if good beside both parents, refuted if beside neither."},
 	decide: func(e *evidence) []Verdict {
-		var vs []Verdict
-		for _, m := range mixes {
-			s := subject{Go, "", m.model}
-			crash := e.crashLess(m.model, m.over)
-			var points []point
-			for _, parent := range []string{"process", m.over} {
-				p := e.better(m.model, parent)
-				p.at = "beside " + parent
-				if p.missing == "" && parent == m.over {
-					if crash.missing != "" {
-						p.missing = crash.missing
-					}
-					p.holds = both(p.holds, crash.holds)
-					p.effects = append(p.effects, crash.effects...)
-					p.cells = append(p.cells, crash.cells...)
+		var out []Verdict
+		for _, language := range Languages {
+			perClient := of(perClient(), language, Processes)[0].model
+			var vs []Verdict
+			for _, m := range mixes {
+				if m.language == language {
+					vs = append(vs, e.combined(subject{language, "", m.model}, perClient, m.over))
 				}
-				points = append(points, p)
 			}
-			v := judge(s, "the parent", points...)
-			if note := e.perWorker(m.model); note != "" {
-				v.Notes = append(v.Notes, note)
-			}
-			vs = append(vs, v)
+			out = append(append(out, fold(subject{language: language}, "what is combined", vs)), vs...)
 		}
-		out := append([]Verdict{fold(subject{language: Go}, "what is combined", vs)}, vs...)
-		return append(out, undecidable(subject{language: CPython}, "a control in CPython whose processes, one per core, have threads or an asyncio loop"))
+		return out
 	},
+}
+
+// combined is the verdict of a mix beside its parents: a process per client, and
+// one process that does the same as each of its own.
+func (e *evidence) combined(s subject, perClient, over string) Verdict {
+	beside := func(parent string) point {
+		p := e.better(s.model, parent)
+		p.at = "beside " + parent
+		return p
+	}
+	one := beside(over)
+	if crash := e.crashLess(s.model, over); one.missing == "" {
+		one.missing = crash.missing
+		one.holds = both(one.holds, crash.holds)
+		one.effects = append(one.effects, crash.effects...)
+		one.cells = append(one.cells, crash.cells...)
+	}
+	v := judge(s, "the parent", beside(perClient), one)
+	if note := e.perWorker(s.model); note != "" {
+		v.Notes = append(v.Notes, note)
+	}
+	return v
 }
 
 // better holds if the mix is good beside a parent.

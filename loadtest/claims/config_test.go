@@ -136,7 +136,11 @@ func TestEachCellIsRepeated(t *testing.T) {
 
 // What the claims look up beside cells are trials: the config makes them.
 func TestConfigMakesTheTrials(t *testing.T) {
-	want := map[string][]string{"lost-update": {"locked", "unlocked"}, "increment": {"atomic", "flock", "mutex", "owner", "pipe", "shm"}}
+	want := map[string][]string{
+		"lost-update": {"locked", "unlocked"}, "python-lost-update": {"locked", "unlocked"},
+		"increment": {"atomic", "flock", "mutex", "owner", "pipe", "shm"}, "python-increment": {"flock", "mutex", "owner", "pipe", "shm"},
+		"start": {"goroutine", "process", "reuse", "thread"}, "python-start": {"process", "task", "thread"},
+	}
 	got := map[string][]string{}
 	for _, tr := range planned(t, "claims.yaml").Config.Trials {
 		got[tr.Name] = slices.Sorted(slices.Values(tr.Variants))

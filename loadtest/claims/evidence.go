@@ -84,6 +84,14 @@ func (e *evidence) trials(name, variant string) []result.Trial {
 	return out
 }
 
+// lackTrials says why there are not enough trials.
+func (e *evidence) lackTrials(name, variant string, made, needed int) string {
+	if why, absent := e.set.Run.Absent[result.AbsentTrial(name)]; absent {
+		return fmt.Sprintf("trials of %s (%s)", name, why)
+	}
+	return fmt.Sprintf("trials of %s %s: %d were made, it takes %d", name, variant, made, needed)
+}
+
 // trialValues are one value of the trials.
 func (e *evidence) trialValues(name, variant, value string) []float64 {
 	var out []float64

@@ -35,7 +35,7 @@ var memory = &Claim{
 	Charts:     []string{"memory-kinds"},
 	Quote:      "each process will have a copy of the Python interpreter, plus all the resources that it uses … threads are a little bit more lightweight than processes … async … these are extremely lightweight",
 	Definition: "A client more costs a process per client most memory, a thread per client less, and a task on a loop least.",
-	Experiment: "R3: idle connections at five or more numbers of clients, and T3's echo for active ones",
+	Experiment: "R3: idle connections at five or more numbers of clients, and T3's echo for active ones; what it takes to start one by the trials start and python-start",
 	Metric:     "bytes per added client: slope by least squares over the repeats, of user memory, kernel stacks and page tables together, and of each; the intercept is the fixed cost; sockets are the floor",
 	Lesson:     "A client is a socket in the kernel in any model; what differs is what stands beside it. A process has page tables, stacks and a runtime of its own; a thread has a stack in the kernel and one in the program; a loop keeps an entry in a table. What processes share is counted once here (PSS).",
 	Rule: Rule{"1", "Supported if the slopes' intervals are disjoint in that order, idle and active; refuted if two are disjoint in another order. " +
@@ -47,6 +47,7 @@ var memory = &Claim{
 			for _, load := range memoryLoads {
 				points = append(points, e.lighter(language, load.name, load.workload))
 			}
+			points[0] = e.starts(points[0], language)
 			out = append(out, judge(subject{language: language}, "what the clients do", points...))
 		}
 		return out
@@ -82,6 +83,24 @@ func (e *evidence) lighter(language, name, workload string) point {
 			p.holds = 0
 		}
 		above = own.Slope
+	}
+	return p
+}
+
+// starts says what it takes to start what serves a client.
+func (e *evidence) starts(p point, language string) point {
+	name := trialOf(language, startTrial)
+	for _, x := range []struct{ variant, note string }{
+		{"process", "a process takes %s to start"},
+		{"reuse", "an idle one takes %s to be handed a connection"},
+		{"thread", "a thread takes %s to start"},
+		{"goroutine", "a goroutine takes %s to start"},
+		{"task", "a task takes %s to start"},
+	} {
+		if vs := e.trialValues(name, x.variant, startValue); len(vs) > 0 {
+			p.notes = append(p.notes, fmt.Sprintf(x.note, Effect{Estimate: stats.MedianOf(vs), Unit: stats.Seconds}.interval()))
+			p.trials = append(p.trials, name+" "+x.variant)
+		}
 	}
 	return p
 }

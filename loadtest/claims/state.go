@@ -3,6 +3,7 @@ package claims
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -16,8 +17,18 @@ const (
 	priceTrial     = "increment"
 	priceValue     = "increment_sec"
 	lostTrial      = "lost-update"
+	startTrial     = "start"
+	startValue     = "start_sec"
 	leastTrials    = 10
 )
+
+// trialOf is what a trial is called in a language.
+func trialOf(language, name string) string {
+	if language == CPython {
+		return "python-" + name
+	}
+	return name
+}
 
 func counterKey(model, way string) result.Key {
 	k := closed(model, counterLoad, counterClients)
@@ -109,13 +120,49 @@ func (e *evidence) diverges(model, way string) point {
 	return p
 }
 
+// exactTrial holds if the count was right in every trial of a way, with all
+// workers adding at once.
+func (e *evidence) exactTrial(language, way string) point {
+	name := trialOf(language, priceTrial)
+	p := point{at: way, trials: []string{name + " " + way}}
+	want, got := e.trialValues(name, way, "want"), e.trialValues(name, way, "got")
+	if len(want) != len(got) || len(want) < leastTrials {
+		p.missing = e.lackTrials(name, way, min(len(want), len(got)), leastTrials)
+		return p
+	}
+	off := make([]float64, len(want))
+	for i := range want {
+		off[i] = math.Abs(got[i]-want[i]) / want[i]
+	}
+	lost := mean(off)
+	p.effects = []Effect{{What: way + ": part of the increments that is lost", Estimate: lost, Bound: "0"}}
+	if p.holds = 1; lost.Value > 0 {
+		p.holds = -1
+	}
+	return p
+}
+
 // price is what an increment costs, as a note.
-func (e *evidence) price(p point, ways ...string) point {
+func (e *evidence) price(language string, p point, ways ...string) point {
+	name := trialOf(language, priceTrial)
 	for _, way := range ways {
-		if vs := e.trialValues(priceTrial, way, priceValue); len(vs) > 0 {
+		if vs := e.trialValues(name, way, priceValue); len(vs) > 0 {
 			p.notes = append(p.notes, fmt.Sprintf("an increment by %s takes %s", way, Effect{Estimate: stats.MedianOf(vs), Unit: stats.Seconds}.interval()))
-			p.trials = append(p.trials, priceTrial+" "+way)
+			if t := name + " " + way; !slices.Contains(p.trials, t) {
+				p.trials = append(p.trials, t)
+			}
 		}
+	}
+	return p
+}
+
+// priceRatio is what an increment by one way costs beside another.
+func (e *evidence) priceRatio(language string, p point, way, other string) point {
+	name := trialOf(language, priceTrial)
+	a, b := e.trialValues(name, way, priceValue), e.trialValues(name, other, priceValue)
+	if len(a) > 0 && len(b) > 0 && p.missing == "" {
+		ratio := stats.Bootstrap([][]float64{a, b}, func(s [][]float64) float64 { return stats.Median(s[0]) / stats.Median(s[1]) })
+		p.effects = append(p.effects, Effect{What: fmt.Sprintf("price of an increment, %s ÷ %s", way, other), Estimate: ratio})
 	}
 	return p
 }
@@ -125,19 +172,17 @@ var channels = &Claim{
 	Charts:     []string{"throughput"},
 	Quote:      "How do processes communicate with each other? a file on disk, shared memory, message pipe",
 	Definition: "A counter that all processes increment is right over each of the three: a file under flock(2), a mapped page with atomics, a pipe to an owner.",
-	Experiment: "B2: 10 clients increment in prefork over each; the price by the trials increment",
+	Experiment: "B2: 10 clients increment in prefork over each; the price by the trials increment. In CPython two forked processes increment at once in the trials python-increment, and the page is guarded by a lock: its standard library has no atomic addition",
 	Metric:     "part of the increments that is lost or made up; µs of an increment",
 	Lesson:     "Processes share nothing by themselves, so what they share goes through the kernel or a page that both map. A locked file costs several system calls an increment, a pipe a hand-over to its owner and back, a shared page one atomic instruction.",
 	Rule:       Rule{"1", "Supported if the count is exact after M increments from all workers under load, in every repeat, over all three; refuted if it is over none. An increment that was not answered may count or not."},
 	decide: func(e *evidence) []Verdict {
-		var points []point
+		var goes, python []point
 		for _, way := range []string{"flock", "shm", "pipe"} {
-			points = append(points, e.price(e.exact("prefork", way), way))
+			goes = append(goes, e.price(Go, e.exact("prefork", way), way))
+			python = append(python, e.price(CPython, e.exactTrial(CPython, way), way))
 		}
-		return []Verdict{
-			judge(subject{language: Go}, "the channel", points...),
-			undecidable(subject{language: CPython}, "a control in CPython with a counter over a file, shared memory or a pipe"),
-		}
+		return []Verdict{judge(subject{language: Go}, "the channel", goes...), judge(subject{language: CPython}, "the channel", python...)}
 	},
 }
 
@@ -153,8 +198,8 @@ var sharedSpace = &Claim{
 	decide: func(e *evidence) []Verdict {
 		return []Verdict{
 			judge(subject{language: Go}, "the way",
-				e.price(e.exact("thread", "mutex"), "mutex"), e.price(e.exact("thread", "atomic"), "atomic"), e.price(e.exact("thread", "owner"), "owner"), e.diverges("process", "none")),
-			judge(subject{language: CPython}, "the way", e.exact("python-threads", ""), e.diverges("python-fork", "")),
+				e.price(Go, e.exact("thread", "mutex"), "mutex"), e.price(Go, e.exact("thread", "atomic"), "atomic"), e.price(Go, e.exact("thread", "owner"), "owner"), e.diverges("process", "none")),
+			judge(subject{language: CPython}, "the way", e.price(CPython, e.exact("python-threads", ""), "mutex", "owner"), e.diverges("python-fork", "")),
 		}
 	},
 }
@@ -163,24 +208,26 @@ var lostUpdate = &Claim{
 	ID: "B4", Title: "Unsynchronised updates lose; a lock guards the critical section",
 	Quote:      "a lock is a synchronization mechanism for enforcing access to sensitive/critical areas of program code",
 	Definition: "Two threads add 1 and subtract 2, M times each, reading and writing apart: without a lock the result is not −M.",
-	Experiment: "B4: the trials lost-update, unlocked and locked; the accesses are atomic, so that nothing is undefined",
+	Experiment: "B4: the trials lost-update and python-lost-update, unlocked and locked; the accesses are atomic, so that nothing is undefined",
 	Metric:     "part of M by which the result is off",
-	Lesson:     "x+1 is a read, an addition and a write. If another thread writes between the read and the write, its update is lost. A lock makes the three one step, as nobody else gets in between.",
+	Lesson:     "x+1 is a read, an addition and a write. If another thread writes between the read and the write, its update is lost. A lock makes the three one step, as nobody else gets in between. The interpreter lock is no such lock: it changes hands between the steps of a program, only not within one.",
 	Rule:       Rule{"1", "Supported if result ≠ −M without the lock in ≥ 1 of 10 trials, and = −M in all with it."},
 	decide: func(e *evidence) []Verdict {
-		return []Verdict{
-			judge(subject{language: Go}, "the lock", e.off("unlocked"), e.off("locked")),
-			undecidable(subject{language: CPython}, "a trial of two threads in CPython"),
+		var out []Verdict
+		for _, language := range Languages {
+			out = append(out, judge(subject{language: language}, "the lock", e.off(language, "unlocked"), e.off(language, "locked")))
 		}
+		return out
 	},
 }
 
 // off is by how much the trials of a variant missed.
-func (e *evidence) off(variant string) point {
-	p := point{at: variant, trials: []string{lostTrial + " " + variant}}
-	want, got := e.trialValues(lostTrial, variant, "want"), e.trialValues(lostTrial, variant, "got")
+func (e *evidence) off(language, variant string) point {
+	name := trialOf(language, lostTrial)
+	p := point{at: variant, trials: []string{name + " " + variant}}
+	want, got := e.trialValues(name, variant, "want"), e.trialValues(name, variant, "got")
 	if len(want) != len(got) || len(want) < leastTrials {
-		p.missing = fmt.Sprintf("trials of %s %s: %d were made, it takes %d", lostTrial, variant, min(len(want), len(got)), leastTrials)
+		p.missing = e.lackTrials(name, variant, min(len(want), len(got)), leastTrials)
 		return p
 	}
 	wrong := 0
@@ -203,20 +250,17 @@ var messages = &Claim{
 	Charts:     []string{"throughput"},
 	Quote:      `threads may communicate information to one another by creating "events" and by passing information as arguments`,
 	Definition: "An owner that is sent messages keeps a count right without a lock of the program.",
-	Experiment: "B5: 10 clients increment in thread by messages to an owner goroutine, and in the event loop, which all requests are messages to; the price by the trials increment",
+	Experiment: "B5: 10 clients increment in thread by messages to an owner goroutine, and in the event loop, which all requests are messages to; the price by the trials increment. In CPython threads put messages in the queue of an owner, in the trials python-increment, and clients increment in an asyncio loop",
 	Metric:     "part of the increments that is lost; price of an increment by the owner ÷ by a mutex",
 	Lesson:     "If only one owner touches the count and the others send it messages, no two updates can cross. The queue does the locking; a hand-over costs more than a lock that is free.",
 	Rule:       Rule{"1", "Supported if the count is exact in every repeat for the owner and for the loop; refuted if it is for neither. The price is shown beside the lock's, and decides nothing."},
 	decide: func(e *evidence) []Verdict {
-		owner := e.price(e.exact("thread", "owner"), "owner", "mutex")
-		a, b := e.trialValues(priceTrial, "owner", priceValue), e.trialValues(priceTrial, "mutex", priceValue)
-		if len(a) > 0 && len(b) > 0 && owner.missing == "" {
-			ratio := stats.Bootstrap([][]float64{a, b}, func(s [][]float64) float64 { return stats.Median(s[0]) / stats.Median(s[1]) })
-			owner.effects = append(owner.effects, Effect{What: "price of an increment, owner ÷ mutex", Estimate: ratio})
+		priced := func(language string, owner point) point {
+			return e.priceRatio(language, e.price(language, owner, "owner", "mutex"), "owner", "mutex")
 		}
 		return []Verdict{
-			judge(subject{language: Go}, "who owns it", owner, e.exact("eventloop", "local")),
-			undecidable(subject{language: CPython}, "a control in CPython whose threads are sent messages"),
+			judge(subject{language: Go}, "who owns it", priced(Go, e.exact("thread", "owner")), e.exact("eventloop", "local")),
+			judge(subject{language: CPython}, "who owns it", priced(CPython, e.exactTrial(CPython, "owner")), e.exact("python-asyncio", "")),
 		}
 	},
 }

@@ -326,8 +326,13 @@ func (p *Plan) Generators() (all []string) {
 	return all
 }
 
-// Without leaves out the cells of models and generators that are not here.
+// Without leaves out the cells of models and generators that are not here, and
+// the trials.
 func (p *Plan) Without(absent map[string]string) {
+	p.Config.Trials = slices.DeleteFunc(p.Config.Trials, func(t Trial) bool {
+		_, trial := absent[result.AbsentTrial(t.Name)]
+		return trial
+	})
 	p.Cells = slices.DeleteFunc(p.Cells, func(c Cell) bool {
 		_, model := absent[c.Key.Model]
 		_, generator := absent[c.Generator]

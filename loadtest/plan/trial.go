@@ -7,10 +7,11 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// A Trial is something that the server program tries by itself, without clients,
-// in several ways.
+// A Trial is something that a program tries by itself, without clients, in
+// several ways.
 type Trial struct {
 	Name       string
+	Run        []string // the program and its arguments; empty: the server program
 	Variants   []string
 	Increments int // of each worker
 	Workers    int
@@ -38,7 +39,7 @@ const (
 func (d *decoder) trial(n ast.Node, path string, dst *[]Trial) {
 	t := Trial{Increments: defaultIncrements, Workers: defaultWorkers, Repeats: defaultTrialRepeats}
 	d.mapping(n, path, fields{
-		"name": d.text(&t.Name), "variants": d.texts(&t.Variants),
+		"name": d.text(&t.Name), "run": d.texts(&t.Run), "variants": d.texts(&t.Variants),
 		"increments": func(n ast.Node, path string) { t.Increments = d.int(n, path, 1, maxRequests) },
 		"workers":    func(n ast.Node, path string) { t.Workers = d.int(n, path, 1, maxWorkers) },
 		"repeats":    func(n ast.Node, path string) { t.Repeats = d.int(n, path, 1, maxRepeats) },
@@ -47,7 +48,7 @@ func (d *decoder) trial(n ast.Node, path string, dst *[]Trial) {
 		return
 	}
 	if t.Name == "" {
-		d.failAt(n, path+".name", "is missing; it is what the server program is to try")
+		d.failAt(n, path+".name", "is missing; it is what the program is to try")
 	}
 	if len(t.Variants) == 0 {
 		d.failAt(n, path+".variants", "is missing; it needs at least one entry")

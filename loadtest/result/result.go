@@ -444,10 +444,13 @@ type Run struct {
 	// ClaimRules is the version of the rules by which the claims were to be
 	// decided when the run began.
 	ClaimRules string `json:"claim_rules,omitempty"`
-	// Absent names models of the config that this machine has no program for,
-	// and what is missing.
+	// Absent names models and trials of the config that this machine has no
+	// program for, and what is missing.
 	Absent map[string]string `json:"absent,omitempty"`
 }
+
+// AbsentTrial is what a trial is called in Run.Absent.
+func AbsentTrial(name string) string { return "trial " + name }
 
 // PerCore is as many processes as there are cores, unless an argument of the
 // server says otherwise.

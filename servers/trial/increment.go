@@ -59,6 +59,7 @@ var increment = Trial{
 			"exact":              exact,
 		}, nil
 	},
+	work:     addWhenTold,
 	Variants: counter.Names(),
 	// From nanoseconds to tens of microseconds each: some tenths of a second in all.
 	increments: map[string]int{"": 5_000_000, "mutex": 2_000_000, "owner": 500_000, "pipe": 100_000, "flock": 10_000},
@@ -100,14 +101,8 @@ func inThreads(o Options, c servers.Counter) (busy time.Duration, err error) {
 	return busy, errors.Join(errs...)
 }
 
-// workerEnv marks a worker process.
-const workerEnv = "TIERBENCH_TRIAL_WORKER"
-
-// IsWorker reports whether this process is a worker of a trial: then it must call Work.
-func IsWorker() bool { return os.Getenv(workerEnv) != "" }
-
-// Work is what a worker process does: it says that it is ready, waits for the word, adds, and says how long that took.
-func Work(o Options, in io.Reader, out io.Writer) error {
+// addWhenTold is what a worker process does: it says that it is ready, waits for the word, adds, and says how long that took.
+func addWhenTold(o Options, in io.Reader, out io.Writer) error {
 	_, c, release, err := open(o)
 	if err != nil {
 		return err

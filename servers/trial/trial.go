@@ -1,11 +1,13 @@
-// Package trial tries things that need no clients: what an unguarded update loses, and what an increment of shared state
-// costs.
+// Package trial tries things that need no clients: what an unguarded update loses, what an increment of shared state
+// costs, and what it takes to start something that serves a client.
 package trial
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,16 +21,18 @@ type Trial struct {
 
 	increments map[string]int // by variant, if 0 is asked; "" holds for those not named
 	run        func(context.Context, Options) (map[string]float64, error)
+	// work is what a worker process does that run has started; nil: none is.
+	work func(o Options, in io.Reader, out io.Writer) error
 }
 
 // Options is what a trial is told.
 type Options struct {
 	Variant    string // empty: the first
-	Increments int    // of each worker; 0: what takes long enough to be measured
+	Increments int    // of each worker, or how often something is done; 0: what takes long enough to be measured
 	Workers    int    // threads or processes, 0: one per core; where a trial has a fixed number, it does not count
 	Dir        string // for files; empty: where the system keeps temporary files
 
-	// Command starts a worker process: this program, with arguments that make it call Work with the same Options.
+	// Command starts a worker process: this program, with arguments that make it call Trial.Work with the same Options.
 	Command []string
 }
 
@@ -41,7 +45,7 @@ type Result struct {
 }
 
 // Trials lists all that can be tried.
-var Trials = []Trial{lostUpdate, increment}
+var Trials = []Trial{lostUpdate, increment, start}
 
 // Bounds of Options.
 const (
@@ -91,4 +95,18 @@ func (t Trial) Run(ctx context.Context, o Options) (Result, error) {
 		return Result{}, fmt.Errorf("trial %s, %s: %w", t.Name, o.Variant, err)
 	}
 	return Result{t.Name, o.Variant, values}, nil
+}
+
+// workerEnv marks a worker process.
+const workerEnv = "TIERBENCH_TRIAL_WORKER"
+
+// IsWorker reports whether this process is a worker of a trial: then it must call Trial.Work.
+func IsWorker() bool { return os.Getenv(workerEnv) != "" }
+
+// Work does the part of a worker process, which hears and answers its master by in and out.
+func (t Trial) Work(o Options, in io.Reader, out io.Writer) error {
+	if t.work == nil {
+		return fmt.Errorf("trial %s has no worker processes", t.Name)
+	}
+	return t.work(o, in, out)
 }

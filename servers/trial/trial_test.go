@@ -7,11 +7,16 @@ import (
 	"testing"
 )
 
-const variantEnv = "TRIAL_TEST_VARIANT" // in a worker process that a test has started
+const trialEnv = "TRIAL_TEST" // name and variant, in a worker process that a test has started
 
 func TestMain(m *testing.M) {
 	if IsWorker() {
-		if err := Work(Options{Variant: os.Getenv(variantEnv), Increments: increments}, os.Stdin, os.Stdout); err != nil {
+		name, variant, _ := strings.Cut(os.Getenv(trialEnv), " ")
+		t, o, err := Find(name, Options{Variant: variant, Increments: increments})
+		if err == nil {
+			err = t.Work(o, os.Stdin, os.Stdout)
+		}
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -28,7 +33,7 @@ func TestIncrement(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, variant := range increment.Variants {
-		t.Setenv(variantEnv, variant)
+		t.Setenv(trialEnv, "increment "+variant)
 		tr, o, err := Find("increment", Options{Variant: variant, Increments: increments, Workers: 3, Dir: t.TempDir(), Command: []string{exe}})
 		if err != nil {
 			t.Fatal(err)
@@ -55,6 +60,32 @@ func TestWorkerFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := tr.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "worker process") {
+		t.Errorf("error %v, want one about a worker process", err)
+	}
+}
+
+func TestStart(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, variant := range start.Variants {
+		t.Setenv(trialEnv, "start "+variant)
+		tr, o, err := Find("start", Options{Variant: variant, Increments: 3, Command: []string{exe}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := tr.Run(t.Context(), o)
+		if err != nil {
+			t.Errorf("%s: %v", variant, err)
+			continue
+		}
+		if v := r.Values; v["started"] != 3 || v["start_sec"] <= 0 || v["max_sec"] < v["start_sec"] {
+			t.Errorf("%s: %+v", variant, r)
+		}
+	}
+	_, o, _ := Find("start", Options{Variant: "process", Increments: 3, Command: []string{"/bin/sh", "-c", "exit 3"}})
+	if _, err := start.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "worker process") {
 		t.Errorf("error %v, want one about a worker process", err)
 	}
 }

@@ -80,18 +80,17 @@ async def serve(reader, writer, protocol):
         writer.close()
 
 
-async def main():
-    global pool
-    args = wire.arguments(
-        __doc__.splitlines()[0],
-        ("--offload", {"action": "store_true", "help": f"have /block run by a pool of {OFFLOAD_THREADS} threads"}),
-    )
-    if args.offload:
-        pool = concurrent.futures.ThreadPoolExecutor(OFFLOAD_THREADS)
+def run(listener, protocol):
+    """Serves the connections of a listener until SIGTERM, and ends this process."""
+    asyncio.run(loop(listener, protocol))
+
+
+async def loop(listener, protocol):
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # held back where a worker was forked
     server = await asyncio.start_server(
-        lambda r, w: serve(r, w, args.protocol), sock=wire.listen(args.addr), limit=wire.READ_BYTES, backlog=4096
+        lambda r, w: serve(r, w, protocol), sock=listener, limit=wire.READ_BYTES, backlog=4096
     )
     await stop.wait()
     end = time.monotonic() + wire.DRAIN
@@ -110,5 +109,16 @@ async def main():
     os._exit(0)  # a task or thread of the pool that is not done is cut off
 
 
+def main():
+    global pool
+    args = wire.arguments(
+        __doc__.splitlines()[0],
+        ("--offload", {"action": "store_true", "help": f"have /block run by a pool of {OFFLOAD_THREADS} threads"}),
+    )
+    if args.offload:
+        pool = concurrent.futures.ThreadPoolExecutor(OFFLOAD_THREADS)
+    run(wire.listen(args.addr), args.protocol)
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -1,6 +1,8 @@
-"""Worker processes, one for each core, that each serve one request at a time.
+"""Worker processes, one for each core, that share nothing but the address.
 
-Each worker holds many connections and waits for all of them at once, but does one thing at a time:
+What each does is said by --each. With "threads" it has a thread for each of its connections, with
+"asyncio" an event loop, as threads.py and asyncio_server.py have. With "turns", the default, it
+holds many connections and waits for all of them at once, but does one thing at a time:
 a request that waits or blocks keeps the worker, and all of its connections, until it is
 answered. That is what a pool of synchronous workers does. Such a pool usually closes a connection
 behind each answer, because a client that keeps it would have the worker to itself; here the
@@ -10,9 +12,10 @@ theirs and are still served fairly.
 The kernel spreads connections over the workers by a hash (SO_REUSEPORT). A worker that ends is
 replaced, and finds what has come meanwhile in the queue of its listener, which the parent keeps.
 
-    python3 prefork.py --addr 127.0.0.1:8080 --protocol http --workers 2
+    python3 prefork.py --addr 127.0.0.1:8080 --protocol http --workers 2 --each asyncio
 """
 
+import importlib
 import os
 import selectors
 import signal
@@ -25,14 +28,10 @@ import traceback
 import wire
 
 
-def worker(listener, protocol, parent):
-    """Serves the connections of one listener until SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def take_turns(listener, protocol):
+    """Serves the connections of a listener until SIGTERM, one request at a time."""
     selector = selectors.DefaultSelector()
     signals = wire.wakeup()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    wire.die_with_parent(parent)
     listener.setblocking(False)
     selector.register(listener, selectors.EVENT_READ)
     selector.register(signals, selectors.EVENT_READ)
@@ -80,7 +79,19 @@ def worker(listener, protocol, parent):
                 turn(key.fileobj, key.data)
 
 
-def spawn(listeners, listener, protocol):
+# Imported only by who asks for it: asyncio takes more memory than all else here.
+EACH = {"turns": None, "threads": "threads", "asyncio": "asyncio_server"}
+
+
+def worker(listener, args, parent):
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    wire.die_with_parent(parent)
+    module = EACH[args.each]
+    run = importlib.import_module(module).run if module else take_turns
+    run(listener, args.protocol)
+
+
+def spawn(listeners, listener, args):
     parent = os.getpid()
     # A worker that got SIGTERM before it has its own handler would miss it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -91,7 +102,7 @@ def spawn(listeners, listener, protocol):
             for other in listeners:
                 if other is not listener:
                     other.close()
-            worker(listener, protocol, parent)
+            worker(listener, args, parent)
             status = 0
         except Exception:
             traceback.print_exc()
@@ -105,19 +116,21 @@ def spawn(listeners, listener, protocol):
 def main():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     args = wire.arguments(
-        __doc__.splitlines()[0], ("--workers", {"type": wire.positive, "default": cores, "help": "default: one for each core"})
+        __doc__.splitlines()[0],
+        ("--workers", {"type": wire.positive, "default": cores, "help": "default: one for each core"}),
+        ("--each", {"choices": tuple(EACH), "default": "turns", "help": "what each worker does; default: turns"}),
     )
     listeners = [wire.listen(args.addr, reuse_port=True) for _ in range(args.workers)]
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signals = wire.wakeup()
-    workers = {spawn(listeners, listener, args.protocol): listener for listener in listeners}
+    workers = {spawn(listeners, listener, args): listener for listener in listeners}
     while signal.SIGTERM not in signals.recv(4096):
         while ended := os.waitpid(-1, os.WNOHANG)[0]:
             listener = workers.pop(ended)
             print(f"worker {ended} ended and is replaced", file=sys.stderr)
             time.sleep(0.1)  # one that ends at once is not to take a core
-            workers[spawn(listeners, listener, args.protocol)] = listener
+            workers[spawn(listeners, listener, args)] = listener
     for listener in listeners:
         listener.close()
     for pid in workers:

@@ -24,14 +24,14 @@ def serve(conn, protocol):
         open_connections.discard(conn)
 
 
-def main():
-    args = wire.arguments(__doc__.splitlines()[0])
-    for conn in wire.connections(wire.listen(args.addr)):
+def run(listener, protocol):
+    """Serves the connections of a listener until SIGTERM, and ends this process."""
+    for conn in wire.connections(listener):
         if conn is None:
             continue
         open_connections.add(conn)
         try:
-            threading.Thread(target=serve, args=(conn, args.protocol), daemon=True).start()
+            threading.Thread(target=serve, args=(conn, protocol), daemon=True).start()
         except RuntimeError as err:  # the limit on threads
             print(f"start a thread: {err}", file=sys.stderr)
             open_connections.discard(conn)
@@ -51,6 +51,11 @@ def drain():
         time.sleep(0.005)
     sys.stderr.flush()
     os._exit(0)  # a thread that is not done is cut off
+
+
+def main():
+    args = wire.arguments(__doc__.splitlines()[0])
+    run(wire.listen(args.addr), args.protocol)
 
 
 if __name__ == "__main__":

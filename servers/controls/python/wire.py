@@ -105,10 +105,12 @@ def accept(listener):
 
 
 def wakeup():
-    """Returns a socket on which the number of each caught signal arrives as a byte."""
+    """Returns a socket on which the number of each caught signal arrives as a byte, also of a SIGTERM that
+    was held back until now."""
     read, write = socket.socketpair()
     write.setblocking(False)
     signal.set_wakeup_fd(write.detach(), warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     return read
 
 

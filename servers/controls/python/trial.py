@@ -1,0 +1,327 @@
+"""What can be tried in CPython without clients: what an unguarded update loses, what an increment of
+shared state costs, and what it takes to start something that serves a client.
+
+It prints one JSON object, as `server --trial` does of the same in Go. Values have their unit in their
+name.
+
+    python3 trial.py --trial python-lost-update --variant unlocked --increments 1000000
+"""
+
+import argparse
+import asyncio
+import fcntl
+import json
+import mmap
+import multiprocessing
+import os
+import queue
+import struct
+import sys
+import tempfile
+import threading
+import time
+
+# ---- two threads change one variable ----
+
+
+class Variable:
+    """Reads and writes are calls, as of an attribute with a setter. CPython changes threads where a function begins or a
+    loop goes round, so that one can come between them; between the parts of x = x + 1 alone it does not."""
+
+    def __init__(self):
+        self.value = 0
+
+    def load(self):
+        return self.value
+
+    def store(self, value):
+        self.value = value
+
+
+class NoLock:
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *_):
+        pass
+
+
+def lost_update(lock, increments, workers):
+    """One thread adds 1, the other subtracts 2, equally often."""
+    x = Variable()
+    begin = threading.Barrier(2)
+
+    def change(step):
+        begin.wait()
+        for _ in range(increments):
+            with lock:
+                x.store(x.load() + step)
+
+    together([threading.Thread(target=change, args=(step,)) for step in (+1, -2)])
+    want, got = -increments, x.load()
+    return {"want": want, "got": got, "lost": abs(want - got)}
+
+
+def together(started):
+    for each in started:
+        each.start()
+    for each in started:
+        each.join()
+
+
+# ---- what an increment costs ----
+
+
+def counted(workers, increments, took, got):
+    """took is each worker's own time, in seconds."""
+    want = workers * increments
+    return {
+        "increment_sec": sum(took) / want,
+        "workers": workers,
+        "want": want,
+        "got": got,
+        "exact": int(got == want),
+    }
+
+
+def timed(increments, add):
+    start = time.perf_counter()
+    for _ in range(increments):
+        add()
+    return time.perf_counter() - start
+
+
+def in_threads(increments, workers, add):
+    begin, took = threading.Barrier(workers), []
+
+    def work():
+        begin.wait()
+        took.append(timed(increments, add))
+
+    together([threading.Thread(target=work) for _ in range(workers)])
+    return took
+
+
+def in_processes(increments, workers, prepare):
+    """Each forked process adds by what prepare returns to it, all from the same moment on."""
+    fork = multiprocessing.get_context("fork")
+    begin, took = fork.Barrier(workers), fork.SimpleQueue()
+
+    def work():
+        add = prepare()
+        begin.wait()
+        took.put(timed(increments, add))
+
+    together([fork.Process(target=work) for _ in range(workers)])
+    return [took.get() for _ in range(workers)]
+
+
+def mutex(increments, workers):
+    """A variable of all threads, under a lock."""
+    lock, x = threading.Lock(), Variable()
+
+    def add():
+        with lock:
+            x.store(x.load() + 1)
+
+    return counted(workers, increments, in_threads(increments, workers, add), x.load())
+
+
+def owner(increments, workers):
+    """One thread owns the variable; the others send it messages, and wait until it has counted."""
+    box, x = queue.SimpleQueue(), Variable()
+
+    def own():
+        while (done := box.get()) is not None:
+            x.store(x.load() + 1)
+            done.release()
+
+    thread = threading.Thread(target=own)
+    thread.start()
+    mine = threading.local()
+
+    def add():
+        if not hasattr(mine, "done"):
+            mine.done = threading.Semaphore(0)
+        box.put(mine.done)
+        mine.done.acquire()
+
+    took = in_threads(increments, workers, add)
+    box.put(None)
+    thread.join()
+    return counted(workers, increments, took, x.load())
+
+
+COUNT = struct.Struct("q")
+
+
+def flock(increments, workers):
+    """A file that each process locks, reads and writes."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(COUNT.pack(0))
+        file.flush()
+
+        def prepare():
+            fd = os.open(file.name, os.O_RDWR)  # its own: a lock belongs to an open file
+
+            def add():
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                (value,) = COUNT.unpack(os.pread(fd, COUNT.size, 0))
+                os.pwrite(fd, COUNT.pack(value + 1), 0)
+                fcntl.flock(fd, fcntl.LOCK_UN)
+
+            return add
+
+        took = in_processes(increments, workers, prepare)
+        return counted(workers, increments, took, COUNT.unpack(os.pread(file.fileno(), COUNT.size, 0))[0])
+
+
+def shm(increments, workers):
+    """A page that all processes map, under a lock of theirs: the standard library has no atomic addition."""
+    page = mmap.mmap(-1, mmap.PAGESIZE)
+    lock = multiprocessing.get_context("fork").Lock()
+
+    def prepare():
+        def add():
+            with lock:
+                (value,) = COUNT.unpack_from(page)
+                COUNT.pack_into(page, 0, value + 1)
+
+        return add
+
+    return counted(workers, increments, in_processes(increments, workers, prepare), COUNT.unpack_from(page)[0])
+
+
+def pipe(increments, workers):
+    """A process owns the variable; the others write to its pipe, and read the new value from their own."""
+    ask, tell = os.pipe(), [os.pipe() for _ in range(workers)]
+    pid = os.fork()
+    if pid == 0:
+        os.close(ask[1])
+        value = 0
+        while who := os.read(ask[0], 1):
+            value += 1
+            os.write(tell[who[0]][1], COUNT.pack(value))
+        os.write(tell[0][1], COUNT.pack(value))
+        os._exit(0)
+    numbers = multiprocessing.get_context("fork").SimpleQueue()
+    for number in range(workers):
+        numbers.put(number)
+
+    def prepare():
+        number = numbers.get()
+        name, answer = bytes([number]), tell[number][0]
+
+        def add():
+            os.write(ask[1], name)
+            os.read(answer, COUNT.size)
+
+        return add
+
+    took = in_processes(increments, workers, prepare)
+    os.close(ask[1])  # the last one that could write: its owner sees the end
+    got = COUNT.unpack(os.read(tell[0][0], COUNT.size))[0]
+    os.waitpid(pid, 0)
+    return counted(workers, increments, took, got)
+
+
+# ---- what it takes to start something that serves a client ----
+
+
+def started(times, start):
+    """start begins one and returns when it has run. Each is timed by itself, and waited for."""
+    took = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        start()
+        took.append(time.perf_counter() - begin)
+    took.sort()
+    return {"start_sec": took[len(took) // 2], "max_sec": took[-1], "started": times}
+
+
+def start_process(times, workers):
+    read, write = os.pipe()
+
+    def start():
+        pid = os.fork()
+        if pid == 0:
+            os.write(write, b"r")
+            os._exit(0)
+        os.read(read, 1)
+        children.append(pid)
+
+    children = []
+    values = started(times, start)
+    for pid in children:
+        os.waitpid(pid, 0)
+    return values
+
+
+def start_thread(times, workers):
+    ran = threading.Semaphore(0)
+
+    def start():
+        threading.Thread(target=ran.release, daemon=True).start()
+        ran.acquire()
+
+    return started(times, start)
+
+
+def start_task(times, workers):
+    async def all_tasks():
+        took = []
+
+        async def run(done):
+            done.set_result(None)
+
+        for _ in range(times):
+            begin = time.perf_counter()
+            done = asyncio.get_running_loop().create_future()
+            asyncio.create_task(run(done))
+            await done
+            took.append(time.perf_counter() - begin)
+        took.sort()
+        return {"start_sec": took[len(took) // 2], "max_sec": took[-1], "started": times}
+
+    return asyncio.run(all_tasks())
+
+
+TRIALS = {
+    "python-lost-update": {
+        "unlocked": lambda increments, workers: lost_update(NoLock(), increments, workers),
+        "locked": lambda increments, workers: lost_update(threading.Lock(), increments, workers),
+    },
+    "python-increment": {"mutex": mutex, "owner": owner, "flock": flock, "shm": shm, "pipe": pipe},
+    "python-start": {"process": start_process, "thread": start_thread, "task": start_task},
+}
+
+MAX_WORKERS = 250  # each has a byte for its number
+
+
+def whole(most):
+    def read(text):
+        if not text.isdigit() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text}: must be a whole number of 1 to {most}")
+        return int(text)
+
+    return read
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--trial", choices=tuple(TRIALS), required=True)
+    parser.add_argument("--variant", help="default: the first of the trial")
+    parser.add_argument("--increments", type=whole(10**9), default=10000, help="of each worker; how many are started")
+    parser.add_argument("--workers", type=whole(MAX_WORKERS), default=2, help="threads or processes")
+    args = parser.parse_args()
+    variants = TRIALS[args.trial]
+    variant = args.variant or next(iter(variants))
+    if variant not in variants:
+        parser.error(f"argument --variant: {variant}: must be one of {', '.join(variants)}")
+    values = variants[variant](args.increments, args.workers)
+    json.dump({"name": args.trial, "variant": variant, "values": values}, sys.stdout)
+    print()
+
+
+if __name__ == "__main__":
+    main()
