@@ -267,8 +267,8 @@ func published(t *testing.T) []*result.Set {
 }
 
 // Build itself follows every link of the published runs, old records among them.
-// One of more cells than this takes minutes to draw under the race detector, and
-// the tests of package report draw it.
+// One of more cells than this takes minutes to draw under the race detector; make
+// site draws all.
 func TestPublished(t *testing.T) {
 	const mostCells = 100
 	runs := slices.DeleteFunc(published(t), func(s *result.Set) bool { return len(s.Run.Cells) > mostCells })
