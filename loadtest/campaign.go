@@ -347,7 +347,9 @@ func (m *measurement) stop() {
 		return
 	}
 	if m.clients != nil {
-		_ = m.clients.Close()
+		if err := m.clients.Close(); err != nil { // processes that are left would take CPU from what comes next
+			m.warn("close the clients: " + err.Error())
+		}
 	}
 	stop := m.server.Stop
 	if !m.cancelKill() {

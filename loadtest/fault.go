@@ -45,6 +45,11 @@ const (
 	// lookAhead is how long before a fault it is looked who is to be hit: that
 	// takes many system calls on CPUs that are busy, and the fault one.
 	lookAhead = 200 * time.Millisecond
+	// askAhead is the same for a fault that is asked for over a connection, which
+	// has to be taken first, and kept for handOver: a master that hands its
+	// connections on has each for a moment.
+	askAhead = 400 * time.Millisecond
+	handOver = 50 * time.Millisecond
 	// lateShare is the part of a stop by which it may be late. Clients are held
 	// that sent within the first half of what was planned.
 	lateShare = 0.4
@@ -141,11 +146,17 @@ func (s *saboteur) finish(ctx context.Context) error {
 // act does the fault when its time has come, and watches until it is stopped.
 func (s *saboteur) act(ctx context.Context, opened time.Time) {
 	defer close(s.done)
-	if !sleep(ctx, opened.Add(s.fault.At-lookAhead)) {
+	ahead := lookAhead
+	if s.fault.HTTP() {
+		ahead = askAhead
+	}
+	if !sleep(ctx, opened.Add(s.fault.At-ahead)) {
 		return
 	}
-	if s.err = s.do(ctx, opened); s.err != nil {
-		s.err = fmt.Errorf("fault %s: %w", s.fault.Kind, s.err)
+	if err := s.do(ctx, opened); err != nil {
+		s.err = fmt.Errorf("fault %s: %w", s.fault.Kind, err)
+	}
+	if s.err != nil { // also one of looking at the processes meanwhile
 		return
 	}
 	s.wait(ctx, opened.Add(time.Hour))
@@ -207,6 +218,7 @@ func (s *saboteur) do(ctx context.Context, opened time.Time) error {
 				return err
 			}
 			r.Crashes++
+			r.EndSec = time.Since(opened).Seconds()
 		}
 		return nil
 	}
@@ -258,6 +270,7 @@ func (s *saboteur) ask(ctx context.Context, opened time.Time) error {
 	if err != nil {
 		return err
 	}
+	s.seen[pid] = true
 	holders, err := s.server.Holders()
 	if err != nil {
 		return err
@@ -298,12 +311,19 @@ func (s *saboteur) ask(ctx context.Context, opened time.Time) error {
 	return nil
 }
 
-// taken waits until a process of the server has taken a connection.
+// taken waits until a process of the server has taken a connection, and kept it.
 func (s *saboteur) taken(peer netip.AddrPort) (int, error) {
+	var holder int
+	var since time.Time
 	for deadline := time.Now().Add(takeTimeout); ; {
 		pid, err := s.server.HolderOf(peer)
-		if pid != 0 || err != nil {
-			return pid, err
+		switch {
+		case err != nil:
+			return 0, err
+		case pid != holder:
+			holder, since = pid, time.Now()
+		case pid != 0 && time.Since(since) >= handOver:
+			return pid, nil
 		}
 		if time.Now().After(deadline) {
 			return 0, fmt.Errorf("no process took the connection for it within %v", takeTimeout)

@@ -39,7 +39,6 @@ func ServeNull(ctx context.Context, protocol, addr string, loops int) error {
 		pollers[i] = &nullLoop{poller: p, http: protocol == "http", conns: map[int]*nullConn{}, buf: make([]byte, 256<<10)}
 	}
 	ctx, give := context.WithCancelCause(ctx)
-	defer give(nil)
 	var wg sync.WaitGroup
 	for _, l := range pollers {
 		wg.Go(func() {
@@ -48,7 +47,10 @@ func ServeNull(ctx context.Context, protocol, addr string, loops int) error {
 			}
 		})
 	}
-	defer wg.Wait()
+	defer func() {
+		give(nil) // the loops end with it
+		wg.Wait()
+	}()
 	for n := 0; ctx.Err() == nil; n++ {
 		if _, err := unix.Poll(queue, int(slice.Milliseconds())); err != nil && err != unix.EINTR {
 			return fmt.Errorf("wait for connections on %s: %w", addr, err)

@@ -20,6 +20,9 @@ const (
 
 var blockShares = []string{"0.1%", "1%", "10%"}
 
+// shareOf are they as numbers.
+var shareOf = map[string]float64{"0.1%": 0.001, "1%": 0.01, "10%": 0.1}
+
 var blocking = &Claim{
 	ID: "T4", Title: "Use blocking standard-library functions",
 	Charts:     []string{"interference"},
@@ -65,11 +68,7 @@ var replacement = &Claim{
 		var out []Verdict
 		for _, language := range Languages {
 			s := of(table, language, Async)[0]
-			p := e.interference(s.model, s.model, "", "wait", decidingShare)
-			if p.between != "" { // it is more than 2, and that is all that is asked
-				p.between, p.holds = "", -1
-			}
-			out = append(out, judge(subject{language: language}, "", p))
+			out = append(out, judge(subject{language: language}, "", e.interference(s.model, s.model, "", "wait", decidingShare).undisturbed()))
 		}
 		return out
 	},
@@ -87,15 +86,28 @@ func (e *evidence) interference(model, plain, setting, kind, share string) point
 	}
 	i := stats.MedianOf(paired(m, kindP99(bystander), p, stats.P99))
 	out := point{cells: keys(m, p), effects: []Effect{{What: "I at " + share + " " + kind, Estimate: i, Bound: "≤ 2, or ≥ 10"}}}
+	if away := stats.Median(values(m, stats.Throughput)) * shareOf[share] * blockSec; away >= 1 {
+		out.notes = append(out.notes, fmt.Sprintf("%s at %s %s: of its %s clients some %.0f wait at a time, and the others have the server to themselves: I can be below 1", model, share, kind, stats.Group(m.Clients), away))
+	}
 	switch {
 	case i.AtMost(undisturbed) > 0:
 		out.holds = 1
 	case i.AtLeast(stalls) > 0:
 		out.holds = -1
-	case i.Known() && i.Lo > undisturbed && i.Hi < stalls:
+	case i.Known() && i.Lo > undisturbed && i.Value < stalls:
 		out.between = fmt.Sprintf("on how much blocks and what a bystander can bear: at %s it waits %.3g times as long (%.3g – %.3g)", share, i.Value, i.Lo, i.Hi)
 	}
 	return out
+}
+
+// undisturbed is the point where only one bound is asked.
+func (p point) undisturbed() point {
+	if p.missing == "" {
+		f := p.effects[0]
+		f.Bound = "≤ 2"
+		p.between, p.holds, p.effects = "", f.AtMost(undisturbed), []Effect{f}
+	}
+	return p
 }
 
 func (e *evidence) otherShares(s server) (notes []string) {
@@ -118,10 +130,7 @@ func (e *evidence) offloaded(s server) Verdict {
 	if s.language == CPython {
 		model, setting = s.model+"-offload", ""
 	}
-	p := e.interference(model, s.model, setting, "block", decidingShare)
-	if p.between != "" {
-		p.between, p.holds = "", -1
-	}
+	p := e.interference(model, s.model, setting, "block", decidingShare).undisturbed()
 	plain := closed(s.model, mixed("block", decidingShare), blockClients)
 	k := with(closed(model, mixed("block", decidingShare), blockClients), setting)
 	if a, b := e.cell(k), e.cell(plain); a != nil && b != nil {
@@ -132,27 +141,16 @@ func (e *evidence) offloaded(s server) Verdict {
 	return judge(subject{s.language, "", s.model + ", blocking calls offloaded to a pool"}, "", p)
 }
 
-// frozen is what a loop should do, in closed form: of the N/loops clients of a
-// loop, each round has some whose request blocks, and all others wait for the
-// sum. The number that do is binomial; with its 99th percentile goes the bystanders'.
+// frozen is what a loop should do, in closed form: it serves its N/loops clients
+// in rounds, and those of a round whose requests block hold up all others, one
+// after the other. The generator deals them out evenly: of each hundred requests of
+// one of its loops one blocks, so that more than one falls into a round only where
+// those of several meet.
 func frozen(c *stats.Cell) string {
-	loops := 1
-	p, n := 0.01, c.Clients/loops
-	k := binomialQuantile(n, p, 0.99)
+	const loops = 1
+	share := shareOf[decidingShare]
+	blocked := max(1, math.Round(float64(c.Clients)/loops*share))
 	measured := stats.MedianOf(values(c, kindP99(bystander)))
-	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %d loop and %d clients, %d block in a round at p99, so that bystanders wait %s; measured %s",
-		loops, c.Clients, k, stats.Seconds.Format(float64(k)*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
-}
-
-// binomialQuantile is the least k of which at least q of all outcomes are.
-func binomialQuantile(n int, p, q float64) int {
-	term := math.Pow(1-p, float64(n))
-	sum := term
-	for k := 0; ; k++ {
-		if sum >= q || k >= n {
-			return k
-		}
-		term *= float64(n-k) / float64(k+1) * p / (1 - p)
-		sum += term
-	}
+	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %d loop, of the %s requests of a round %.0f blocks, so that bystanders wait %s, and a multiple where those of several of the generator's loops meet; measured %s",
+		loops, stats.Group(c.Clients), blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
 }

@@ -90,6 +90,21 @@ type Effect struct {
 	// Bound is what the rule compares it with, as text; empty for one that is
 	// only shown.
 	Bound string `json:"bound,omitempty"`
+
+	// holds is 1 if the whole interval meets the bound, -1 if it misses it, 0 if
+	// it holds it. It is not set where one effect makes a point.
+	holds int
+	// each is the least number of repeats behind each point of a line; 0: N is of
+	// repeats.
+	each int
+}
+
+// repeats is how many repeats there are at least.
+func (f *Effect) repeats() int {
+	if f.each > 0 {
+		return f.each
+	}
+	return f.N
 }
 
 // MarshalJSON writes the estimate's fields beside the others.
@@ -220,8 +235,8 @@ func (e *evidence) finish(c *Claim, v *Verdict) {
 		if f.Bound == "" {
 			continue
 		}
-		if v.Repeats == 0 || f.N < v.Repeats {
-			v.Repeats = f.N
+		if n := f.repeats(); v.Repeats == 0 || n < v.Repeats {
+			v.Repeats = n
 		}
 		if i == 0 && !f.Known() && v.Word != Undecidable {
 			v.Word, v.Why = Undecidable, "there is no interval: it takes two repeats that count. "+v.Why

@@ -111,7 +111,7 @@ func TestWaiting(t *testing.T) {
 	check(t, "server CPU just under 30 %", waits("thread", all(0.95), 0.29), of(Supported, ""))
 	check(t, "server CPU at 30 %", waits("thread", all(0.95), 0.3), of(Refuted, "server CPU"))
 	check(t, "up to 100 clients only", waits("thread", map[int]float64{1: 1, 10: 1, 100: 0.95, 1000: 0.4}, 0.1), of(Depends, "not so at 1,000 clients"))
-	check(t, "a tier is missing", waits("thread", map[int]float64{10: 1, 100: 1}, 0.1), of(Supported, "missing: the cell thread http/wait-50ms closed clients=1000,"))
+	check(t, "a tier is missing", waits("thread", map[int]float64{10: 1, 100: 1}, 0.1), of(Undecidable, "missing: the cell thread http/wait-50ms closed clients=1000,"))
 	check(t, "nothing was measured", newRecord(), of(Undecidable, "did not ask for"))
 	check(t, "one is one's own baseline", waits("thread", all(1), 0.1), decision{"T1", Go, Processes, "", Undecidable, "process: missing"})
 
@@ -185,9 +185,20 @@ func TestCores(t *testing.T) {
 }
 
 func TestParallel(t *testing.T) {
-	for busy, word := range map[float64]Word{0.76: Supported, 0.74: Refuted} {
-		check(t, fmt.Sprintf("%g of 2 cores", busy), computes("process", 0.9, busy, 2), decision{"I2", Go, "", "", word, "process: CPU time ÷ wall"})
+	all := func(busy float64) *record {
+		r := computes("process", 0.9, busy, 2)
+		for _, model := range []string{"prefork", "thread", "eventloop"} {
+			other := computes(model, 0.9, 0.5, 2)
+			r.set.Run.Cells = append(r.set.Run.Cells, other.set.Run.Cells...)
+			r.set.Repeats = append(r.set.Repeats, other.set.Repeats...)
+		}
+		return r
 	}
+	for busy, word := range map[float64]Word{0.76: Supported, 0.74: Refuted} {
+		check(t, fmt.Sprintf("%g of 2 cores", busy), all(busy), decision{"I2", Go, "", "", word, "process: CPU time ÷ wall"})
+	}
+	check(t, "one that was not measured might", computes("process", 0.9, 0.74, 2), decision{"I2", Go, "", "", Undecidable, "missing: the cell prefork"})
+	check(t, "one that does is enough", computes("process", 0.9, 0.76, 2), decision{"I2", Go, "", "", Supported, ""})
 	check(t, "one core", computes("process", 1, 1, 1), decision{"I2", Go, "", "", Undecidable, "it takes 2"})
 }
 
@@ -338,17 +349,6 @@ func TestBlocking(t *testing.T) {
 	check(t, "a timer that holds up", blocks("eventloop", "", "wait", 2.1), decision{"R4", Go, "", "", Refuted, ""})
 }
 
-// By hand: of 100 clients that block with probability 1 %, 4 or fewer do in
-// 99.66 % of the rounds, and 3 or fewer in 98.16 %.
-func TestBinomialQuantile(t *testing.T) {
-	if k := binomialQuantile(100, 0.01, 0.99); k != 4 {
-		t.Errorf("got %d, want 4", k)
-	}
-	if k := binomialQuantile(2, 0.5, 0.75); k != 1 {
-		t.Errorf("got %d, want 1", k)
-	}
-}
-
 // locked is the echo's p99 under several intervals of the lock.
 func locked(s server, workload string, intervals []string, p99 func(sec float64) float64) *record {
 	r := newRecord()
@@ -391,12 +391,12 @@ func TestLock(t *testing.T) {
 
 // combined is prefork-thread beside its parents.
 func combined(x, p99, lastX, lastP99, crash float64) *record {
-	return mixed("prefork-thread", "process", "thread", x, p99, lastX, lastP99, crash)
+	return mixOf("prefork-thread", "process", "thread", x, p99, lastX, lastP99, crash)
 }
 
-// mixed is a mix beside its parents, with the same ratios in every cell but the
+// mixOf is a mix beside its parents, with the same ratios in every cell but the
 // last of each parent.
-func mixed(mix, perClient, over string, x, p99, lastX, lastP99, crash float64) *record {
+func mixOf(mix, perClient, over string, x, p99, lastX, lastP99, crash float64) *record {
 	r := newRecord()
 	for i, k := range combineCells {
 		for _, parent := range []string{perClient, over} {
@@ -414,7 +414,7 @@ func mixed(mix, perClient, over string, x, p99, lastX, lastP99, crash float64) *
 		})
 	}
 	fault := func(model string, lost float64) {
-		r.cell(faultKey(model, "kill"), 10, func(rep *result.Repeat, j float64) {
+		r.cell(faultKey(server{model: model}, "kill"), 10, func(rep *result.Repeat, j float64) {
 			rep.Fault = &result.Fault{Kind: "kill", Workers: 2, Open: 1000, Lost: int(1000 * lost * j)}
 		})
 	}
@@ -433,7 +433,7 @@ func TestCombine(t *testing.T) {
 	check(t, "one cell slower by 12 %", combined(1.5, 1, 0.88, 1, 0.5), of(Refuted, ""))
 	check(t, "one cell with a p99 longer by 12 %", combined(1.5, 1, 1.5, 1.12, 0.5), of(Refuted, ""))
 	check(t, "a crash costs as much", combined(1.5, 1, 1.5, 1, 1.2), of(Depends, "not so at beside thread"))
-	check(t, "in CPython", mixed("python-prefork-asyncio", "python-fork", "python-asyncio", 1.5, 1, 1.5, 1, 0.5),
+	check(t, "in CPython", mixOf("python-prefork-asyncio", "python-fork", "python-asyncio", 1.5, 1, 1.5, 1, 0.5),
 		decision{"R2", CPython, "", "python-prefork-asyncio", Supported, "its busiest worker holds 1.20"})
 }
 
@@ -501,8 +501,8 @@ func TestMoney(t *testing.T) {
 
 func faults(model, language string, f func(kind string) result.Fault) *record {
 	r := newRecord()
-	for _, kind := range faultKinds[language] {
-		r.cell(faultKey(model, kind), 10, func(rep *result.Repeat, _ float64) {
+	for _, kind := range faultKinds {
+		r.cell(faultKey(server{language: language, model: model}, kind), 10, func(rep *result.Repeat, _ float64) {
 			fault := f(kind)
 			fault.Kind = kind
 			rep.Fault = &fault
@@ -516,7 +516,7 @@ func TestIsolation(t *testing.T) {
 		return func(kind string) result.Fault {
 			f := result.Fault{AtSec: 0.5, Workers: 2, Open: 100, Hit: 50, Lost: 50, RecoverySec: 0.2, P99: 0.001, BystanderP99: 0.001}
 			if kind == "crashes" {
-				f.Crashes, f.Lost = 3, 150
+				f.Crashes, f.EndSec = 3, f.AtSec+1e-9
 			}
 			change(kind, &f)
 			return f
@@ -529,17 +529,28 @@ func TestIsolation(t *testing.T) {
 		says   string
 	}{
 		{"each takes its own share", func(string, *result.Fault) {}, Supported, "blast radius × workers"},
-		{"a worker with 1.5 shares", func(kind string, f *result.Fault) {
-			if f.Hit, f.Lost = 75, 75; kind == "crashes" {
-				f.Lost = 225
-			}
+		{"a worker with 1.5 shares", func(_ string, f *result.Fault) {
+			f.Hit, f.Lost = 75, 75
 		}, Supported, "1.50"},
-		{"more than 1.5 shares", func(kind string, f *result.Fault) {
-			if f.Hit, f.Lost = 76, 76; kind == "crashes" {
-				f.Lost = 228
-			}
+		{"more than 1.5 shares", func(_ string, f *result.Fault) {
+			f.Hit, f.Lost = 76, 76
 		}, Refuted, ""},
-		{"a connection of another worker", func(_ string, f *result.Fault) { f.Lost++ }, Refuted, "connections of other workers lost"},
+		{"a connection of another worker", func(_ string, f *result.Fault) { f.Lost++ }, Depends, "so at crashes; not so at panic"},
+		{"a crash that took all, of several that took half", func(kind string, f *result.Fault) {
+			if kind == "crashes" {
+				f.Hit = 100
+			}
+		}, Depends, "not so at crashes"},
+		{"crashes are counted from the last", func(kind string, f *result.Fault) {
+			if kind == "crashes" {
+				f.EndSec, f.RecoverySec = 1.1, 1.5
+			}
+		}, Supported, ""},
+		{"an old record does not say when that was", func(kind string, f *result.Fault) {
+			if kind == "crashes" {
+				f.EndSec = 0
+			}
+		}, Undecidable, "at crashes"},
 		{"recovery in a second", func(_ string, f *result.Fault) { f.RecoverySec = 1 }, Supported, ""},
 		{"recovery in more", func(_ string, f *result.Fault) { f.RecoverySec = 1.01 }, Refuted, ""},
 		{"none at all", func(_ string, f *result.Fault) { f.RecoverySec = -1 }, Refuted, "recovery: ∞"},
@@ -573,7 +584,14 @@ func TestIsolation(t *testing.T) {
 	}
 	check(t, "threads that fall together", faults("thread", Go, thread(100)), decision{"B1", Go, Threads, "thread", Supported, "blast radius × clients"})
 	check(t, "threads that fall alone", faults("thread", Go, never), decision{"B1", Go, Threads, "thread", Refuted, ""})
-	check(t, "CPython, by signals", faults("python-fork", CPython, one(func(string, *result.Fault) {})), decision{"B1", CPython, Processes, "python-fork", Supported, ""})
+	threads := faults("python-threads", CPython, func(kind string) result.Fault {
+		if kind == "fatal" {
+			return thread(100)(kind)
+		}
+		return never(kind)
+	})
+	check(t, "an exception ends a thread, and an abort all", threads, decision{"B1", CPython, Threads, "python-threads", Supported, "fatal: blast radius × clients: 100"})
+	check(t, "CPython", faults("python-fork", CPython, one(func(string, *result.Fault) {})), decision{"B1", CPython, Processes, "python-fork", Supported, ""})
 }
 
 func counts(r *record, model, way string, f func(c *result.Count)) *record {

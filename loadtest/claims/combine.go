@@ -34,7 +34,7 @@ var mixes = []struct{ language, model, over string }{
 var combine = &Claim{
 	ID: "R2", Title: "Combine processes with one of the other two",
 	Charts:     []string{"throughput"},
-	Quote:      "Many time people combine processes with one of the other two, which is actually a pretty good idea; you run that program as many times as CPU cores you have",
+	Quote:      "Many time people combine processes with one of the other two, which is actually a pretty good idea … you run that program as many as times as CPU cores you have",
 	Definition: "A mix (a process per core, each with threads, a loop or goroutines) is better than both of its parents: a process per client, and the same in one process.",
 	Experiment: "R2: the mixes and their parents at echo with 10 and 100 clients, and at 1 ms of computing with 64; the crash is B1's kill",
 	Metric:     "ratios of throughput and p99, mix ÷ parent; blast radius of a killed worker",
@@ -96,7 +96,9 @@ func (e *evidence) better(mix, parent string) point {
 		n++
 		x, tail := stats.RatioOf(m, o, stats.Throughput), stats.RatioOf(m, o, stats.P99)
 		at := fmt.Sprintf("%s at %s clients ÷ %s", k.Workload, stats.Group(k.Clients), parent)
-		p.effects = append(p.effects, Effect{What: "throughput, " + at, Estimate: x, Bound: "> 1.05"}, Effect{What: "p99, " + at, Estimate: tail, Bound: "< 0.95"})
+		p.effects = append(p.effects,
+			Effect{What: "throughput, " + at, Estimate: x, Bound: "> 1.05", holds: above(x, faster)},
+			Effect{What: "p99, " + at, Estimate: tail, Bound: "< 0.95", holds: below(tail, shorter)})
 		p.cells = append(p.cells, keys(m, o)...)
 		switch {
 		case above(x, faster) > 0 || below(tail, shorter) > 0:
@@ -123,13 +125,13 @@ func (e *evidence) better(mix, parent string) point {
 // crashLess holds if fewer connections are lost with a worker of the mix than
 // with the one process of the parent.
 func (e *evidence) crashLess(mix, parent string) point {
-	km, kp := faultKey(mix, "kill"), faultKey(parent, "kill")
+	km, kp := faultKey(server{model: mix}, "kill"), faultKey(server{model: parent}, "kill")
 	m, o := e.cell(km), e.cell(kp)
 	if m == nil || o == nil {
 		return point{missing: e.lackOf(km, kp)}
 	}
 	ratio := stats.MedianOf(paired(m, radius, o, radius))
-	return point{holds: below(ratio, 1), cells: keys(m, o), effects: []Effect{{What: "blast radius of a kill ÷ " + parent, Estimate: ratio, Bound: "< 1"}}}
+	return point{holds: below(ratio, 1), cells: keys(m, o), effects: []Effect{{What: "blast radius of a kill ÷ " + parent, Estimate: ratio, Bound: "< 1", holds: below(ratio, 1)}}}
 }
 
 // perWorker says how evenly connections lie on the workers of a mix.

@@ -56,9 +56,7 @@ func TestConfigMeasuresWhatIsAsked(t *testing.T) {
 	// A thousand processes take half a minute to start on some machines, and as
 	// long to end; the claim is decided by the lower tiers.
 	var left []result.Key
-	for _, m := range []string{"process", "python-fork"} {
-		left = append(left, result.Key{Model: m, Protocol: "http", Workload: "wait-50ms", Clients: 1000, Loop: result.Closed})
-	}
+	left = append(left, result.Key{Model: "process", Protocol: "http", Workload: "wait-50ms", Clients: 1000, Loop: result.Closed})
 	for _, k := range left {
 		if !e.asked[k] || slices.Contains(keys, k) {
 			t.Errorf("%v needs no exception", k)

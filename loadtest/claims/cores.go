@@ -55,8 +55,8 @@ func (e *evidence) usesCores(s server) point {
 		holds: both(eff.AtLeast(efficiency), busy.AtLeast(coresBusy)),
 		cells: keys(all, one),
 		effects: []Effect{
-			{What: fmt.Sprintf("efficiency on %d cores", n), Estimate: eff, Bound: "≥ 0.7"},
-			{What: "CPU time ÷ wall ÷ cores", Estimate: busy, Bound: "≥ 0.9"},
+			{What: fmt.Sprintf("efficiency on %d cores", n), Estimate: eff, Bound: "≥ 0.7", holds: eff.AtLeast(efficiency)},
+			{What: "CPU time ÷ wall ÷ cores", Estimate: busy, Bound: "≥ 0.9", holds: busy.AtLeast(coresBusy)},
 		},
 	}
 }
@@ -94,7 +94,7 @@ var parallel = &Claim{
 				}
 			}
 			switch {
-			case best == nil:
+			case best == nil, best.holds <= 0 && len(lacks) > 0: // one that was not measured might
 				best = &point{missing: list(lacks)}
 			case best.holds < 0 && !refuted:
 				best.holds = 0

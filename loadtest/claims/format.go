@@ -71,6 +71,20 @@ func (v *Verdict) head() (word, number, rests string) {
 	return word, number, v.rests()
 }
 
+// doubts are words for a verdict that says less than it seems to.
+func (v *Verdict) doubts() (out []string) {
+	if v.Repeats > 0 && v.Repeats < wantRepeats {
+		out = append(out, "quick")
+	}
+	if v.Partial {
+		out = append(out, "in part")
+	}
+	if v.Suspect {
+		out = append(out, "suspect")
+	}
+	return out
+}
+
 // rests says what is behind the verdict.
 func (v *Verdict) rests() string {
 	var parts []string
@@ -86,17 +100,8 @@ func (v *Verdict) rests() string {
 	s := "on " + strings.Join(parts, " and ")
 	if v.Repeats > 0 {
 		s += fmt.Sprintf(", n=%d", v.Repeats)
-		if v.Repeats < wantRepeats {
-			s += ", quick"
-		}
 	}
-	if v.Partial {
-		s += ", in part"
-	}
-	if v.Suspect {
-		s += ", suspect"
-	}
-	return s
+	return strings.Join(append([]string{s}, v.doubts()...), ", ")
 }
 
 func count(n int, what string) string {
@@ -368,6 +373,9 @@ func Brief(w io.Writer, l *Ledger) error {
 			for _, language := range Languages {
 				v := l.must(c, language, col)
 				s := language + ": **" + string(v.Word) + "**"
+				if doubts := v.doubts(); len(doubts) > 0 && v.Word != Undecidable {
+					s += " (" + strings.Join(doubts, ", ") + ")"
+				}
 				if len(v.Effects) > 0 && v.Effects[0].Known() {
 					s += ", " + plain(v.Effects[0].interval())
 				}

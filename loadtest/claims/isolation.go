@@ -16,24 +16,34 @@ const (
 	recoverySec  = 1
 )
 
-// faultKinds are what is done to a server. A control in another language has no
-// routes that make it fail, so that it gets the signals only.
-var faultKinds = map[string][]string{
-	Go:      {"panic", "fatal", "kill", "stop", "leak", "crashes"},
-	CPython: {"kill", "stop"},
-}
+// fromWithin are the faults that the program itself makes, the others are
+// signals, which come from outside and are always for a process.
+var (
+	fromWithin = []string{"panic", "fatal", "leak"}
+	faultKinds = append(slices.Clone(fromWithin), "kill", "stop", "crashes")
+)
 
-func faultKey(model, kind string) result.Key {
+// faultKey is the key of a server with a fault. The controls in CPython have the
+// routes for those from within only where they are asked to.
+func faultKey(s server, kind string) result.Key {
+	model := s.model
+	if s.language == CPython && slices.Contains(fromWithin, kind) {
+		model += "-faults"
+	}
 	return with(closed(model, faultLoad, faultClients), "fault "+kind)
 }
 
-// hurt is how many connections a fault took, of one time that it was done.
-// Those of a process that is stopped are lost for as long as it is.
+// hurt is how many connections a fault took. Those of a process that is stopped
+// are lost for as long as it is. Of several crashes it is the worst: Lost counts a
+// client once, however often it is hit.
 func hurt(f *result.Fault) float64 {
-	if f.Kind == "stop" {
+	switch f.Kind {
+	case "stop":
 		return float64(max(f.Hit, f.Lost))
+	case "crashes":
+		return float64(f.Hit)
 	}
-	return float64(f.Lost) / float64(max(1, f.Crashes))
+	return float64(f.Lost)
 }
 
 func ofFault(f func(*result.Fault) float64) func(*result.Repeat) (float64, bool) {
@@ -53,12 +63,20 @@ var (
 	// where a thread or a task has one, that is its share.
 	byWorkers = stats.Metric{Name: "radius-workers", Value: ofFault(func(f *result.Fault) float64 { return hurt(f) / float64(f.Open) * float64(max(1, f.Workers)) })}
 	byClients = stats.Metric{Name: "radius-clients", Value: ofFault(hurt)}
-	// spilled are connections that other processes held, and that failed too.
-	spilled  = stats.Metric{Name: "spilled", Value: ofFault(func(f *result.Fault) float64 { return math.Max(0, float64(f.Lost-f.Hit*max(1, f.Crashes))) })}
+	// spilled are connections that other processes held, and that failed too. Of
+	// several crashes nobody knows which took whom.
+	spilled = stats.Metric{Name: "spilled", Value: ofFault(func(f *result.Fault) float64 {
+		if f.Kind == "crashes" {
+			return math.NaN()
+		}
+		return math.Max(0, float64(f.Lost-f.Hit))
+	})}
 	recovery = stats.Metric{Name: "recovery", Unit: stats.Seconds, Value: ofFault(func(f *result.Fault) float64 {
 		switch {
 		case f.RecoverySec < 0:
 			return math.Inf(1)
+		case f.Kind == "crashes" && f.EndSec == 0:
+			return math.NaN() // an old record, which does not say when the last one was
 		case f.EndSec > f.AtSec:
 			return math.Max(0, f.RecoverySec-(f.EndSec-f.AtSec))
 		}
@@ -72,12 +90,12 @@ var isolation = &Claim{
 	Charts:     []string{"faults"},
 	Quote:      "an error or memory leak in one process will not hurt the execution of another process; that is not necessarily the case for threads",
 	Definition: "What is done to one worker costs its own connections and no others; the server is soon as fast as before.",
-	Experiment: "B1: 100 clients ask for plaintext while one worker panics, fails fatally, is killed (−9), is stopped and continued, leaks memory to a limit, and crashes several times in a row. CPython's servers get the signals only",
-	Metric:     "blast radius = connections lost ÷ open (of a stopped process: those it holds); connections lost of other workers; recovery = time back to 95 % of throughput, of a stop from its end, of crashes from the last; bystanders' p99 ratio",
-	Lesson:     "The kernel gives each process its own memory and descriptors and takes them back when it ends, so an error ends one process and its connections. Threads share all of that: what kills one kills the process. A stopped process is worse than a dead one, as its clients wait and nobody replaces it.",
-	Rule: Rule{"1", "A fault is isolated if radius ≤ 1.5 ÷ workers, no failure on the other workers' connections, recovery ≤ 1 s, by the whole intervals. " +
+	Experiment: "B1: 100 clients ask for plaintext while one worker panics (in CPython: raises an exception that nobody catches), fails fatally, leaks memory to a limit, is killed (−9), is stopped and continued, and crashes several times in a row",
+	Metric:     "blast radius = connections lost ÷ open (of a stopped process: those it holds; of several crashes: of the worst); connections lost of other workers; recovery = time back to 95 % of throughput, of a stop from its end, of crashes from the last; bystanders' p99 ratio",
+	Lesson:     "The kernel gives each process its own memory and descriptors and takes them back when it ends, so an error ends one process and its connections. Threads share all of that: what ends the process (a signal, a bad access, in Go a panic, no more memory) ends all of them; an exception that ends only its thread, as in CPython, does not. A stopped process is worse than a dead one, as its clients wait and nobody replaces it.",
+	Rule: Rule{"1", "A fault is isolated if radius ≤ 1.5 ÷ workers, no failure on the other workers' connections in any repeat, recovery ≤ 1 s, by the whole intervals. " +
 		"Workers are the processes that hold connections; where one process has threads, each thread is one. " +
-		"Supported for processes if every fault is isolated; for threads, of which less is said (\"not necessarily\"), if one is not."},
+		"Supported for processes if every fault is isolated; for threads, of which less is said (\"not necessarily\"), if one that the program makes itself is not: signals are for a process."},
 	decide: func(e *evidence) []Verdict {
 		var servers []server
 		for _, s := range table {
@@ -87,13 +105,27 @@ var isolation = &Claim{
 		}
 		out := byColumn(servers, func(s server) Verdict {
 			var points []point
-			for _, kind := range faultKinds[s.language] {
+			kinds := faultKinds
+			if s.column == Threads {
+				kinds = fromWithin
+			}
+			for _, kind := range kinds {
 				points = append(points, e.isolates(s, kind))
 			}
-			if s.column == Threads {
-				points = notNecessarily(points)
+			if s.column != Threads {
+				return judge(s.subject(), "the fault", points...)
 			}
-			return judge(s.subject(), "the fault", points...)
+			v := judge(s.subject(), "the fault", notNecessarily(points)...)
+			for _, kind := range faultKinds {
+				if slices.Contains(fromWithin, kind) {
+					continue
+				}
+				if p := e.isolates(s, kind); p.missing == "" {
+					v.Cells = append(v.Cells, p.cells...)
+					v.Notes = append(v.Notes, p.effects[0].What+": "+p.effects[0].interval())
+				}
+			}
+			return v
 		})
 		return slices.DeleteFunc(out, func(v Verdict) bool { return v.Column == Async })
 	},
@@ -115,7 +147,7 @@ func notNecessarily(points []point) []point {
 }
 
 func (e *evidence) isolates(s server, kind string) point {
-	k := faultKey(s.model, kind)
+	k := faultKey(s, kind)
 	p := point{at: kind}
 	c := e.cell(k)
 	if c == nil {
@@ -126,19 +158,27 @@ func (e *evidence) isolates(s server, kind string) point {
 	if s.column != Processes {
 		times, of = byClients, "clients"
 	}
-	share, spill, rec := stats.MedianOf(values(c, times)), stats.MedianOf(values(c, spilled)), stats.MedianOf(values(c, recovery))
+	// One failure in one repeat is a failure, which a median would not show.
+	share, spill, rec := stats.MedianOf(values(c, times)), mean(values(c, spilled)), stats.MedianOf(values(c, recovery))
 	if share.N == 0 {
 		p.missing = "a fault in the record of " + k.String()
 		return p
 	}
 	p.cells = keys(c)
 	p.effects = []Effect{
-		{What: kind + ": blast radius × " + of, Estimate: share, Bound: "≤ 1.5"},
-		{What: kind + ": connections of other workers lost", Estimate: spill, Bound: "0"},
-		{What: kind + ": recovery", Unit: stats.Seconds, Estimate: rec, Bound: "≤ 1 s"},
+		{What: kind + ": blast radius × " + of, Estimate: share, Bound: "≤ 1.5", holds: share.AtMost(radiusTimes)},
+		{What: kind + ": recovery", Unit: stats.Seconds, Estimate: rec, Bound: "≤ 1 s", holds: rec.AtMost(recoverySec)},
 		{What: kind + ": blast radius", Estimate: stats.MedianOf(values(c, radius))},
 		{What: kind + ": bystanders' p99 ÷ before", Estimate: stats.MedianOf(values(c, bystanderTimes))},
 	}
-	p.holds = both(both(share.AtMost(radiusTimes), spill.AtMost(0)), rec.AtMost(recoverySec))
+	p.holds = both(share.AtMost(radiusTimes), rec.AtMost(recoverySec))
+	if spill.N > 0 {
+		lost := Effect{What: kind + ": connections of other workers lost, mean", Estimate: spill, Bound: "0", holds: spill.AtMost(0)}
+		if spill.Known() && spill.Value > 0 {
+			lost.holds = -1
+		}
+		p.effects = append(p.effects, lost)
+		p.holds = both(p.holds, lost.holds)
+	}
 	return p
 }

@@ -33,7 +33,7 @@ var lock = &Claim{
 	Definition: "Where one thread at a time computes, those who share the lock wait for as long as it is kept.",
 	Experiment: "T5: nine clients echo over HTTP while one computes 100 ms a request; the lock changes hands after 0.5, 5, 20 and 50 ms. CPython's lock is real; in Go one lock a process is emulated, held while a handler computes and released while it waits",
 	Metric:     "slope of the echo's p99 against the interval, by least squares over the repeats",
-	Lesson:     "A thread that computes keeps the lock until another asks for it, and that one asks only after the switch interval. So each echo waits for up to an interval, and its p99 grows with it, ms by ms. Processes have a lock each; a loop has one thread, which nobody else can hold up, and which itself holds up everybody.",
+	Lesson:     "A thread that computes keeps the lock until another asks for it, and that one asks only after the switch interval. So an echo waits for up to an interval each time it needs the lock, behind those that asked before it: its p99 grows by several ms for each ms of the interval. Processes have a lock each; a loop has one thread, which nobody else can hold up, and which itself holds up everybody.",
 	Rule: Rule{"1", "It interferes if the slope's interval excludes 0, and does not if it includes 0. Supported for threads if it interferes, for processes and async if it does not. " +
 		"A line takes three intervals."},
 	decide: func(e *evidence) []Verdict {
@@ -111,6 +111,7 @@ func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 	p := point{}
 	var xs, ys []float64
 	var lacks []string
+	each := 0
 	cells := e.lockCells(s, workload)
 	for _, c := range cells {
 		vs := values(c.Cell, m)
@@ -119,6 +120,9 @@ func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 			continue
 		}
 		p.cells = append(p.cells, c.Key)
+		if each == 0 || len(vs) < each {
+			each = len(vs)
+		}
 		for _, v := range vs {
 			xs, ys = append(xs, c.sec), append(ys, v)
 		}
@@ -138,9 +142,13 @@ func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 		return p
 	}
 	p.effects = []Effect{{What: "ms of p99 per ms of the interval", Estimate: line.Slope, Bound: "excludes 0"}}
+	p.effects[0].each = each
 	if line.Slope.Known() {
 		if p.holds = -1; line.Slope.Lo > 0 || line.Slope.Hi < 0 {
 			p.holds = 1
+		}
+		if line.Slope.Hi < 0 {
+			p.notes = append(p.notes, s.model+": p99 falls as the interval grows; the rule asks only whether it matters")
 		}
 	}
 	return p

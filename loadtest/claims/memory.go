@@ -33,7 +33,7 @@ var memoryLoads = []struct{ name, workload string }{{"idle", result.Idle}, {"act
 var memory = &Claim{
 	ID: "R3", Title: "Processes duplicate everything, async is extremely lightweight",
 	Charts:     []string{"memory-kinds"},
-	Quote:      "each process will have a copy of the Python interpreter, plus all the resources that it uses … threads are a little bit more lightweight than processes … async … these are extremely lightweight",
+	Quote:      "each process will have (a) a copy of the Python interpreter, plus (b) all the resources that it uses … threads are a little bit more lightweight than processes … these are extremely lightweight",
 	Definition: "A client more costs a process per client most memory, a thread per client less, and a task on a loop least.",
 	Experiment: "R3: idle connections at five or more numbers of clients, and T3's echo for active ones; what it takes to start one by the trials start and python-start",
 	Metric:     "bytes per added client: slope by least squares over the repeats, of user memory, kernel stacks and page tables together, and of each; the intercept is the fixed cost; sockets are the floor",
@@ -66,7 +66,7 @@ func (e *evidence) lighter(language, name, workload string) point {
 			continue
 		}
 		p.cells = append(p.cells, keys(cells...)...)
-		p.effects = append(p.effects, Effect{What: s.model + ": bytes per " + name + " client", Unit: stats.Bytes, Estimate: own.Slope, Bound: "disjoint, falling"})
+		p.effects = append(p.effects, Effect{What: s.model + ": bytes per " + name + " client", Unit: stats.Bytes, Estimate: own.Slope, Bound: "disjoint, falling", each: leastRepeats(cells)})
 		note := fmt.Sprintf("%s, %s: fixed cost %s; per client", s.model, name, Effect{Estimate: own.Intercept, Unit: stats.Bytes}.interval())
 		for _, m := range append(memoryKinds[:len(memoryKinds):len(memoryKinds)], socketBytes) {
 			if l := slope(cells, m); l.Slope.N > 0 && (l.Slope.Value != 0 || m.Name == "user") {
@@ -105,6 +105,17 @@ func (e *evidence) starts(p point, language string) point {
 	return p
 }
 
+// leastRepeats is the least number that count of a cell.
+func leastRepeats(cells []*stats.Cell) int {
+	least := 0
+	for _, c := range cells {
+		if n := len(c.Counted); n > 0 && (least == 0 || n < least) {
+			least = n
+		}
+	}
+	return least
+}
+
 // slope is a metric against clients, over all repeats that count.
 func slope(cells []*stats.Cell, m stats.Metric) stats.Line {
 	var xs, ys []float64
@@ -130,9 +141,9 @@ var money = &Claim{
 	Quote:      "want to handle lots of clients without having to buy more hosting",
 	Definition: "Within the SLO, async carries more clients than the others for the same memory, and for the same cores.",
 	Experiment: "R6: plaintext in the open loop at 1 request/s per client",
-	Metric:     "clients carried within p99 ≤ 50 ms, per GiB of the server's memory (user, kernel stacks, page tables) and per core it keeps busy; each model at the most clients that it carries",
+	Metric:     "clients carried within p99 ≤ 50 ms, per GiB of the server's memory (user, kernel stacks, page tables) and per core it keeps busy. Each model at the most clients that it carries; but if the one that carries fewer was not asked for more, both at the most that both carry: what does not grow with the clients would be spread over more of them",
 	Lesson:     "At one request a second a client mostly waits, and what it costs is memory. That is what a loop needs least of, until something else gives out first: a core, or descriptors.",
-	Rule: Rule{"1", "Supported for a resource if async leads every other model of the table by a ratio whose interval excludes 1; refuted if another leads it so. " +
+	Rule: Rule{"1", "Supported for a resource if async leads every other model of the table by a ratio whose interval excludes 1, and by more than the 5 % within which two are tied; refuted if another leads it so. " +
 		"Supported if it is for both resources."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
@@ -143,38 +154,69 @@ var money = &Claim{
 	},
 }
 
-// carried is a server at the most clients it carries within the SLO.
-func (e *evidence) carried(model string) (*stats.Cell, string) {
+// A carrier is a server with the numbers of clients that it carries within the
+// SLO, the fewest first.
+type carrier struct {
+	tiers []*stats.Cell
+	ended bool   // it was asked for more, and did not carry them
+	lack  string // why there are none
+}
+
+func (e *evidence) carried(model string) (c carrier) {
 	k := result.Key{Model: model, Protocol: "http", Workload: sloLoad, Loop: result.Open, Rate: sloRate}
-	var best *stats.Cell
 	cells := e.tiers(k)
-	for _, c := range cells {
-		if len(c.Counted) == 0 || !(stats.MedianOf(values(c, stats.P99)).AtMost(sloP99) > 0) {
+	for _, t := range cells {
+		if len(t.Counted) == 0 || !(stats.MedianOf(values(t, stats.P99)).AtMost(sloP99) > 0) {
+			c.ended = true
 			break
 		}
-		best = c
+		c.tiers = append(c.tiers, t)
 	}
 	switch {
-	case best != nil:
-		return best, ""
+	case len(c.tiers) > 0:
 	case len(cells) == 0:
 		k.Clients = 1000
-		return nil, e.lack(k)
+		c.lack = e.lack(k)
+	default:
+		c.lack = fmt.Sprintf("a number of clients that %s carries within the SLO: it does not at %s", model, stats.Group(cells[0].Clients))
 	}
-	return nil, fmt.Sprintf("a number of clients that %s carries within the SLO: it does not at %s", model, stats.Group(cells[0].Clients))
+	return c
+}
+
+// most is the cell with the most clients that it carries, as far as that is known.
+func (c carrier) most() *stats.Cell { return c.tiers[len(c.tiers)-1] }
+
+// beside are the cells in which two are compared: each at the most that it
+// carries, if that is known of the one that carries fewer, or both at the most that
+// both do. They are nil if there is no such number.
+func (c carrier) beside(o carrier) (mine, other *stats.Cell) {
+	fewer := c
+	if o.most().Clients < c.most().Clients {
+		fewer = o
+	}
+	if fewer.ended {
+		return c.most(), o.most()
+	}
+	for _, t := range c.tiers {
+		for _, u := range o.tiers {
+			if t.Clients == u.Clients {
+				mine, other = t, u
+			}
+		}
+	}
+	return mine, other
 }
 
 func (e *evidence) cheaper(language string) Verdict {
 	s := subject{language: language}
 	lead := of(table, language, Async)[0].model
-	at := map[string]*stats.Cell{}
-	lacks := map[string]string{}
+	all := map[string]carrier{}
 	for _, srv := range of(table, language, "") {
-		at[srv.model], lacks[srv.model] = e.carried(srv.model)
+		all[srv.model] = e.carried(srv.model)
 	}
-	a, lack := at[lead], lacks[lead]
-	if a == nil {
-		return undecidable(s, lack)
+	own := all[lead]
+	if own.lack != "" {
+		return undecidable(s, own.lack)
 	}
 	perGiB := func(c *stats.Cell) []float64 {
 		return inverse(scaled(values(c, ownMemoryBytes), 1/float64(gibibyte)), float64(c.Clients))
@@ -191,25 +233,39 @@ func (e *evidence) cheaper(language string) Verdict {
 			if other.model == lead {
 				continue
 			}
-			b, lack := at[other.model], lacks[other.model]
-			if b == nil {
+			if lack := all[other.model].lack; lack != "" {
 				p.missing = lack
+				continue
+			}
+			a, b := own.beside(all[other.model])
+			if a == nil {
+				p.missing = fmt.Sprintf("a number of clients that both %s and %s were asked for and carry", lead, other.model)
 				continue
 			}
 			ratio := stats.Bootstrap([][]float64{res.of(a), res.of(b)}, func(x [][]float64) float64 { return stats.Median(x[0]) / stats.Median(x[1]) })
 			p.effects = append(p.effects, Effect{
-				What: fmt.Sprintf("clients per %s, %s at %s ÷ %s at %s clients", map[string]string{"memory": "GiB", "cores": "core"}[res.at], lead, stats.Group(a.Clients), other.model, stats.Group(b.Clients)), Estimate: ratio, Bound: "> 1",
+				What: fmt.Sprintf("clients per %s, %s at %s ÷ %s at %s clients", map[string]string{"memory": "GiB", "cores": "core"}[res.at], lead, stats.Group(a.Clients), other.model, stats.Group(b.Clients)), Estimate: ratio, Bound: "> 1", holds: leads(ratio),
 			})
 			p.cells = append(p.cells, keys(a, b)...)
-			switch h := above(ratio, 1); {
-			case h < 0 && below(ratio, 1) > 0:
+			switch h := leads(ratio); {
+			case h < 0 && below(ratio, 1) > 0 && stats.Unlike(ratio):
 				p.holds = -1
 			case h <= 0 && p.holds > 0:
 				p.holds = 0
 			}
 		}
 		points = append(points, p)
-		notes = append(notes, fmt.Sprintf("%s carries %s clients per %s", lead, Effect{Estimate: stats.MedianOf(res.of(a))}.interval(), map[string]string{"memory": "GiB", "cores": "core"}[res.at]))
+		most := own.most()
+		notes = append(notes, fmt.Sprintf("%s carries %s clients per %s, at %s", lead, Effect{Estimate: stats.MedianOf(res.of(most))}.interval(), map[string]string{"memory": "GiB", "cores": "core"}[res.at], stats.Group(most.Clients)))
+	}
+	for _, srv := range of(table, language, "") {
+		if c := all[srv.model]; len(c.tiers) > 0 {
+			note := fmt.Sprintf("%s carries %s clients within the SLO", srv.model, stats.Group(c.most().Clients))
+			if !c.ended {
+				note += "; more were not asked for"
+			}
+			notes = append(notes, note)
+		}
 	}
 	v := judge(s, "the resource", points...)
 	v.Notes = append(v.Notes, notes...)

@@ -28,7 +28,27 @@ type point struct {
 // flip is the point for a document that says no.
 func (p point) flip() point {
 	p.holds = -p.holds
+	p.effects = slices.Clone(p.effects)
+	for i := range p.effects {
+		p.effects[i].holds *= -1
+	}
 	return p
+}
+
+// decisive are the effects of a point, those first that made it what it is.
+func (p point) decisive() []Effect {
+	out := slices.Clone(p.effects)
+	rank := func(f Effect) int {
+		switch {
+		case f.Bound == "":
+			return 2
+		case f.holds != p.holds:
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(out, func(a, b Effect) int { return rank(a) - rank(b) })
+	return out
 }
 
 // A subject is what points are of.
@@ -80,7 +100,7 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 	}
 	show := func(ps ...[]point) {
 		for _, p := range slices.Concat(ps...) {
-			v.Effects = append(v.Effects, p.effects...)
+			v.Effects = append(v.Effects, p.decisive()...)
 		}
 	}
 	switch {
@@ -164,7 +184,7 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 	// The effects of a model that was not as the others come first.
 	order := slices.Clone(vs)
 	rank := func(w Word) int { return slices.Index([]Word{Undecidable, Refuted, Depends, Supported}, w) }
-	if len(words) > 1 && len(open) == 0 {
+	if len(words) > 1 {
 		slices.SortStableFunc(order, func(a, b Verdict) int { return rank(a.Word) - rank(b.Word) })
 	}
 	for _, m := range order {
@@ -185,6 +205,9 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 		v.Word = words[0]
 		if v.Word == Depends || len(vs) == 1 {
 			v.Why = vs[0].Why
+			if len(vs) > 1 {
+				v.Why = vs[0].Subject + ": " + v.Why
+			}
 			for _, m := range vs[1:] {
 				v.Why += "; " + m.Subject + ": " + m.Why
 			}

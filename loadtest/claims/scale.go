@@ -3,6 +3,7 @@ package claims
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -32,7 +33,7 @@ var scale = &Claim{
 	Quote:  "Scalability: low (ones/tens), medium (hundreds), high (thousands+)",
 	Says:   map[string]string{Processes: "low (ones/tens)", Threads: "medium (hundreds)", Async: "high (thousands+)"},
 	Definition: "A server scales to S clients: more than that it answers no faster, or late, or not. " +
-		"Processes are one per client here, as threads and tasks are.",
+		"Processes are one per client here, as threads and tasks are. S of 0 means that already one client is answered three times later than ten are.",
 	Experiment: "T3: echo, and a wait of 50 ms, from 1 client up to 10,000 or to where a model ends; closed loop, and open loop at 70 % of capacity",
 	Metric:     "S: [last pass, first fail], and which condition failed",
 	Lesson:     "Each client more costs a process, a thread or an entry in a table, and each switch between them costs time. A model ends where that cost takes more than a tenth of its throughput, or where some clients wait much longer than others. More clients than a machine has memory, process numbers or descriptors for are refused.",
@@ -96,6 +97,9 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 			continue // only its throughput was measured, for another claim
 		}
 		e.asked[open] = true
+		if len(o.Repeats) == 0 {
+			continue // not measured yet: that is no failure
+		}
 		r := rung{n: c.Clients, closed: c, open: o, x: values(c, stats.Throughput), p99: values(o, stats.P99)}
 		r.broken = brokenBy(c)
 		if r.broken == "" {
@@ -143,9 +147,6 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 // brokenBy says what makes a cell fail without a number: any error of any
 // repeat, or more than half of the repeats not counting.
 func brokenBy(c *stats.Cell) string {
-	if len(c.Repeats) == 0 {
-		return "not measured"
-	}
 	for _, r := range c.Repeats {
 		if n := r.Errored(); n > 0 {
 			return fmt.Sprintf("errors: %d of repeat %d", n, r.Repeat)
@@ -173,6 +174,14 @@ func (l *ladder) climb() {
 	if last := len(sound) - 1; sound[last].broken != "" {
 		l.failAt, l.why = sound[last].n, sound[last].broken
 		sound = sound[:last]
+	}
+	// Those above one that fails whatever is drawn cannot change S. How often they
+	// were measured does not matter then.
+	for i := range sound {
+		if i >= l.base && l.surelyFails(sound, i) {
+			sound = sound[:i+1]
+			break
+		}
 	}
 	var samples [][]float64
 	for _, r := range sound {
@@ -202,6 +211,20 @@ func (l *ladder) climb() {
 			break
 		}
 	}
+}
+
+// surelyFails tells that a rung fails whichever of the repeats are drawn.
+func (l *ladder) surelyFails(rungs []rung, i int) bool {
+	base := rungs[l.base].p99
+	if len(rungs[i].p99) > 0 && len(base) > 0 && slices.Min(rungs[i].p99) > tailTimes*slices.Max(base) {
+		return true
+	}
+	for _, r := range rungs[:i] {
+		if len(r.x) > 0 && len(rungs[i].x) > 0 && slices.Max(rungs[i].x) < ofBest*slices.Min(r.x) {
+			return true
+		}
+	}
+	return false
 }
 
 // fails says which condition the rung does not meet, by two medians of each
@@ -275,27 +298,37 @@ func (l *ladder) law(workload string) string {
 	if l.fit.Refused != "" {
 		return head + "refused, " + l.fit.Refused
 	}
-	number := func(e stats.Estimate) string {
+	with := func(e stats.Estimate, number func(float64) string) string {
 		if !e.Known() {
-			return fmt.Sprintf("%.3g", e.Value)
+			return number(e.Value)
 		}
-		return fmt.Sprintf("%.3g (%.3g – %.3g)", e.Value, e.Lo, e.Hi)
+		return fmt.Sprintf("%s (%s – %s)", number(e.Value), number(e.Lo), number(e.Hi))
+	}
+	coefficient := func(x float64) string {
+		if math.Abs(x) < 1e-9 { // what the search for the best fit leaves of 0
+			return "0"
+		}
+		return fmt.Sprintf("%.3g", x)
+	}
+	clients := func(x float64) string {
+		if math.IsInf(x, 1) {
+			return "∞"
+		}
+		return stats.Group(int(math.Round(x)))
 	}
 	peak := "none"
-	if !math.IsNaN(l.fit.Peak.Value) {
-		peak = number(l.fit.Peak) + " clients"
+	if p := l.fit.Peak; !math.IsNaN(p.Value) {
+		peak = with(p, clients) + " clients"
+		if most := l.most(); p.Value > float64(most) {
+			peak += fmt.Sprintf(" (beyond the %s that were tried)", stats.Group(most))
+		}
 	}
-	return fmt.Sprintf("%scontention σ %s, coherency κ %s, peak %s, R² %.3f", head, number(l.fit.Contention), number(l.fit.Coherency), peak, l.fit.R2)
+	return fmt.Sprintf("%scontention σ %s, coherency κ %s, peak %s, R² %.3f", head, with(l.fit.Contention, coefficient), with(l.fit.Coherency, coefficient), peak, l.fit.R2)
 }
 
 // held says how many connections a model held, all of which answered a probe.
 func (e *evidence) held(model string) string {
 	most, sec := 0, 0.0
-	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed}) {
-		if len(c.Counted) > 0 && c.Clients >= most {
-			most, sec = c.Clients, c.Counted[0].DurationSec
-		}
-	}
 	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed, Setting: heldSetting}) {
 		if len(c.Counted) > 0 {
 			most, sec = c.Clients, c.Counted[0].DurationSec
@@ -304,7 +337,7 @@ func (e *evidence) held(model string) string {
 	if most == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s held %s idle connections for %.0f s, and each answered a probe", model, stats.Group(most), sec)
+	return fmt.Sprintf("%s held %s idle connections for %.0f s, and each answered a probe; more were not tried", model, stats.Group(most), sec)
 }
 
 const heldSetting = "held"

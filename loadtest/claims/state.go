@@ -55,13 +55,9 @@ var (
 		off := max(c.Increments-c.Value, c.Value-c.Increments-c.Unanswered, 0)
 		return float64(off) / float64(c.Increments)
 	})}
-	// seen is what one process has of the increments that were made.
+	// seen is what the process that has most has of the increments that were made.
 	seen = stats.Metric{Name: "seen", Value: counted(func(c *result.Count) float64 {
-		v := c.Value
-		for _, own := range c.Values {
-			v = min(v, own)
-		}
-		return float64(v) / float64(c.Increments)
+		return float64(c.Value) / float64(c.Increments)
 	})}
 )
 
@@ -115,7 +111,7 @@ func (e *evidence) diverges(model, way string) point {
 		return p
 	}
 	p.cells = keys(c)
-	p.effects = []Effect{{What: p.at + ": part of the increments that one process has", Estimate: part, Bound: "< 1"}}
+	p.effects = []Effect{{What: p.at + ": part of the increments that the process with most has", Estimate: part, Bound: "< 1"}}
 	p.holds = below(part, 1)
 	return p
 }
@@ -170,7 +166,7 @@ func (e *evidence) priceRatio(language string, p point, way, other string) point
 var channels = &Claim{
 	ID: "B2", Title: "Processes communicate by a file, shared memory, a message pipe",
 	Charts:     []string{"throughput"},
-	Quote:      "How do processes communicate with each other? a file on disk, shared memory, message pipe",
+	Quote:      "How do process communicate with each other? … a file on disk … shared memory … message pipe",
 	Definition: "A counter that all processes increment is right over each of the three: a file under flock(2), a mapped page with atomics, a pipe to an owner.",
 	Experiment: "B2: 10 clients increment in prefork over each; the price by the trials increment. In CPython two forked processes increment at once in the trials python-increment, and the page is guarded by a lock: its standard library has no atomic addition",
 	Metric:     "part of the increments that is lost or made up; µs of an increment",
@@ -192,7 +188,7 @@ var sharedSpace = &Claim{
 	Quote:      "threads can access global variables defined in the program; can access heap memory",
 	Definition: "A counter in memory is one for all threads, and one for each process.",
 	Experiment: "B3: 10 clients increment in thread under a mutex, an atomic and an owner fed by a channel, and in process a plain variable; in CPython a variable under a lock, in threads and in forked processes",
-	Metric:     "part of the increments that is lost; part that one process has",
+	Metric:     "part of the increments that is lost; part that the process with most has",
 	Lesson:     "One variable in memory is the same for all threads, and right if they take turns at it. Forked processes each have a copy: every one of them counts only what it did itself.",
 	Rule:       Rule{"1", "Supported if the threads' count is exact in every repeat by each way, and the processes' diverges: no process has all increments, by the whole interval."},
 	decide: func(e *evidence) []Verdict {
@@ -248,7 +244,7 @@ func (e *evidence) off(language, variant string) point {
 var messages = &Claim{
 	ID: "B5", Title: "Threads pass information as events and arguments",
 	Charts:     []string{"throughput"},
-	Quote:      `threads may communicate information to one another by creating "events" and by passing information as arguments`,
+	Quote:      `threads may communicate (important) information to one another or to the main program in several ways; some of those ways are by: (a) creating "events"; (b) passing information as arguments`,
 	Definition: "An owner that is sent messages keeps a count right without a lock of the program.",
 	Experiment: "B5: 10 clients increment in thread by messages to an owner goroutine, and in the event loop, which all requests are messages to; the price by the trials increment. In CPython threads put messages in the queue of an owner, in the trials python-increment, and clients increment in an asyncio loop",
 	Metric:     "part of the increments that is lost; price of an increment by the owner ÷ by a mutex",
@@ -271,7 +267,7 @@ var ownMemory = &Claim{
 	Quote:      "A process has its own virtual memory or an address space; threads share their encompassing process's address space",
 	Definition: "What one process writes no other sees; what one thread writes all do.",
 	Experiment: "B3's counters; R3's idle connections for the memory of a worker",
-	Metric:     "part of the increments that one process has; part that the threads lose; PSS and shared pages of a worker",
+	Metric:     "part of the increments that the process with most has; part that the threads lose; PSS and shared pages of a worker",
 	Lesson:     "The same address means another page in another process. So processes cannot disturb each other's memory, and cannot share it unless they ask; pages that nobody has written to are shared all the same, which keeps the copies cheaper than they look.",
 	Rule:       Rule{"1", "Supported if the processes' count diverges and the threads' is exact; refuted if neither. The memory is shown, and decides nothing."},
 	decide: func(e *evidence) []Verdict {

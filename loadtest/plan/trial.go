@@ -13,7 +13,7 @@ type Trial struct {
 	Name       string
 	Run        []string // the program and its arguments; empty: the server program
 	Variants   []string
-	Increments int // of each worker
+	Increments int // of each worker; 0: as many as the program takes for enough
 	Workers    int
 	Repeats    int
 }
@@ -32,12 +32,11 @@ func (s TrialStep) String() string {
 const (
 	defaultTrialRepeats = 10
 	defaultWorkers      = 2
-	defaultIncrements   = 100_000
 	maxWorkers          = 1024
 )
 
 func (d *decoder) trial(n ast.Node, path string, dst *[]Trial) {
-	t := Trial{Increments: defaultIncrements, Workers: defaultWorkers, Repeats: defaultTrialRepeats}
+	t := Trial{Workers: defaultWorkers, Repeats: defaultTrialRepeats}
 	d.mapping(n, path, fields{
 		"name": d.text(&t.Name), "run": d.texts(&t.Run), "variants": d.texts(&t.Variants),
 		"increments": func(n ast.Node, path string) { t.Increments = d.int(n, path, 1, maxRequests) },

@@ -172,7 +172,7 @@ type Fault struct {
 	// "descriptors" or "crashes".
 	Kind    string  `json:"kind"`
 	AtSec   float64 `json:"at_sec"`            // from the start of the window
-	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kinds "stop", "descriptors")
+	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kinds "stop", "descriptors") or done the last time ("crashes")
 	Workers int     `json:"workers"`           // processes of the server that held connections before it
 	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to; the most, of several
 	Open    int     `json:"open"`              // connections before it

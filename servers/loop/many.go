@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -50,6 +51,7 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 
 		draining: make(chan struct{}),
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors(n, cfg)))
 	m.log = &libraryLog{Logger: cfg.Log, ended: sync.OnceFunc(func() { close(m.ended) })}
 	pool := newPool(cfg.Offload)
 	for range n {

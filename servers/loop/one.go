@@ -33,7 +33,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 	}
 	l := newLoop(cfg, &admit.Gate{Max: limit, Log: cfg.Log}, newPool(cfg.Offload))
 	l.accepts = true
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(oneProcessors(cfg)))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors(1, cfg)))
 	log := &libraryLog{Logger: cfg.Log}
 	drained := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -73,12 +73,12 @@ func One(ctx context.Context, cfg servers.Config) error {
 	return nil
 }
 
-// oneProcessors is GOMAXPROCS for one loop: one, for there is one thing to do. With more, each time the loop yields, Go wakes
+// processors is GOMAXPROCS for n loops: one for each, for there is no more to do. With more, each time a loop yields, Go wakes
 // another thread that looks for work, finds the loop, and carries it to another core. Threads that come back from the
-// pool's blocking calls are something else to do, and must not wait until Go takes the loop's processor away.
-func oneProcessors(cfg servers.Config) int {
+// pool's blocking calls are something else to do, and must not wait until Go takes a loop's processor away.
+func processors(n int, cfg servers.Config) int {
 	if cfg.Offload > 0 {
-		return 2
+		return n + 1
 	}
-	return 1
+	return n
 }

@@ -68,14 +68,16 @@ func startWorker(ctx context.Context, o Options) (w starter, err error) {
 		return w, os.NewSyscallError("socketpair", err)
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "worker")
-	defer theirs.Close()
 	if w.control, err = unixConn(os.NewFile(uintptr(pair[0]), "master")); err != nil {
+		_ = theirs.Close()
 		return w, err
 	}
 	w.cmd = exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
 	w.cmd.Env = append(os.Environ(), workerEnv+"=1", "GOMAXPROCS=1") // as the model process has it
 	w.cmd.Stdin, w.cmd.Stderr = theirs, os.Stderr
-	if err := w.cmd.Start(); err != nil {
+	err = w.cmd.Start()
+	_ = theirs.Close() // so that the worker's end is seen
+	if err != nil {
 		_ = w.control.Close()
 		return w, fmt.Errorf("start a worker process: %w", err)
 	}

@@ -44,9 +44,12 @@ def arguments(doc, *flags):
         metavar="TIME",
         help="how long a thread may keep the interpreter lock that another waits for, as 5ms or 500us",
     )
+    parser.add_argument("--faults", action="store_true", help="serve /fault/panic, /fault/fatal and /fault/leak, which do what they say")
     for name, options in flags:
         parser.add_argument(name, **options)
     args = parser.parse_args()
+    if args.faults:
+        ROUTES.update(FAULTS)
     if args.switch_interval:
         sys.setswitchinterval(args.switch_interval)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -370,6 +373,29 @@ ROUTES = {
     b"/cpu": {b"GET": cpu},
     b"/counter": {b"POST": count, b"GET": counted},
 }
+
+
+# ---- faults, with --faults only ----
+
+
+def panic(request):
+    raise RuntimeError("asked for by a request: nobody catches it")
+
+
+def fatal(request):
+    os.abort()
+
+
+leaked = []
+
+
+def leak(request):
+    for _ in range(number(request, b"mb")):
+        leaked.append(bytearray(os.urandom(1 << 10) * 1024))
+    return b"done"
+
+
+FAULTS = {b"/fault/panic": {b"GET": panic}, b"/fault/fatal": {b"GET": fatal}, b"/fault/leak": {b"GET": leak}}
 
 
 # ---- work ----
