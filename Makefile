@@ -6,7 +6,8 @@ TESTFLAGS ?=
 
 # Which code and which libraries measured goes into every record.
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
-DIRTY   := $(if $(shell git status --porcelain 2>/dev/null),true,false)
+# A run that is gone on with changes its own record, which is no code.
+DIRTY   := $(if $(shell git status --porcelain -- . ':!results' 2>/dev/null),true,false)
 MODULES  = $(shell $(GO) list -m -f '{{.Path}}@{{.Version}},' github.com/panjf2000/gnet/v2 github.com/valyala/fasthttp)
 LDFLAGS  = -X main.commit=$(COMMIT) -X main.dirty=$(DIRTY) -X 'main.moduleVersions=$(MODULES)'
 
