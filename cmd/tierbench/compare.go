@@ -75,7 +75,7 @@ func (c *compareCmd) Run(e *env) error {
 	if err := write(e.out, cmp); err != nil {
 		return fmt.Errorf("write comparison: %w", err)
 	}
-	if n := len(cmp.Failed()); n > 0 {
+	if n := cmp.Fails(); n > 0 {
 		return errRegressed(n)
 	}
 	return nil
@@ -91,8 +91,9 @@ func regression(s string) (float64, error) {
 	if isPercent {
 		v /= 100
 	}
-	if err != nil || !(v >= 0 && v < 10) {
-		return 0, fmt.Errorf("--max-regression: %q is not a part such as 5%% or 0.05", s)
+	// A bare number above 1 was meant as a percentage, by which no throughput could ever be worse.
+	if err != nil || !(v >= 0 && v < 10) || !isPercent && v >= 1 {
+		return 0, fmt.Errorf("--max-regression: %q is no part; allowed: a percentage such as 5%%, or a number below 1 such as 0.05", s)
 	}
 	return v, nil
 }

@@ -47,7 +47,8 @@ func TestCompare(t *testing.T) {
 		{"a model that is not there", []string{a, "--models", "eventloop,nginx"}, 2, `no model "nginx"; it has eventloop, thread, prefork`},
 		{"no such metric", []string{a, b, "--metric", "beauty"}, 2, `--metric: "beauty" is not known; allowed: throughput`},
 		{"no such format", []string{a, b, "--format", "pdf"}, 2, "allowed: csv, html, json, markdown"},
-		{"no such bound", []string{a, b, "--max-regression", "some"}, 2, `"some" is not a part such as 5% or 0.05`},
+		{"no such bound", []string{a, b, "--max-regression", "some"}, 2, `"some" is no part; allowed: a percentage such as 5%`},
+		{"a percentage without its sign", []string{a, b, "--max-regression", "5"}, 2, `"5" is no part`},
 		{"no such folder", []string{a, filepath.Join(a, "nowhere")}, 2, "nowhere"},
 		{"a folder without a run", []string{a, t.TempDir()}, 2, result.RunFile},
 	} {

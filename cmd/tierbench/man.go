@@ -73,6 +73,7 @@ func man(w io.Writer, app *kong.Application) {
 		{0, "What was asked for was done."},
 		{exitFailed, "Something failed: a cell has no valid repeat, a comparison is worse than allowed, a table does not hold, a promise is never kept."},
 		{exitMistake, "The command line or a file is wrong. Nothing was started."},
+		{exitMissed, "An objective (slo:) of the config is missed."},
 		{exitStopped, "It was interrupted."},
 	} {
 		line(".TP\n.B %d\n%s", c.code, roff(c.what))

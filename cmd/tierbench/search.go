@@ -123,9 +123,12 @@ func (c *searchCmd) most(builtin []result.Info, limit plan.Limit) int64 {
 func (c *searchCmd) promise() (search.SLO, search.Range, error) {
 	slo := search.SLO{P50: c.P50.Seconds(), P90: c.P90.Seconds(), P99: c.P99.Seconds(), P999: c.P999.Seconds(), Max: c.Max.Seconds()}
 	bounds := search.Range{From: c.From, To: c.To, Whole: c.Find == "clients", Confirm: c.Repeats, Most: c.Most}
-	for _, d := range []time.Duration{c.P50, c.P90, c.P99, c.P999, c.Max} {
-		if d < 0 {
-			return slo, bounds, fmt.Errorf("%v is no bound of a latency; allowed: above 0", d)
+	for _, b := range []struct {
+		flag string
+		d    time.Duration
+	}{{"p50", c.P50}, {"p90", c.P90}, {"p99", c.P99}, {"p999", c.P999}, {"max", c.Max}} {
+		if b.d < 0 {
+			return slo, bounds, fmt.Errorf("--%s: %v is no bound of a latency; allowed: above 0", b.flag, b.d)
 		}
 	}
 	var err error
@@ -266,7 +269,7 @@ func quoted(v any) string {
 }
 
 func (h *hunt) plan(levels []level) (*plan.Plan, error) {
-	cfg, err := plan.Parse("search", []byte(h.config(levels)))
+	cfg, err := plan.Parse("what the command line makes a config of", []byte(h.config(levels)))
 	if err != nil {
 		return nil, err
 	}
@@ -303,9 +306,8 @@ func (h *hunt) run() error {
 		err = errInterrupted
 	}
 	s.run.Interrupted = errors.Is(err, errInterrupted)
-	s.run.Ended = time.Now().UTC().Truncate(time.Second)
-	if s.run.Interrupted {
-		s.run.Ended = time.Time{}
+	if err == nil {
+		s.run.Ended = time.Now().UTC().Truncate(time.Second)
 	}
 	if werr := result.WriteRun(s.writer.Dir(), &s.run); werr != nil {
 		return errors.Join(err, werr)

@@ -31,7 +31,7 @@ func TestSearchMistakes(t *testing.T) {
 		{"a latency of less than nothing", "--model thread --p99=-1s", "-1s is no bound of a latency"},
 		{"more clients than fit", "--model thread --to 9999999", "is more than this host can hold"},
 		{"more clients than an int", "--model thread --to 1e300", "allowed: a whole number from 1 to 10000000"},
-		{"a part of a client", "--model thread --from 1.5", "the search starts at 1.5; allowed: a whole number"},
+		{"a part of a client", "--model thread --from 1.5", "--from 1.5; allowed: a whole number"},
 		{"a program that is not there", "--to 2 -- ./no-such-server {addr}", "./no-such-server: not found"},
 		{"one that goes by the name of a model", "--model thread --to 2 -- ./no-such-server {addr}", "./no-such-server: not found"},
 	} {

@@ -54,7 +54,7 @@ func (c *siteCmd) Run(e *env) error {
 		s.Runs = append(s.Runs, set)
 	}
 	if err := s.Build(c.Out); err != nil {
-		if errors.Is(err, site.ErrNotASite) {
+		if errors.Is(err, site.ErrNotASite) || errors.Is(err, site.ErrID) {
 			return mistake{err}
 		}
 		return err

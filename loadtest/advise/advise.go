@@ -43,15 +43,15 @@ func (n Need) Mistake() string {
 	within := func(x, least, most float64) bool { return x >= least && x <= most }
 	switch {
 	case !within(float64(n.Clients), 1, maxClients):
-		return fmt.Sprintf("%d clients; allowed: 1 to %g", n.Clients, maxClients)
+		return fmt.Sprintf("--clients %d; allowed: 1 to %g", n.Clients, maxClients)
 	case !within(n.RateRPS, minRateRPS, maxRateRPS):
-		return fmt.Sprintf("%v requests/s; allowed: %g to %g", n.RateRPS, minRateRPS, maxRateRPS)
+		return fmt.Sprintf("--rate %v; allowed: %g to %g requests/s", n.RateRPS, minRateRPS, maxRateRPS)
 	case !within(n.WaitSec, 0, maxWaitSec):
-		return fmt.Sprintf("a wait of %v s; allowed: 0 to %g", n.WaitSec, maxWaitSec)
+		return fmt.Sprintf("--wait-ms %v; allowed: 0 to %g", 1000*n.WaitSec, 1000*maxWaitSec)
 	case !within(n.MemoryBytes, 0, math.MaxFloat64):
-		return fmt.Sprintf("%v bytes of memory; allowed: above 0, or 0 for any", n.MemoryBytes)
+		return fmt.Sprintf("--memory %v bytes; allowed: above 0, or 0 for any", n.MemoryBytes)
 	case !within(n.Cores, 0, maxCores):
-		return fmt.Sprintf("%v cores; allowed: 0 to %g, 0 being as many as were used", n.Cores, maxCores)
+		return fmt.Sprintf("--cores %v; allowed: 0 to %g, 0 being as many as were used", n.Cores, maxCores)
 	case n.RateRPS*n.WaitSec > float64(n.Clients):
 		return fmt.Sprintf("%s clients that wait %s for each answer cannot ask for more than %s; %s are wanted",
 			stats.Group(n.Clients), stats.Seconds.Format(n.WaitSec), stats.PerSecond.Format(float64(n.Clients)/n.WaitSec), stats.PerSecond.Format(n.RateRPS))
@@ -166,7 +166,7 @@ func choose(cells []*stats.Cell, need Need) (string, error) {
 	}
 	switch {
 	case len(all) == 0:
-		return "", errors.New("the run has no closed loop of which a repeat counts; costs are taken from those")
+		return "", errors.New("the run has no closed loop without a setting of which a repeat counts; costs are taken from those")
 	case first == "":
 		return "", fmt.Errorf("the run has no such workload; allowed: %s", strings.Join(slices.Compact(names), ", "))
 	}
@@ -207,7 +207,13 @@ func advise(m *model, need Need) Advice {
 	}
 	a.Limits = append(a.Limits, Limit{"slots", need.RateRPS * busy, slots, steps})
 
-	if memory, ok := m.memory.at(n, linear); ok && need.MemoryBytes > 0 {
+	if need.MemoryBytes > 0 {
+		memory, ok := m.memory.at(n, linear)
+		if !ok {
+			a.Verdict = Unknown
+			a.Doubts = append(a.Doubts, "its memory was measured at fewer than two numbers of clients")
+			return a
+		}
 		a.Limits = append(a.Limits, Limit{"memory", memory.value, need.MemoryBytes, []string{
 			fmt.Sprintf("%s at %s clients: %s", stats.Bytes.Format(memory.value), stats.Group(need.Clients), memory.how(stats.Bytes)),
 			m.weighed,

@@ -131,16 +131,16 @@ func TestMistakes(t *testing.T) {
 		set    *result.Set
 		want   string
 	}{
-		{"nobody", func(n *Need) { n.Clients = 0 }, nil, "0 clients; allowed: 1 to 1e+09"},
-		{"no rate", func(n *Need) { n.RateRPS = math.NaN() }, nil, "NaN requests/s; allowed: 1e-06 to 1e+12"},
-		{"a rate of hundreds of digits", func(n *Need) { n.RateRPS = 1e300 }, nil, "1e+300 requests/s; allowed: "},
-		{"a wait of years", func(n *Need) { n.WaitSec = 1e9 }, nil, "a wait of 1e+09 s; allowed: 0 to 86400"},
-		{"cores of no number", func(n *Need) { n.Cores = math.Inf(1) }, nil, "+Inf cores; allowed: 0 to 1e+06"},
-		{"memory below nothing", func(n *Need) { n.MemoryBytes = -1 }, nil, "-1 bytes of memory; allowed: above 0"},
+		{"nobody", func(n *Need) { n.Clients = 0 }, nil, "--clients 0; allowed: 1 to 1e+09"},
+		{"no rate", func(n *Need) { n.RateRPS = math.NaN() }, nil, "--rate NaN; allowed: 1e-06 to 1e+12 requests/s"},
+		{"a rate of hundreds of digits", func(n *Need) { n.RateRPS = 1e300 }, nil, "--rate 1e+300; allowed: "},
+		{"a wait of years", func(n *Need) { n.WaitSec = 1e9 }, nil, "--wait-ms 1e+12; allowed: 0 to 8.64e+07"},
+		{"cores of no number", func(n *Need) { n.Cores = math.Inf(1) }, nil, "--cores +Inf; allowed: 0 to 1e+06"},
+		{"memory below nothing", func(n *Need) { n.MemoryBytes = -1 }, nil, "--memory -1 bytes; allowed: above 0"},
 		{"more than the clients can ask for", func(n *Need) { n.WaitSec = 2 }, nil, "10 clients that wait 2.00 s for each answer cannot ask for more than 5.00/s; 10.0/s are wanted"},
 		{"a workload that was not measured", func(n *Need) { n.Workload = "cpu-5ms" }, nil, "allowed: http/plaintext, http/wait-10ms"},
 		{"a protocol that was not measured", func(n *Need) { n.Protocol = "echo" }, nil, "no such workload"},
-		{"a run of nothing", func(*Need) {}, &result.Set{}, "no closed loop of which a repeat counts"},
+		{"a run of nothing", func(*Need) {}, &result.Set{}, "no closed loop without a setting of which a repeat counts"},
 	} {
 		need, set := good, tt.set
 		tt.change(&need)

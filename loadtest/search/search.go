@@ -73,15 +73,15 @@ type Range struct {
 func (r Range) Mistake() string {
 	switch {
 	case !(r.From > 0):
-		return fmt.Sprintf("the search starts at %v; allowed: above 0", r.From)
+		return fmt.Sprintf("--from %v; allowed: above 0", r.From)
 	case !(r.To >= r.From) || math.IsInf(r.To, 1):
-		return fmt.Sprintf("the search ends at %v; allowed: from its start (%v) on", r.To, r.From)
+		return fmt.Sprintf("--to %v; allowed: from its start (%v) on", r.To, r.From)
 	case r.Whole && r.From != math.Trunc(r.From):
-		return fmt.Sprintf("the search starts at %v; allowed: a whole number", r.From)
+		return fmt.Sprintf("--from %v; allowed: a whole number", r.From)
 	case r.Whole && r.To != math.Trunc(r.To):
-		return fmt.Sprintf("the search ends at %v; allowed: a whole number", r.To)
+		return fmt.Sprintf("--to %v; allowed: a whole number", r.To)
 	case !(r.Within >= 0.01 && r.Within <= 1):
-		return fmt.Sprintf("the ends are to come within %v %%; allowed: 1 to 100 %%", 100*r.Within)
+		return fmt.Sprintf("--within %v %%; allowed: 1 to 100 %%", 100*r.Within)
 	case r.Confirm < 1 || r.Confirm%2 == 0:
 		return fmt.Sprintf("an end is confirmed by %d repeats; allowed: an odd number, so that more than half of them agree", r.Confirm)
 	case r.Most < r.Confirm:

@@ -54,24 +54,37 @@ var pageFiles embed.FS
 
 var pages = template.Must(template.ParseFS(pageFiles, "page/*.html"))
 
-// ErrNotASite is of a folder with something else in it.
-var ErrNotASite = errors.New("holds something that is not a site of tierbench; name a folder that is empty, or does not exist")
+// Mistakes of who asks for a site.
+var (
+	// ErrNotASite is of a place with something else in it.
+	ErrNotASite = errors.New("is no folder, or holds something that is not a site of tierbench; name a folder that is empty, or does not exist")
+	// ErrID is of two runs of one name, or of a run without a name.
+	ErrID = errors.New("it must be a name of its own")
+)
 
 // Build makes the site in dir, in place of the one that is there. It is made
 // beside it first, so that a failure leaves the old one. All its links have been
 // followed when it returns.
 func (s *Site) Build(dir string) error {
-	if there, err := os.ReadDir(dir); err == nil && len(there) > 0 {
+	switch there, err := os.ReadDir(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("%s: %w (%w)", dir, ErrNotASite, err)
+	case len(there) > 0:
 		if _, err := os.Stat(filepath.Join(dir, marker)); err != nil {
 			return fmt.Errorf("%s: %w", dir, ErrNotASite)
 		}
 	}
-	fresh := filepath.Clean(dir) + ".new"
-	if err := os.RemoveAll(fresh); err != nil {
+	beside := filepath.Dir(filepath.Clean(dir))
+	if err := os.MkdirAll(beside, 0o755); err != nil {
+		return fmt.Errorf("build site: %w", err)
+	}
+	fresh, err := os.MkdirTemp(beside, ".tierbench-site-")
+	if err != nil {
 		return fmt.Errorf("build site: %w", err)
 	}
 	defer os.RemoveAll(fresh)
-	if err := s.write(fresh); err != nil {
+	if err := errors.Join(os.Chmod(fresh, 0o755), s.write(fresh)); err != nil {
 		return fmt.Errorf("build site: %w", err)
 	}
 	dead, err := DeadLinks(fresh)
@@ -141,7 +154,7 @@ func (s *Site) write(dir string) error {
 		// written: it must stay one name.
 		name := filepath.Base(filepath.Clean("/" + set.Run.ID))
 		if name == "/" || name == "." || folders[name] {
-			return fmt.Errorf("the run in %s has the ID %q; it must be a name of its own", set.Dir, set.Run.ID)
+			return fmt.Errorf("the run in %s has the ID %q; %w", set.Dir, set.Run.ID, ErrID)
 		}
 		folders[name] = true
 		if s.Claims != nil {
