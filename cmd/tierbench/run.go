@@ -263,13 +263,18 @@ func absences(p *plan.Plan) (map[string]string, error) {
 	}
 	maps.Copy(absent, absentGenerators(p))
 	p.Without(absent)
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(absent)) {
+		all = append(all, name+" ("+absent[name]+")")
+	}
 	if len(p.Cells) == 0 {
-		var all []string
-		for name, why := range absent {
-			all = append(all, name+" ("+why+")")
-		}
-		slices.Sort(all)
 		return nil, mistake{fmt.Errorf("%s: there is nothing to measure: %s", p.Config.File, strings.Join(all, ", "))}
+	}
+	// An objective that nothing is measured of would be met by nothing.
+	for i := range p.Config.SLOs {
+		if s := &p.Config.SLOs[i]; !slices.ContainsFunc(p.Cells, func(c plan.Cell) bool { return s.Of(&c.Key) }) {
+			return nil, mistake{fmt.Errorf("%s: slo[%d]: nothing that it is of can be measured here: %s", p.Config.File, i, strings.Join(all, ", "))}
+		}
 	}
 	return absent, nil
 }
@@ -282,8 +287,12 @@ func (s *session) measure(e *env, view live.Watcher, out *env) error {
 	}
 	rerr := s.report(out)
 	var missing errCells
-	if s.run.Interrupted && errors.As(rerr, &missing) {
+	var missed errSLO
+	switch {
+	case s.run.Interrupted && errors.As(rerr, &missing):
 		rerr = nil // the table says what is not measured yet
+	case err != nil && errors.As(rerr, &missed):
+		rerr = nil // nobody may take a run that failed for one that missed an objective
 	}
 	return errors.Join(err, rerr)
 }

@@ -105,6 +105,22 @@ trials: [{name: luck, run: [no-such-program, x], variants: [good]}]
 	}
 }
 
+// An objective of a server that is not here is met by nothing.
+func TestAnObjectiveOfWhatIsNotHere(t *testing.T) {
+	needsLinux(t)
+	config := writeConfig(t, `
+models: [eventloop, mine]
+commands: {mine: {doc: d, run: [./no-such-server]}}
+workloads: [{protocol: http, workload: plaintext}]
+clients: [1]
+slo: [{model: mine, p99: 1s}]
+`)
+	_, stderr, code := tierbench(t.Context(), "run", config, "--server", serverProgram, "--results", t.TempDir())
+	if code != exitMistake || !strings.Contains(stderr, "slo[0]: nothing that it is of can be measured here: mine (./no-such-server: not found") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
 // A trial that is interrupted leaves nothing behind, nor does one that ends
 // before what it started.
 func TestTryLeavesNothingBehind(t *testing.T) {

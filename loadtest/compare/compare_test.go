@@ -67,6 +67,7 @@ func TestOutcome(t *testing.T) {
 		{"paired: the drift of the host is in both, but the test does not see it", []float64{100, 200, 300, 400}, []float64{90, 180, 270, 360}, stats.Throughput, 0, true, got{Tie, false, false, 0, 0.9, ""}},
 		{"paired and apart", []float64{100, 110, 120, 130}, []float64{50, 55, 60, 65}, stats.Throughput, 0.1, true, got{Worse, false, true, 1, 0.5, ""}},
 		{"nothing of B counts: the check does not pass", []float64{100, 101}, []float64{-100, -101}, stats.Throughput, 0.05, false, got{Unmeasured, false, false, 1, 0, "no repeat counts in B"}},
+		{"no repeat counts on both sides", []float64{100, -101}, []float64{-100, 101}, stats.Throughput, 0.05, true, got{Unmeasured, false, false, 1, 0, "no repeat counts on both sides"}},
 		{"which only matters if something was asked", []float64{100, 101}, []float64{-100, -101}, stats.Throughput, none, false, got{Unmeasured, false, false, 0, 0, "no repeat counts in B"}},
 		{"nothing of A counted either", []float64{-1}, []float64{-1}, stats.Throughput, 0.05, false, got{Unmeasured, false, false, 0, 0, "no repeat counts in A"}},
 		{"a zero has no ratio", []float64{0}, []float64{1}, stats.Throughput, 0.05, false, got{Unmeasured, false, false, 0, 0, "a value of 0 or below has no ratio"}},

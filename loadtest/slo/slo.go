@@ -61,16 +61,24 @@ func bounds(s *result.SLO) []bound {
 	}
 }
 
-// failed is the part of the requests that failed, of all repeats that asked for
-// something: one in which any failed is invalid, and in no other median.
+// failed is the part of the requests that failed, of all requests of all repeats
+// together: a repeat in which any failed is invalid and in no other median, and a
+// median would not show it where the others went well. Its ends are those of the
+// repeats.
 func failed(c *stats.Cell) stats.Summary {
 	var xs []float64
+	var errored, all int64
 	for _, r := range c.Repeats {
 		if n := r.Errored(); r.Requests+n > 0 {
 			xs = append(xs, float64(n)/float64(r.Requests+n))
+			errored, all = errored+n, all+r.Requests+n
 		}
 	}
-	return stats.Summarize(xs)
+	s := stats.Summarize(xs)
+	if all > 0 {
+		s.Median = float64(errored) / float64(all)
+	}
+	return s
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }

@@ -41,6 +41,8 @@ func TestJudge(t *testing.T) {
 		{"a bound that is just met", result.SLO{ThroughputRPS: 100}, two[:1], []string{"throughput ≥ 100/s 100/s met"}},
 		{"errors count though their repeat does not", result.SLO{Errors: part(0.001), P99Sec: 1}, []result.Repeat{repeat(1, 100, 0.01, 250)},
 			[]string{"p99 ≤ 1.00 s – not measured", "errors ≤ 0.1 % 20 % missed"}},
+		{"one repeat of three in which some failed", result.SLO{Errors: part(0)}, []result.Repeat{repeat(1, 100, 0.01, 0), repeat(2, 100, 0.01, 250), repeat(3, 100, 0.01, 0)},
+			[]string{"errors ≤ 0 % 7.69 % missed, undecided"}},
 		{"nothing was measured", result.SLO{P99Sec: 1}, nil, []string{"p99 ≤ 1.00 s – not measured"}},
 		{"another model's", result.SLO{Model: "eventloop", P99Sec: 1}, two, nil},
 		{"other numbers of clients", result.SLO{Clients: 11, P99Sec: 1}, two, nil},
