@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -62,6 +63,22 @@ func Load(dir string) (*Set, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
+	// Those of a repeat that was measured again begin anew.
+	var last Second
+	from := map[id]int{}
+	for i := range s.Seconds {
+		x := &s.Seconds[i]
+		k := id{x.Key, x.Repeat}
+		if (id{last.Key, last.Repeat}) != k || x.AtSec <= last.AtSec {
+			from[k] = i
+		}
+		last = *x
+	}
+	i := -1
+	s.Seconds = slices.DeleteFunc(s.Seconds, func(x Second) bool {
+		i++
+		return i < from[id{x.Key, x.Repeat}]
+	})
 	s.Trials, err = loadLines[Trial](filepath.Join(dir, TrialsFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

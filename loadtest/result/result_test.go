@@ -3,6 +3,7 @@ package result_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,10 @@ func TestARunThatWasCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Append(repeat(1), nil); err != nil {
+	second := func(n, at int) result.Second {
+		return result.Second{Key: repeat(n).Key, Repeat: n, AtSec: float64(at)}
+	}
+	if err := w.Append(repeat(1), []result.Second{second(1, 1), second(1, 2), second(1, 3)}); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -94,16 +98,20 @@ func TestARunThatWasCutOff(t *testing.T) {
 	}
 	again := repeat(1) // the same repeat, measured again
 	again.Requests = 7
-	if err := w.Append(again, nil); err != nil {
+	if err := w.Append(again, []result.Second{second(1, 1), second(1, 2)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Append(repeat(2), nil); err != nil {
+	if err := w.Append(repeat(2), []result.Second{second(2, 1)}); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
 	set, err := result.Load(dir)
 	if err != nil || len(set.Repeats) != 2 || set.Repeats[0].Requests != 7 || set.Repeats[1].Repeat != 2 {
 		t.Errorf("repeats %+v, err %v", set, err)
+	}
+	// Nor are the seconds of the one that was cut off there any more.
+	if want := []result.Second{second(1, 1), second(1, 2), second(2, 1)}; !reflect.DeepEqual(set.Seconds, want) {
+		t.Errorf("seconds %+v", set.Seconds)
 	}
 }
 
