@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"html/template"
@@ -85,6 +86,7 @@ const (
 
 var ledgerPage = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>Claims, {{.Title}}</title><style>{{.CSS}}</style></head>
 <body><main><h1>{{.Title}}</h1>
 <p class="note"><a href="report.html">The report of this run</a>, with its charts and every repeat.</p>
@@ -121,7 +123,7 @@ func writeLedger(set *result.Set, l *claims.Ledger) error {
 		Title string
 		CSS   template.CSS
 		Body  template.HTML
-	}{set.Run.Title, report.Style(), body})
+	}{cmp.Or(set.Run.Title, set.Run.Name, set.Run.ID), report.Style(), body})
 	if err != nil {
 		return fmt.Errorf("write claims: %w", err)
 	}

@@ -7,6 +7,7 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -366,7 +367,7 @@ func newPanel(src *Source, cells []*stats.Cell, m stats.Metric, byRate bool) (pa
 		if len(s.points) == 0 {
 			continue
 		}
-		slices.SortStableFunc(s.points, func(a, b point) int { return int(a.x - b.x) })
+		slices.SortStableFunc(s.points, func(a, b point) int { return cmp.Compare(a.x, b.x) })
 		p.series = append(p.series, s)
 	}
 	if len(p.series) == 0 {
@@ -442,7 +443,7 @@ func caption(src *Source, drawn string) []string {
 		how = append(how, "one repeat, so no interval")
 	}
 	if d := durations(cells); d != "" {
-		how = append(how, d+" each, after a warm-up")
+		how = append(how, d+" each"+warmedUp(cells))
 	}
 	if run.Generator != "" {
 		how = append(how, "generator "+run.Generator)
@@ -475,6 +476,23 @@ func durations(cells []*stats.Cell) string {
 		return fmt.Sprintf("%.3g s", lo)
 	}
 	return fmt.Sprintf("%.3g to %.3g s", lo, hi)
+}
+
+// warmedUp says so if each was before what was measured of it, or some were.
+func warmedUp(cells []*stats.Cell) string {
+	some, all := false, true
+	for _, c := range cells {
+		for _, r := range c.Repeats {
+			some, all = some || r.WarmupSec > 0, all && r.WarmupSec > 0
+		}
+	}
+	switch {
+	case some && all:
+		return ", after a warm-up"
+	case some:
+		return ", most after a warm-up"
+	}
+	return ""
 }
 
 func systemName(goos string) string {

@@ -108,7 +108,7 @@ func (f *Figure) Spec(place func(*stats.Cell) int) Spec {
 }
 
 func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
-	out := SpecPanel{Title: p.title, X: p.x.spec(), Y: p.y.spec(), Marks: p.marks, Bands: []SpecBand{}}
+	out := SpecPanel{Title: p.title, X: p.x.spec(), Y: p.y.spec(), Marks: p.marks, Bands: []SpecBand{}, Series: []SpecSeries{}}
 	if p.tiers {
 		for _, b := range tierBands(p.x) {
 			out.Bands = append(out.Bands, SpecBand{b.from, b.to, b.name, b.shade})

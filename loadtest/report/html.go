@@ -196,15 +196,12 @@ func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 		UPlot: template.JS("/*\n" + asset("uplot/LICENSE") + "*/\n" + asset("uplot/uPlot.iife.min.js")), Script: template.JS(asset("report.js")),
 		Host: v.hostTable().forPage(),
 	}
-	if h := host(v.run.Host); h != "" {
-		p.Sub = h
-	}
-	if cpus := stats.CPUs(v.cells); cpus != "" {
-		p.Sub += " · " + cpus
-	}
+	var sub []string
 	if !v.run.Started.IsZero() {
-		p.Sub = v.run.Started.UTC().Format("2 January 2006") + " · " + p.Sub
+		sub = append(sub, v.run.Started.UTC().Format("2 January 2006"))
 	}
+	sub = append(sub, host(v.run.Host), stats.CPUs(v.cells))
+	p.Sub = strings.Join(slices.DeleteFunc(sub, func(s string) bool { return s == "" }), " · ")
 	v.judge(p)
 	if v.run.ConfigFile != "" {
 		p.Command = "make build && bin/tierbench run " + v.run.ConfigFile

@@ -38,7 +38,7 @@
   };
 
   const openCell = () => {
-    const id = decodeURIComponent(location.hash.slice(1));
+    const id = location.hash.slice(1);
     for (const d of document.querySelectorAll("details.here")) d.classList.remove("here");
     const d = id && document.getElementById(id);
     if (!d || d.tagName !== "DETAILS") return;
@@ -217,7 +217,9 @@
           if (!best || d < best.d) best = {d, cell: cellOf(s, i)};
         });
       });
-      if (best && best.d < 60) location.hash = "cell-" + best.cell;
+      if (!best || best.d >= 60) return;
+      if (location.hash === "#cell-" + best.cell) openCell(); // it changes nothing, so that nobody would be told
+      else location.hash = "cell-" + best.cell;
     });
     plots.push({plot: u, panel});
     new ResizeObserver(() => u.setSize({width: into.clientWidth, height: height()})).observe(into);
@@ -225,20 +227,32 @@
 
   document.documentElement.classList.add("js");
   document.querySelectorAll(".panels").forEach((el, i) => {
-    for (const panel of data.charts[i].panels) {
-      const box = document.createElement("div"), title = document.createElement("h4"), plot = document.createElement("div");
-      box.className = "panel";
-      title.textContent = panel.title;
-      box.append(title, plot);
-      el.append(box);
-      draw(panel, plot);
+    const figure = el.closest("figure"), alt = figure.querySelector(".static").alt;
+    el.setAttribute("role", "group");
+    el.setAttribute("aria-label", alt + " Its values are in the tables below.");
+    try {
+      for (const panel of data.charts[i].panels) one(panel, el);
+    } catch (e) { // its picture shows the same
+      figure.classList.add("undrawn");
+      console.error(e);
     }
   });
+  function one(panel, el) {
+    const box = document.createElement("div"), title = document.createElement("h4"), plot = document.createElement("div");
+    box.className = "panel";
+    title.textContent = panel.title;
+    box.append(title, plot);
+    el.append(box);
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", panel.title);
+    draw(panel, plot);
+  }
   for (const b of document.querySelectorAll(".toggles button[data-model]"))
     b.addEventListener("click", () => show(b.dataset.model, b.getAttribute("aria-pressed") !== "true"));
   for (const b of document.querySelectorAll(".toggles button[data-all]"))
     b.addEventListener("click", () => { for (const m of shown.keys()) show(m, true); });
   dark.addEventListener("change", () => plots.forEach(({plot}) => plot.redraw(false, true)));
   addEventListener("hashchange", openCell);
+  addEventListener("beforeprint", () => document.querySelector(".verdict details")?.setAttribute("open", ""));
   openCell();
 })();
