@@ -3,8 +3,10 @@
 package gate
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -351,14 +353,38 @@ func OtherProcesses(r *result.Repeat) string {
 	if r.Workload == result.Idle {
 		return ""
 	}
-	var names []string
-	for _, p := range r.Machine.Others {
-		if p.Cores > OtherCores {
-			names = append(names, fmt.Sprintf("%s (pid %d) %.2f", p.Name, p.PID, p.Cores))
-		}
+	// The record has each of them; a reader wants to know what they were.
+	type used struct {
+		name  string
+		cores float64
+		n     int
 	}
-	if names == nil {
+	var all []used
+	for _, p := range r.Machine.Others {
+		if p.Cores <= OtherCores {
+			continue
+		}
+		i := slices.IndexFunc(all, func(u used) bool { return u.name == p.Name })
+		if i < 0 {
+			i, all = len(all), append(all, used{name: p.Name})
+		}
+		all[i].cores, all[i].n = all[i].cores+p.Cores, all[i].n+1
+	}
+	if all == nil {
 		return ""
+	}
+	slices.SortStableFunc(all, func(a, b used) int { return cmp.Compare(b.cores, a.cores) })
+	const most = 3
+	var names []string
+	for _, u := range all[:min(most, len(all))] {
+		s := fmt.Sprintf("%s %.2f", u.name, u.cores)
+		if u.n > 1 {
+			s += fmt.Sprintf(" (%d processes)", u.n)
+		}
+		names = append(names, s)
+	}
+	if more := len(all) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return "other processes used the CPUs, in cores: " + strings.Join(names, ", ")
 }

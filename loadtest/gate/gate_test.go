@@ -107,7 +107,7 @@ func TestJudge(t *testing.T) {
 		}, ""},
 		{"but not that nothing was answered", func(r *result.Repeat) { r.Fault, r.Requests = &result.Fault{}, 0 }, "no request was answered"},
 		{"nor that others used the machine", func(r *result.Repeat) { r.Fault, r.Machine.StolenSec = &result.Fault{}, 0.05 }, "?took 1.2 %"},
-		{"another process used more", func(r *result.Repeat) { r.Machine.Others[0].Cores = 0.5 }, "?make (pid 7) 0.50"},
+		{"another process used more", func(r *result.Repeat) { r.Machine.Others[0].Cores = 0.5 }, "?make 0.50"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
