@@ -425,6 +425,24 @@ func replacesWorkers(t *testing.T, model string) {
 	p.stopped()
 }
 
+// A worker that has been stopped does not hear that it is to end.
+func TestPreforkEndsWithoutItsWorkersDoing(t *testing.T) {
+	t.Parallel()
+	p := start(t, "prefork-eventloop", servers.Echo, "--workers", "2", "--drain-timeout", "300ms")
+	waitFor(t, "all workers", func() bool { return p.log.count(`"listening"`) == 2 })
+	for _, pid := range p.processes() {
+		if pid == p.cmd.Process.Pid {
+			continue
+		}
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.signal(syscall.SIGTERM)
+	p.exitCode()
+	p.groupGone()
+}
+
 // TestPreforkMasterIsKilled: workers that outlive their master would go on answering on its port.
 func TestPreforkMasterIsKilled(t *testing.T) {
 	eachPrefork(t, func(t *testing.T, model string) {

@@ -250,6 +250,14 @@ func (m *master) stop(failure error) {
 	for _, p := range m.alive {
 		_ = p.Signal(syscall.SIGTERM)
 	}
+	// The library gives the others their time once one has ended. One that is stopped or stuck never does by itself.
+	time.AfterFunc(m.cfg.DrainTimeout+graceBeforeKill, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, p := range m.alive {
+			_ = p.Kill()
+		}
+	})
 }
 
 // start starts a worker. The library calls it for the first ones and after each exit.

@@ -37,6 +37,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -112,7 +113,10 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 
 	stopped := make(chan time.Time, 1)
 	stop := context.AfterFunc(ctx, func() {
-		stopped <- time.Now()
+		now := time.Now()
+		by := now.Add(cfg.DrainTimeout / 2) // the rest is for what they have to answer
+		m.startBy.Store(&by)
+		stopped <- now
 		ln.Wake()
 	})
 	spawned := make(chan struct{})
@@ -120,9 +124,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		// The kernel's death signal comes when the *thread* ends that started the worker, so this one must not end before
 		// the process does: it is never unlocked, and the goroutine waits below.
 		runtime.LockOSThread()
-		for fd := range m.queue {
-			m.serve(fd)
-		}
+		m.serveQueue()
 		close(spawned)
 		select {}
 	}()
@@ -166,6 +168,8 @@ type master struct {
 	order string // for a worker's environment
 	gate  admit.Gate
 	queue chan int // descriptors of connections for which there was no idle worker
+	// startBy is until when a worker is started for one of those; nil: the server is not to end yet.
+	startBy atomic.Pointer[time.Time]
 
 	mu     sync.Mutex
 	alive  map[*worker]struct{}
@@ -209,6 +213,18 @@ func (m *master) accepted(fd int) {
 	}
 }
 
+// serveQueue serves what is in the queue until that is closed and empty, or there is no time left to.
+func (m *master) serveQueue() {
+	for fd := range m.queue {
+		if by := m.startBy.Load(); by != nil && time.Now().After(*by) {
+			blocking.Reset(fd) // as any model does with what it cannot serve any more
+			m.gate.Leave()
+			continue
+		}
+		m.serve(fd)
+	}
+}
+
 // serve has a connection served by an idle worker, if there is one by now, or by a new one.
 func (m *master) serve(fd int) {
 	if m.reuse(fd) {
@@ -249,16 +265,15 @@ func (m *master) reuse(fd int) bool {
 		w := m.idle[last]
 		m.idle[last] = nil
 		m.idle = m.idle[:last]
-		w.busy = true
+		// Under the lock, so that watch never takes a worker that has died while it was idle for one that had this connection.
+		// It does not block: the worker has read all that was sent before.
+		err := w.give(fd)
+		w.busy = err == nil
 		m.mu.Unlock()
-		if err := w.give(fd); err == nil {
+		if err == nil {
 			_ = unix.Close(fd)
 			return true
 		}
-		// It has died while it was idle, and watch is about to see that. The connection is another one's.
-		m.mu.Lock()
-		w.busy = false
-		m.mu.Unlock()
 	}
 }
 
