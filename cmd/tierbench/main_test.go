@@ -430,7 +430,7 @@ func TestMistakesAreNamedBeforeAnythingStarts(t *testing.T) {
 		{"a tier above what the host can hold", []string{"run", huge}, []string{":3:11: clients[0]: 9000000 is more than this host can hold", "tierbench doctor"}},
 		{"a config that is not there", []string{"run", "/no/such.yaml"}, []string{"/no/such.yaml: no such file"}},
 		{"a folder for a config", []string{"run", t.TempDir()}, []string{"is a directory"}},
-		{"neither a config nor a run", []string{"run"}, []string{"name either a config file or"}},
+		{"neither a config nor a run", []string{"run"}, []string{"name a config file or, with --resume, a run"}},
 		{"a flag that is not there", []string{"run", "--repeat", "3", broken}, []string{"unknown flag --repeat"}},
 		{"a command that is not there", []string{"measure"}, []string{"unexpected argument measure"}},
 		{"a report of no run", []string{"report", t.TempDir()}, []string{"run.json"}},

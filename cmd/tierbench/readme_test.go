@@ -54,6 +54,12 @@ func TestREADMEShowsThePublishedRuns(t *testing.T) {
 	if err := report.Markdown(&peers, load("peers")); err != nil {
 		t.Fatal(err)
 	}
+	check, _, code := tierbench(t.Context(), "advise", "--check", filepath.Join("../../results", runs["quick"]))
+	_, errors, found := strings.Cut(check, "\nerror, without its sign")
+	errors, _, ended := strings.Cut("error, without its sign"+errors, "\n\n")
+	if code != 0 || !found || !ended || !strings.Contains(readme, errors) {
+		t.Errorf("the errors of what advise predicts from %s are not in the README; they are\n%s", runs["quick"], errors)
+	}
 	rows := 0
 	for _, row := range regexp.MustCompile(`(?m)^\| (?:eventloop|prefork|thread) \| (?:c-|nginx).*$`).FindAllString(peers.String(), -1) {
 		if strings.Contains(row, "≥") || strings.Contains(row, "≤") {

@@ -3,6 +3,7 @@ package claims
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -35,15 +36,21 @@ var blocking = &Claim{
 	Rule: Rule{"1", `At 1 %: "cannot use" if I ≥ 10, "can use" if I ≤ 2, by the whole intervals; between the two it depends on how much blocks. ` +
 		"Supported for async if it cannot, for the others if they can. Offloading to a pool must bring the loop to I ≤ 2."},
 	decide: func(e *evidence) []Verdict {
-		out := byColumn(table, func(s server) Verdict {
+		servers := append(slices.Clone(table), server{language: Go, model: manyLoops})
+		out := byColumn(servers, func(s server) Verdict {
 			p := e.interference(s.model, s.model, "", "block", decidingShare)
 			if p.missing == "" {
 				p.notes = append(p.notes, e.otherShares(s)...)
 			}
 			if s.column == Async {
 				p = p.flip()
-				if c := e.cell(closed(s.model, mixed("block", decidingShare), blockClients)); c != nil && p.missing == "" {
-					p.notes = append(p.notes, frozen(c))
+			}
+			if c := e.cell(closed(s.model, mixed("block", decidingShare), blockClients)); c != nil && p.missing == "" {
+				switch {
+				case s.column == Async:
+					p.notes = append(p.notes, frozen(c, 1))
+				case s.model == manyLoops:
+					p.notes = append(p.notes, frozen(c, max(1, serverCPUs(c))))
 				}
 			}
 			return judge(s.subject(), "how much blocks", p)
@@ -146,11 +153,10 @@ func (e *evidence) offloaded(s server) Verdict {
 // after the other. The generator deals them out evenly: of each hundred requests of
 // one of its loops one blocks, so that more than one falls into a round only where
 // those of several meet.
-func frozen(c *stats.Cell) string {
-	const loops = 1
+func frozen(c *stats.Cell, loops int) string {
 	share := shareOf[decidingShare]
-	blocked := max(1, math.Round(float64(c.Clients)/loops*share))
+	blocked := max(1, math.Round(float64(c.Clients)/float64(loops)*share))
 	measured := stats.MedianOf(values(c, kindP99(bystander)))
-	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %d loop, of the %s requests of a round %.0f blocks, so that bystanders wait %s, and a multiple where those of several of the generator's loops meet; measured %s",
-		loops, stats.Group(c.Clients), blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
+	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %s, of the %d requests of a round of one %.0f blocks, so that its bystanders wait %s, and a multiple where those of several of the generator's loops meet; measured %s",
+		count(loops, "loop"), c.Clients/loops, blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
 }

@@ -25,6 +25,9 @@ var table = []server{
 	{language: CPython, column: Async, model: "python-asyncio"},
 }
 
+// manyLoops has a loop per core. It is shown outside the table.
+const manyLoops = "multiloop"
+
 // perClient are those of the table that have one process, thread or task for
 // each client.
 func perClient() (out []server) {
