@@ -102,7 +102,7 @@ type pageChart struct {
 	Name, Title, Note, Alt string
 	Part                   string // empty where it is the whole chart
 	Columns                int
-	Picture                template.HTMLAttr
+	Picture                template.HTMLAttr // empty: only beside the page
 	SVG, PNG               string
 	Caption                []string
 }
@@ -241,13 +241,23 @@ func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 		}
 		p.Charts = append(p.Charts, pageChart{
 			Whole: head, Part: d.figure.Part(), Name: d.figure.Name(), Title: spec.Title, Note: spec.Note, Alt: d.figure.Alt(), Columns: spec.Columns, Caption: spec.Caption,
-			Picture: picture(d.svg),
-			SVG:     path.Join(result.ChartsDir, d.figure.Name()+".svg"), PNG: path.Join(result.ChartsDir, d.figure.Name()+".png"),
+			SVG: path.Join(result.ChartsDir, d.figure.Name()+".svg"), PNG: path.Join(result.ChartsDir, d.figure.Name()+".png"),
 		})
+	}
+	// A page of hundreds of cells has each chart as a picture, too, only beside it:
+	// the pictures would be the larger part of it.
+	if len(drawn) <= mostPictures {
+		for i, d := range drawn {
+			p.Charts[i].Picture = picture(d.svg)
+		}
 	}
 	p.Data = map[string]any{"styles": styles, "charts": specs}
 	return p, nil
 }
+
+// mostPictures is how many charts a page has as pictures within it, for who reads
+// it without scripts, or on paper.
+const mostPictures = 40
 
 // inURL is what has a meaning in a URL or in an attribute between single quotes,
 // and white space that a URL loses.

@@ -242,3 +242,23 @@ func TestPublished(t *testing.T) {
 		t.Errorf("%d published runs of at most %d cells", drawnRuns, mostCells)
 	}
 }
+
+// A page of a large run does not hold its charts twice.
+func TestManyPicturesStandBesideThePage(t *testing.T) {
+	set := whole()
+	drawn, err := draw(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := slices.Repeat(drawn, mostPictures/len(drawn)+1)
+	var few, lots bytes.Buffer
+	if err := errors.Join(page(&few, set, drawn, nil), page(&lots, set, many, nil)); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(few.String(), "data:image/svg"); n != len(drawn) {
+		t.Errorf("%d pictures of %d charts", n, len(drawn))
+	}
+	if strings.Contains(lots.String(), "data:image/svg") || strings.Count(lots.String(), "<noscript>") != len(many) {
+		t.Error("the pictures are in the page of a large run")
+	}
+}

@@ -227,13 +227,10 @@
 
   document.documentElement.classList.add("js");
   document.querySelectorAll(".panels").forEach((el, i) => {
-    const figure = el.closest("figure"), alt = figure.querySelector(".static").alt;
-    el.setAttribute("role", "group");
-    el.setAttribute("aria-label", alt + " Its values are in the tables below.");
     try {
       for (const panel of data.charts[i].panels) one(panel, el);
     } catch (e) { // its picture shows the same
-      figure.classList.add("undrawn");
+      el.closest("figure").classList.add("undrawn");
       console.error(e);
     }
   });
