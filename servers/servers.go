@@ -21,8 +21,6 @@ type Model struct {
 	// ClosesEach says that the model serves one connection at a time: it answers one request and closes, so that the next
 	// waiting connection gets its turn. Its clients connect for each request.
 	ClosesEach bool
-	// GIL says that the model takes Config.GIL: its handlers compute on threads that an interpreter would have.
-	GIL bool
 	// Offloads says that Config.Offload means something here: its connections share threads that a blocking call would stall.
 	Offloads bool
 	// Processes is how many processes share its connections, or PerCore; 0 is several, or as many as there are

@@ -86,7 +86,7 @@ type flags struct {
 	CounterDir string `placeholder:"DIR" help:"Where the files of a counter that processes share are made. Default: where the system keeps temporary files."`
 
 	Spawn  string        `placeholder:"WAY" help:"Where process gets a process for a connection: reuse one that has become idle, or a fresh one each time. Default: reuse."`
-	GIL    time.Duration `name:"gil" default:"0" placeholder:"TIME" help:"Emulate an interpreter lock with this switch interval, 500µs to 50ms (CPython: 5ms); 0: no lock. For ${gil}."`
+	GIL    time.Duration `name:"gil" default:"0" placeholder:"TIME" help:"Emulate an interpreter lock with this switch interval, 500µs to 50ms (CPython: 5ms); 0: no lock. Each process has one."`
 	Faults bool          `help:"Open the routes below /fault/, which harm the server: panic, recovered-panic, fatal, leak?mb=N, descriptors?ms=N."`
 }
 
@@ -100,7 +100,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			"models":     strings.Join(names(anyModel), ", "),
 			"counters":   strings.Join(counter.Names(), ", "),
 			"offloaders": strings.Join(names(offloads), ", "),
-			"gil":        strings.Join(names(takesGIL), ", "),
 		},
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { helped = true }),
@@ -129,8 +128,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{fmt.Errorf("--model is missing: must be one of %s", strings.Join(names(anyModel), ", "))}
 	case !ok:
 		return usageError{fmt.Errorf("--model %s: must be one of %s", f.Model, strings.Join(names(anyModel), ", "))}
-	case f.GIL != 0 && !model.GIL:
-		return usageError{fmt.Errorf("--gil %v: %s computes on its loops, whose turns no lock changes; it is for %s", f.GIL, model.Name, strings.Join(names(takesGIL), ", "))}
 	case f.Spawn != "" && model.Name != "process":
 		return usageError{fmt.Errorf("--spawn %s: only with --model process, which has a process for each connection", f.Spawn)}
 	}
@@ -203,8 +200,6 @@ func flagErrors(err error) error {
 func anyModel(servers.Model) bool { return true }
 
 func offloads(m servers.Model) bool { return m.Offloads }
-
-func takesGIL(m servers.Model) bool { return m.GIL }
 
 // names lists the models that which holds for.
 func names(which func(servers.Model) bool) []string {

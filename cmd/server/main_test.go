@@ -29,7 +29,6 @@ func TestUsageErrors(t *testing.T) {
 		{"--model thread --max-body=-1", []string{"--max-body -1", "at least 1"}},
 		{"--model prefork --workers=-1", []string{"--workers -1", "at least 1"}},
 		{"--model thread --gil 1s", []string{"--gil 1s", "500µs", "50ms"}},
-		{"--model eventloop --gil 5ms", []string{"--gil 5ms", "eventloop", "thread"}},
 		{"--model thread --spawn fresh", []string{"--spawn fresh", "process"}},
 		{"--model thread --protocol x --addr y", []string{"--protocol x", "--addr y"}},
 		{"--model thread --log-level loud", []string{"--log-level loud", "debug", "off"}},

@@ -384,7 +384,6 @@ func TestLock(t *testing.T) {
 	} {
 		check(t, tt.why, locked(tt.s, lockMix, tt.intervals, tt.p99), decision{"T5", tt.s.language, tt.s.column, tt.s.model, tt.word, ""})
 	}
-	check(t, "the loop has no lock", newRecord(), decision{"T5", Go, Async, "eventloop", Undecidable, "the model has none"})
 	check(t, "without one that computes the interval does not matter", locked(thread, lockBystander, lockIntervals, same), decision{"R5", Go, "", "", Supported, ""})
 	check(t, "it does", locked(thread, lockBystander, lockIntervals, grows), decision{"R5", Go, "", "", Refuted, ""})
 }

@@ -241,9 +241,6 @@ func TestFaults(t *testing.T) {
 // With an interpreter lock the same answers come, beside computations and waits.
 func TestUnderInterpreterLock(t *testing.T) {
 	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
-		if m, _ := Find(model); !m.GIL {
-			return
-		}
 		p := start(t, model, protocol, "--gil", "1ms")
 		var all sync.WaitGroup
 		for i := range 12 {

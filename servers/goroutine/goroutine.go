@@ -38,7 +38,6 @@ import (
 var Model = servers.Model{
 	Name:      "goroutine",
 	Doc:       "one process, a goroutine per connection: Go's runtime parks it on the netpoller and spreads it over all cores",
-	GIL:       true,
 	Processes: 1,
 	Serve:     Serve,
 }

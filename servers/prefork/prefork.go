@@ -58,7 +58,6 @@ var (
 		Name:      "prefork",
 		Processes: servers.PerCore,
 		Doc:       "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
-		GIL:       true,
 		// A worker is one core's worth of server.
 		Serve: mix{serve: goroutine.Serve, processors: 1}.Serve,
 	}
@@ -67,7 +66,6 @@ var (
 		Name:      "prefork-thread",
 		Processes: servers.PerCore,
 		Doc:       "a worker process per core, each with its own SO_REUSEPORT socket and memory; a kernel thread per connection inside",
-		GIL:       true,
 		Serve:     mix{serve: thread.Serve}.Serve,
 	}
 	// OverEventLoop is how servers on event loops use all cores.
@@ -84,7 +82,6 @@ var (
 		Name:       "prefork-sequential",
 		Processes:  servers.PerCore,
 		Doc:        "a worker process per core, which share a listening socket; each serves one connection at a time and closes it",
-		GIL:        true,
 		ClosesEach: true,
 		Serve:      mix{serve: sequential.Serve, sharedSocket: true}.Serve,
 	}

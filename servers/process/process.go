@@ -52,7 +52,6 @@ import (
 var Model = servers.Model{
 	Name:  "process",
 	Doc:   "a worker process per connection, which a master hands it over a Unix socket: the kernel keeps clients apart",
-	GIL:   true,
 	Serve: Serve,
 }
 

@@ -44,7 +44,6 @@ var Model = servers.Model{
 	Name:       "sequential",
 	Doc:        "one process, one thread, one connection at a time: it answers one request, closes, and takes the next that waits",
 	ClosesEach: true,
-	GIL:        true,
 	Processes:  1,
 	Serve:      Serve,
 }

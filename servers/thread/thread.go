@@ -41,7 +41,6 @@ import (
 var Model = servers.Model{
 	Name:      "thread",
 	Doc:       "one process, a kernel thread per connection, blocked in read(2): the kernel schedules",
-	GIL:       true,
 	Processes: 1,
 	Serve:     Serve,
 }
