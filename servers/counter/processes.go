@@ -223,6 +223,12 @@ func (c *pipe) Value() (int64, error) {
 		return 0, err
 	}
 	if _, err := io.ReadFull(c.answer, b[:]); err != nil {
+		// The answer may come yet, and would be taken for that to the next question: it is asked under another number, which
+		// no process has.
+		_ = c.answer.Close()
+		_ = os.Remove(filepath.Join(c.dir, answers(c.id)))
+		c.answer = nil
+		c.id += 1 << 32
 		return 0, fmt.Errorf("ask the owner: %w", err)
 	}
 	return int64(binary.NativeEndian.Uint64(b[:])), nil

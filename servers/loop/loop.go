@@ -82,11 +82,16 @@ type loop struct {
 	alarmAt time.Duration
 }
 
-func newLoop(cfg servers.Config, gate *admit.Gate, pool *pool) *loop {
+// newLoop makes a loop beside first, if that is not nil, in one process.
+func newLoop(cfg servers.Config, gate *admit.Gate, pool *pool, first *loop) *loop {
+	var beside *wire.Server
+	if first != nil {
+		beside = first.wire
+	}
 	return &loop{
 		cfg:     cfg,
 		http:    cfg.Protocol == servers.HTTP,
-		wire:    wire.NewLoop(cfg),
+		wire:    wire.NewLoop(cfg, beside),
 		gate:    gate,
 		pool:    pool,
 		begin:   time.Now(),

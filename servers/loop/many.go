@@ -55,7 +55,11 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 	m.log = &libraryLog{Logger: cfg.Log, ended: sync.OnceFunc(func() { close(m.ended) })}
 	pool := newPool(cfg.Offload)
 	for range n {
-		if err := m.add(newLoop(cfg, &m.gate, pool)); err != nil {
+		var first *loop
+		if len(m.loops) > 0 {
+			first = m.loops[0]
+		}
+		if err := m.add(newLoop(cfg, &m.gate, pool, first)); err != nil {
 			_ = ln.Close()
 			m.stop()
 			return err

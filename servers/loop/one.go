@@ -31,7 +31,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 			return err
 		}
 	}
-	l := newLoop(cfg, &admit.Gate{Max: limit, Log: cfg.Log}, newPool(cfg.Offload))
+	l := newLoop(cfg, &admit.Gate{Max: limit, Log: cfg.Log}, newPool(cfg.Offload), nil)
 	l.accepts = true
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors(1, cfg)))
 	log := &libraryLog{Logger: cfg.Log}

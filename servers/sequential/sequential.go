@@ -20,7 +20,8 @@
 //
 // A client that connects and sends nothing, or takes nothing of its answer, has the server for a tenth of the read timeout (a
 // second by default), and for no longer: then its turn is over. So has one in the middle of its request; one that drips is cut
-// off by the read timeout. A closed connection is read and discarded, as by all models, between the turns of the others.
+// off by the read timeout. A closed connection is read and discarded, as by all models, between the turns of the others; of more than 64
+// of them the oldest is closed for good.
 package sequential
 
 import (

@@ -11,6 +11,7 @@
 package wire
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type Server struct {
 	limits    servers.Limits
 	draining  atomic.Bool
 	gil       *gil.Lock // nil: there is none
+	thread    any       // that takes it; nil: each connection has its own
 	counter   servers.Counter
 	cell      app.Counter // of all connections; nil: each takes its own, or there is no counter
 
@@ -62,9 +64,13 @@ func New(cfg servers.Config) *Server {
 	return s
 }
 
-// NewLoop is New for an event loop: one worker that has all connections of the Server.
-func NewLoop(cfg servers.Config) *Server {
+// NewLoop is New for an event loop: one worker that has all connections of the Server. A loop beside others in one process
+// shares the interpreter lock with first, one of them; first may be nil.
+func NewLoop(cfg servers.Config, first *Server) *Server {
 	s := build(cfg)
+	if s.thread = s; first != nil && first.gil != nil {
+		s.gil, s.Yield = first.gil, first.gil.Checkpoint
+	}
 	if s.counter != nil {
 		s.cell = s.counter.Cell()
 	}
@@ -124,7 +130,7 @@ func (c *Conn) Started() uint32 { return c.started }
 func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
 	if s.gil != nil {
 		// All of this is what an interpreted program does between two system calls.
-		s.gil.Lock(c)
+		s.gil.Lock(cmp.Or(s.thread, any(c)))
 		defer s.gil.Unlock()
 	}
 	switch {
@@ -144,7 +150,7 @@ func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
 func (s *Server) Resume(c *Conn, out []byte) (reply []byte, next Next) {
 	p := c.p
 	if s.gil != nil {
-		s.gil.Lock(c)
+		s.gil.Lock(cmp.Or(s.thread, any(c)))
 		defer s.gil.Unlock()
 	}
 	rest := p.rest

@@ -509,6 +509,19 @@ func (c *cell) Value() (n int64, err error) {
 	return n, nil
 }
 
+// Loops of one process have one interpreter lock, and each of them is one thread, whichever connection it serves.
+func TestLoopsShareTheInterpreterLock(t *testing.T) {
+	cfg := servers.Config{Protocol: servers.Echo, GIL: time.Millisecond}
+	first := NewLoop(cfg, nil)
+	second := NewLoop(cfg, first)
+	if first.gil == nil || second.gil != first.gil || first.thread == second.thread {
+		t.Errorf("locks %p and %p, threads %p and %p", first.gil, second.gil, first.thread, second.thread)
+	}
+	if other := NewLoop(cfg, nil); other.gil == first.gil {
+		t.Error("two that are not of one process share a lock")
+	}
+}
+
 func TestCells(t *testing.T) {
 	post := []byte("POST /counter HTTP/1.1\r\nHost: h\r\n\r\n")
 	for _, test := range []struct {
@@ -517,7 +530,7 @@ func TestCells(t *testing.T) {
 		cells  int
 	}{
 		{"each connection is a worker and has its own", New, 3},
-		{"a loop is a worker, which has one", NewLoop, 1},
+		{"a loop is a worker, which has one", func(cfg servers.Config) *Server { return NewLoop(cfg, nil) }, 1},
 	} {
 		d := new(divided)
 		s := test.make(servers.Config{Protocol: servers.HTTP, Limits: servers.Limits{HeaderBytes: 1024, BodyBytes: 1024}, Counter: d})
