@@ -379,6 +379,9 @@ repeats: 2
 	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, config), "--resume", dir, "--server", serverProgram); code != 2 || !strings.Contains(stderr, "does not ask for the cell eventloop echo/idle") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
+	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, strings.NewReplacer("[1, 2, 3]", "[1, 2, 3, 4]", "100ms", "200ms").Replace(config)), "--resume", dir, "--server", serverProgram); code != 2 || !strings.Contains(stderr, "with another duration") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
 	if _, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "5000", "--server", serverProgram); code != 2 || !strings.Contains(stderr, "at most 1000") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}

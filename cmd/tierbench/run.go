@@ -214,10 +214,9 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	} else if absent, err = absences(p); err != nil {
 		return nil, err
 	}
-	asked := p.Keys()
-	for _, k := range set.Run.Cells {
-		if !slices.Contains(asked, k) {
-			return nil, mistake{fmt.Errorf("%s: it does not ask for the cell %s of the run %s; a run can only be given more", cfg.File, k, set.Run.ID)}
+	if c.Config != "" {
+		if err := onlyMore(set, p, absent, builtin, limit); err != nil {
+			return nil, mistake{fmt.Errorf("%s: %w; the run %s can only be given more", cfg.File, err, set.Run.ID)}
 		}
 	}
 	s := &session{run: set.Run, plan: p, earlier: set.Repeats, tried: set.Trials}
@@ -236,6 +235,38 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 		return nil, err
 	}
 	return s, nil
+}
+
+// onlyMore is an error if a plan does not have all cells of a run, or measures
+// them in another way than it did.
+func onlyMore(set *result.Set, p *plan.Plan, absent map[string]string, builtin []result.Info, limit plan.Limit) error {
+	recorded, err := plan.Parse(set.Run.ConfigFile, []byte(set.Run.ConfigText))
+	if err != nil {
+		return fmt.Errorf("the config in the record: %w", err)
+	}
+	was, err := plan.Make(recorded, builtin, limit)
+	if err != nil {
+		return fmt.Errorf("the config in the record: %w", err)
+	}
+	find := func(p *plan.Plan, k result.Key) *plan.Cell {
+		if i := slices.IndexFunc(p.Cells, func(c plan.Cell) bool { return c.Key == k }); i >= 0 {
+			return &p.Cells[i]
+		}
+		return nil
+	}
+	for _, k := range set.Run.Cells {
+		now, before := find(p, k), find(was, k)
+		why, gone := absent[k.Model]
+		switch {
+		case now == nil && gone:
+			return fmt.Errorf("the cell %s cannot be measured any more: %s", k, why)
+		case now == nil:
+			return fmt.Errorf("it does not ask for the cell %s", k)
+		case before != nil && now.Unlike(before) != "":
+			return fmt.Errorf("it asks for the cell %s with another %s", k, now.Unlike(before))
+		}
+	}
+	return nil
 }
 
 // absences finds the servers and trials of the config that have no program here,

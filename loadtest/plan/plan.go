@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,33 @@ type Cell struct {
 	Experiment *Experiment
 	// Again says that it is another cell once more, under the setting AA.
 	Again bool
+}
+
+// Unlike says in what two cells of one key are not measured alike, by the name
+// of the setting; "" if in nothing.
+func (c *Cell) Unlike(o *Cell) string {
+	a, b := c.Experiment, o.Experiment
+	for _, x := range []struct {
+		name  string
+		alike bool
+	}{
+		{"run", slices.Equal(c.Model.Command, o.Model.Command)},
+		{"warmup", a.Warmup == b.Warmup},
+		{"duration", a.Duration == b.Duration},
+		{"hold", a.Hold == b.Hold},
+		{"requests", a.Requests == b.Requests},
+		{"connect_rate", a.ConnectRate == b.ConnectRate},
+		{"active", a.Active == b.Active},
+		{"connection", a.PerRequest == b.PerRequest},
+		{"server_args", slices.Equal(a.ServerArgs, b.ServerArgs)},
+		{"shape", reflect.DeepEqual(a.Shape, b.Shape)},
+		{"fault", reflect.DeepEqual(a.Fault, b.Fault)},
+	} {
+		if !x.alike {
+			return x.name
+		}
+	}
+	return ""
 }
 
 // AA is the setting of cells that are others once more: their server is
