@@ -101,7 +101,7 @@ func (e *evidence) interference(model, plain, setting, kind, share string) point
 		out.holds = 1
 	case i.AtLeast(stalls) > 0:
 		out.holds = -1
-	case i.Known() && i.Lo > undisturbed && i.Value < stalls:
+	case i.Known() && i.Lo > undisturbed && i.Hi < stalls:
 		out.between = fmt.Sprintf("on how much blocks and what a bystander can bear: at %s it waits %.3g times as long (%.3g – %.3g)", share, i.Value, i.Lo, i.Hi)
 	}
 	return out
@@ -157,6 +157,6 @@ func frozen(c *stats.Cell, loops int) string {
 	share := shareOf[decidingShare]
 	blocked := max(1, math.Round(float64(c.Clients)/float64(loops)*share))
 	measured := stats.MedianOf(values(c, kindP99(bystander)))
-	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %s, of the %d requests of a round of one %.0f blocks, so that its bystanders wait %s, and a multiple where those of several of the generator's loops meet; measured %s",
+	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %s, one serves %d requests a round, of which %.0f blocks: its bystanders wait %s, or a multiple where those of several of the generator's loops meet; measured %s",
 		count(loops, "loop"), c.Clients/loops, blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
 }

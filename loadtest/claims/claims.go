@@ -19,7 +19,7 @@ import (
 
 // RulesVersion goes up whenever a rule is changed, so that two ledgers of one
 // version were decided alike.
-const RulesVersion = "1"
+const RulesVersion = "2"
 
 // A Word is how a verdict ends.
 type Word string
@@ -155,6 +155,7 @@ type Verdict struct {
 type Ledger struct {
 	Run          string        `json:"run"`
 	RulesVersion string        `json:"rules_version"`
+	RunRules     string        `json:"run_rules_version,omitempty"` // when the run began
 	Host         result.Host   `json:"host"`
 	Noise        []NoiseMetric `json:"noise"` // of comparisons, by metric
 	Claims       []*Claim      `json:"claims"`
@@ -189,7 +190,7 @@ func Find(id string) (*Claim, bool) {
 func Evaluate(set *result.Set) *Ledger { return evaluate(newEvidence(set), All) }
 
 func evaluate(e *evidence, of []*Claim) *Ledger {
-	l := &Ledger{Run: e.set.Run.ID, RulesVersion: RulesVersion, Host: e.set.Run.Host, Claims: of, Models: e.set.Run.Models}
+	l := &Ledger{Run: e.set.Run.ID, RulesVersion: RulesVersion, RunRules: e.set.Run.ClaimRules, Host: e.set.Run.Host, Claims: of, Models: e.set.Run.Models}
 	for _, m := range []stats.Metric{stats.Throughput, stats.P99, stats.CPU} {
 		l.Noise = append(l.Noise, NoiseMetric{m.Name, stats.NoiseFloor(e.cells, m)})
 	}

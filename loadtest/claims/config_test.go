@@ -53,8 +53,8 @@ func TestConfigMeasuresWhatIsAsked(t *testing.T) {
 	p := planned(t, "claims.yaml")
 	e := measured(p)
 	keys := p.Keys()
-	// A thousand processes take half a minute to start on some machines, and as
-	// long to end; the claim is decided by the lower tiers.
+	// A thousand processes in Go take half a minute to start on some machines, and as
+	// long to end: the claim is decided in part, without them.
 	var left []result.Key
 	left = append(left, result.Key{Model: "process", Protocol: "http", Workload: "wait-50ms", Clients: 1000, Loop: result.Closed})
 	for _, k := range left {

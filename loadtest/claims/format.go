@@ -2,6 +2,7 @@ package claims
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -268,9 +269,13 @@ const wantRepeats = 10
 
 // about says how the verdicts were made.
 func (l *Ledger) about() string {
-	s := fmt.Sprintf("Rules version %s, fixed before the run. A number stands with its 95 %% interval (bootstrap over the repeats; Student's for slopes). "+
+	when := "fixed before the run"
+	if l.RunRules != l.RulesVersion {
+		when = "changed since the run began (under version " + cmp.Or(l.RunRules, "0") + ")"
+	}
+	s := fmt.Sprintf("Rules version %s, %s. A number stands with its 95 %% interval (bootstrap over the repeats; Student's for slopes). "+
 		"n is the fewest repeats behind it; below ten it says quick, and below six the interval is hardly more than their range. "+
-		"A verdict takes the whole interval: where it holds the bound, nothing is decided.", l.RulesVersion)
+		"A verdict takes the whole interval: where it holds the bound, nothing is decided.", l.RulesVersion, when)
 	var floor []string
 	for _, n := range l.Noise {
 		if n.Cells > 0 {
@@ -373,11 +378,13 @@ func Brief(w io.Writer, l *Ledger) error {
 			for _, language := range Languages {
 				v := l.must(c, language, col)
 				s := language + ": **" + string(v.Word) + "**"
-				if doubts := v.doubts(); len(doubts) > 0 && v.Word != Undecidable {
+				// That a repeat among many is suspect is for the whole ledger to say.
+				doubts := slices.DeleteFunc(v.doubts(), func(d string) bool { return d == "suspect" })
+				if len(doubts) > 0 && v.Word != Undecidable {
 					s += " (" + strings.Join(doubts, ", ") + ")"
 				}
 				if len(v.Effects) > 0 && v.Effects[0].Known() {
-					s += ", " + plain(v.Effects[0].interval())
+					s += ", " + plain(v.Effects[0].What+": "+v.Effects[0].interval())
 				}
 				parts = append(parts, s)
 			}

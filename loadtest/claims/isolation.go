@@ -93,7 +93,7 @@ var isolation = &Claim{
 	Experiment: "B1: 100 clients ask for plaintext while one worker panics (in CPython: raises an exception that nobody catches), fails fatally, leaks memory to a limit, is killed (−9), is stopped and continued, and crashes several times in a row",
 	Metric:     "blast radius = connections lost ÷ open (of a stopped process: those it holds; of several crashes: of the worst); connections lost of other workers; recovery = time back to 95 % of throughput, of a stop from its end, of crashes from the last; bystanders' p99 ratio",
 	Lesson:     "The kernel gives each process its own memory and descriptors and takes them back when it ends, so an error ends one process and its connections. Threads share all of that: what ends the process (a signal, a bad access, in Go a panic, no more memory) ends all of them; an exception that ends only its thread, as in CPython, does not. A stopped process is worse than a dead one, as its clients wait and nobody replaces it.",
-	Rule: Rule{"1", "A fault is isolated if radius ≤ 1.5 ÷ workers, no failure on the other workers' connections in any repeat, recovery ≤ 1 s, by the whole intervals. " +
+	Rule: Rule{"2", "A fault is isolated if radius ≤ 1.5 ÷ workers, no failure on the other workers' connections in any repeat, recovery ≤ 1 s, by the whole intervals. " +
 		"Workers are the processes that hold connections; where one process has threads, each thread is one. " +
 		"Supported for processes if every fault is isolated; for threads, of which less is said (\"not necessarily\"), if one that the program makes itself is not: signals are for a process."},
 	decide: func(e *evidence) []Verdict {

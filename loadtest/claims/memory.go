@@ -143,7 +143,7 @@ var money = &Claim{
 	Experiment: "R6: plaintext in the open loop at 1 request/s per client",
 	Metric:     "clients carried within p99 ≤ 50 ms, per GiB of the server's memory (user, kernel stacks, page tables) and per core it keeps busy. Each model at the most clients that it carries; but if the one that carries fewer was not asked for more, both at the most that both carry: what does not grow with the clients would be spread over more of them",
 	Lesson:     "At one request a second a client mostly waits, and what it costs is memory. That is what a loop needs least of, until something else gives out first: a core, or descriptors.",
-	Rule: Rule{"1", "Supported for a resource if async leads every other model of the table by a ratio whose interval excludes 1, and by more than the 5 % within which two are tied; refuted if another leads it so. " +
+	Rule: Rule{"2", "Supported for a resource if async leads every other model of the table by a ratio whose interval excludes 1, and by more than the 5 % within which two are tied; refuted if another leads it so. " +
 		"Supported if it is for both resources."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict

@@ -108,7 +108,7 @@ var illusion = &Claim{
 	Experiment: "I1: T1 at 10 clients with the server pinned to one core",
 	Metric:     "gain, as in T1",
 	Lesson:     "Waiting takes no core, so ten clients can wait at once on a single one. Only what they compute has to be done one after the other.",
-	Rule:       Rule{"1", "Supported for a model if gain > 1 with an interval that excludes 1, and by more than the 5 % within which two are tied; refuted if the interval is at or below 1."},
+	Rule:       Rule{"2", "Supported for a model if gain > 1 with an interval that excludes 1, and by more than the 5 % within which two are tied; refuted if the interval is at or below 1."},
 	decide: func(e *evidence) []Verdict {
 		servers := slices.DeleteFunc(slices.Clone(table), func(s server) bool { return s.oneEach })
 		out := byLanguage(servers, func(s server) Verdict {
