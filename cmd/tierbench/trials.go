@@ -39,8 +39,11 @@ func try(ctx context.Context, server string, step plan.TrialStep) (map[string]fl
 	if len(argv) == 0 {
 		argv = []string{server}
 	}
-	argv = append(slices.Clone(argv), "--trial", step.Name, "--variant", step.Variant,
-		"--increments", strconv.Itoa(step.Increments), "--workers", strconv.Itoa(step.Workers))
+	argv = append(slices.Clone(argv), "--trial", step.Name, "--variant", step.Variant)
+	if step.Increments > 0 {
+		argv = append(argv, "--increments", strconv.Itoa(step.Increments))
+	}
+	argv = append(argv, "--workers", strconv.Itoa(step.Workers))
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut

@@ -72,6 +72,8 @@ func TestThePythonTrials(t *testing.T) {
 				if v["started"] != 50 || v["start_sec"] <= 0 || v["max_sec"] < v["start_sec"] {
 					t.Errorf("%s %s: %v", name, variant, v)
 				}
+			case name == "python-lost-update" && v["want"] != -50:
+				t.Errorf("%s %s: %v", name, variant, v)
 			case variant != "unlocked" && v["got"] != v["want"]:
 				t.Errorf("%s %s: %v", name, variant, v)
 			case name == "python-increment" && (v["want"] != 150 || v["exact"] != 1 || v["increment_sec"] <= 0):

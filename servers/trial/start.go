@@ -27,12 +27,15 @@ var start = Trial{
 		var took []time.Duration
 		var err error
 		switch o.Variant {
+		case "thread":
+			if o.Increments > mostThreads {
+				return nil, fmt.Errorf("--increments %d: must be 1 to %d for threads, which are all there at the end", o.Increments, mostThreads)
+			}
+			took = startThreads(o.Increments)
 		case "process":
 			took, err = startProcesses(ctx, o)
 		case "reuse":
 			took, err = handOver(ctx, o)
-		case "thread":
-			took = startThreads(o.Increments)
 		default:
 			took = startGoroutines(o.Increments)
 		}
@@ -48,6 +51,9 @@ var start = Trial{
 	},
 	work: serveDescriptors,
 }
+
+// mostThreads is half of what Go lets a program have.
+const mostThreads = 5000
 
 // A starter is the master's end of a worker process.
 type starter struct {

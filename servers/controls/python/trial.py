@@ -228,43 +228,35 @@ def pipe(increments, workers):
 # ---- what it takes to start something that serves a client ----
 
 
-def started(times, start):
-    """start begins one and returns when it has run. Each is timed by itself, and waited for."""
-    took = []
-    for _ in range(times):
-        begin = time.perf_counter()
-        start()
-        took.append(time.perf_counter() - begin)
+def summed(took):
     took.sort()
-    return {"start_sec": took[len(took) // 2], "max_sec": took[-1], "started": times}
+    return {"start_sec": took[len(took) // 2], "max_sec": took[-1], "started": len(took)}
 
 
 def start_process(times, workers):
     read, write = os.pipe()
-
-    def start():
+    took = []
+    for _ in range(times):
+        begin = time.perf_counter()
         pid = os.fork()
         if pid == 0:
             os.write(write, b"r")
             os._exit(0)
         os.read(read, 1)
-        children.append(pid)
-
-    children = []
-    values = started(times, start)
-    for pid in children:
+        took.append(time.perf_counter() - begin)
         os.waitpid(pid, 0)
-    return values
+    return summed(took)
 
 
 def start_thread(times, workers):
     ran = threading.Semaphore(0)
-
-    def start():
+    took = []
+    for _ in range(times):
+        begin = time.perf_counter()
         threading.Thread(target=ran.release, daemon=True).start()
         ran.acquire()
-
-    return started(times, start)
+        took.append(time.perf_counter() - begin)
+    return summed(took)
 
 
 def start_task(times, workers):
@@ -280,8 +272,7 @@ def start_task(times, workers):
             asyncio.create_task(run(done))
             await done
             took.append(time.perf_counter() - begin)
-        took.sort()
-        return {"start_sec": took[len(took) // 2], "max_sec": took[-1], "started": times}
+        return summed(took)
 
     return asyncio.run(all_tasks())
 
