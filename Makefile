@@ -94,12 +94,14 @@ dist: ## release archives for linux and darwin, amd64 and arm64, with SHA256SUMS
 	$(GO) run ./cmd/tierbench completion bash >$(DIST)/common/completions/tierbench.bash
 	$(GO) run ./cmd/tierbench completion zsh >$(DIST)/common/completions/_tierbench
 	$(GO) run ./cmd/tierbench completion fish >$(DIST)/common/completions/tierbench.fish
-	cp -R README.md LICENSE configs $(DIST)/common/
+	mkdir $(DIST)/common/servers # the configs name servers in other languages from there
+	cp -R servers/controls $(DIST)/common/servers/ && find $(DIST)/common -name __pycache__ -exec rm -r {} +
+	cp -R README.md LICENSE configs examples $(DIST)/common/
 	@set -e; for p in $(PLATFORMS); do \
 		name=tierbench-$(VERSION)-$${p%/*}-$${p#*/}; echo "$$name.tar.gz"; cp -R $(DIST)/common $(DIST)/$$name; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= $(LDFLAGS)" -o $(DIST)/$$name/ ./cmd/...; \
 		find $(DIST)/$$name -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +; \
-		chmod 755 $(DIST)/$$name/server $(DIST)/$$name/tierbench; \
+		chmod 755 $(DIST)/$$name/server $(DIST)/$$name/tierbench $(DIST)/$$name/servers/controls/nginx/start; \
 		tar -C $(DIST) --format=ustar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - $$name | gzip -9n >$(DIST)/$$name.tar.gz; \
 		rm -r $(DIST)/$$name; done
 	@rm -r $(DIST)/common
