@@ -325,8 +325,8 @@ func (s *saboteur) taken(peer netip.AddrPort) (int, error) {
 		case pid != 0 && time.Since(since) >= handOver:
 			return pid, nil
 		}
-		if time.Now().After(deadline) {
-			return 0, fmt.Errorf("no process took the connection for it within %v", takeTimeout)
+		if holder == 0 && time.Now().After(deadline) || time.Now().After(deadline.Add(takeTimeout)) {
+			return 0, fmt.Errorf("no process took the connection for it, and kept it, within %v", takeTimeout)
 		}
 		select {
 		case <-s.ctx.Done():

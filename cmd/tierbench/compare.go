@@ -18,7 +18,7 @@ type compareCmd struct {
 	Models        []string `help:"Compare two models of one run: A,B." placeholder:"A,B"`
 	Metrics       []string `name:"metric" help:"What to compare: ${metrics}." default:"throughput,p99,cpu,memory" placeholder:"NAME"`
 	Format        string   `help:"How to write it: ${formats}." default:"markdown" placeholder:"markdown"`
-	MaxRegression string   `help:"Exit with 1 if B is worse by more than this anywhere, such as 5%. A tie is not worse." placeholder:"PERCENT"`
+	MaxRegression string   `help:"Exit with 1 if B is worse by more than this anywhere, such as 5%, or lacks what A has. A tie is not worse." placeholder:"PERCENT"`
 }
 
 // Help is an example for --help.

@@ -490,7 +490,7 @@ func warmedUp(cells []*stats.Cell) string {
 	case some && all:
 		return ", after a warm-up"
 	case some:
-		return ", most after a warm-up"
+		return ", some after a warm-up"
 	}
 	return ""
 }

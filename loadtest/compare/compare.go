@@ -255,7 +255,11 @@ func (c *Comparison) conclusion() string {
 	}
 	s += "."
 	if !math.IsNaN(c.MaxRegression) {
-		s += fmt.Sprintf(" Allowed is worse by %s: %d fail.", percent(c.MaxRegression), c.Fails())
+		s += fmt.Sprintf(" Allowed is worse by %s: %d fail", percent(c.MaxRegression), c.Fails())
+		if lost := c.Fails() - len(c.Failed()); lost > 0 {
+			s += fmt.Sprintf(", %d of them for a cell that B lacks", lost)
+		}
+		s += "."
 	}
 	return s
 }

@@ -259,7 +259,7 @@ func TestManyPicturesStandBesideThePage(t *testing.T) {
 	if n := strings.Count(few.String(), "data:image/svg"); n != len(drawn) {
 		t.Errorf("%d pictures of %d charts", n, len(drawn))
 	}
-	if strings.Contains(lots.String(), "data:image/svg") || strings.Count(lots.String(), "<noscript>") != len(many) {
+	if strings.Contains(lots.String(), "data:image/svg") || strings.Count(lots.String(), `class="elsewhere note"`) != len(many) {
 		t.Error("the pictures are in the page of a large run")
 	}
 }

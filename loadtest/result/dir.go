@@ -69,7 +69,7 @@ func Load(dir string) (*Set, error) {
 	for i := range s.Seconds {
 		x := &s.Seconds[i]
 		k := id{x.Key, x.Repeat}
-		if (id{last.Key, last.Repeat}) != k || x.AtSec <= last.AtSec {
+		if (id{last.Key, last.Repeat}) != k || x.AtSec <= last.AtSec || x.AtSec <= x.IntervalSec {
 			from[k] = i
 		}
 		last = *x

@@ -83,9 +83,9 @@ func (r Range) Mistake() string {
 	case !(r.Within >= 0.01 && r.Within <= 1):
 		return fmt.Sprintf("--within %v %%; allowed: 1 to 100 %%", 100*r.Within)
 	case r.Confirm < 1 || r.Confirm%2 == 0:
-		return fmt.Sprintf("an end is confirmed by %d repeats; allowed: an odd number, so that more than half of them agree", r.Confirm)
+		return fmt.Sprintf("--repeats %d; allowed: an odd number, so that more than half of them agree", r.Confirm)
 	case r.Most < r.Confirm:
-		return fmt.Sprintf("there are %d measurements at most; allowed: at least those that confirm one end (%d)", r.Most, r.Confirm)
+		return fmt.Sprintf("--most %d; allowed: at least those that confirm one end (%d)", r.Most, r.Confirm)
 	}
 	return ""
 }

@@ -4,6 +4,7 @@ package slo
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -77,6 +78,9 @@ func failed(c *stats.Cell) stats.Summary {
 	s := stats.Summarize(xs)
 	if all > 0 {
 		s.Median = float64(errored) / float64(all)
+		if s.N > 1 {
+			s.Lo, s.Hi, s.Kind = slices.Min(xs), slices.Max(xs), stats.Range
+		}
 	}
 	return s
 }
