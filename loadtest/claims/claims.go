@@ -142,8 +142,10 @@ type Verdict struct {
 	Cells []result.Key `json:"cells,omitempty"`
 	// Trials that it rests on, by name and variant.
 	Trials []string `json:"trials,omitempty"`
-	// Repeats is the least number of repeats behind an effect.
+	// Repeats is the least number of repeats behind an effect, which count, and
+	// Made that of those of a cell that were made, whether they count or not.
 	Repeats int `json:"repeats"`
+	Made    int `json:"made"`
 	// Partial says that not all that the experiment asks for was measured.
 	Partial bool `json:"partial,omitempty"`
 	// Suspect says that a repeat behind it is.
@@ -247,13 +249,21 @@ func (e *evidence) finish(c *Claim, v *Verdict) {
 		v.Word, v.Why = Undecidable, "nothing was measured of it. "+v.Why
 	}
 	var unique []result.Key
+	v.Made = 0
 	for _, k := range v.Cells {
-		if !slices.Contains(unique, k) {
-			unique = append(unique, k)
-			if cell := e.by[k]; cell != nil && cell.Verdict() == result.Suspect {
-				v.Suspect = true
+		if slices.Contains(unique, k) {
+			continue
+		}
+		unique = append(unique, k)
+		if cell := e.by[k]; cell != nil {
+			v.Suspect = v.Suspect || cell.Verdict() == result.Suspect
+			if n := len(cell.Repeats); v.Made == 0 || n < v.Made {
+				v.Made = n
 			}
 		}
 	}
 	v.Cells = unique
+	if v.Made == 0 { // it rests on trials
+		v.Made = v.Repeats
+	}
 }

@@ -74,7 +74,7 @@ func (v *Verdict) head() (word, number, rests string) {
 
 // doubts are words for a verdict that says less than it seems to.
 func (v *Verdict) doubts() (out []string) {
-	if v.Repeats > 0 && v.Repeats < wantRepeats {
+	if v.Made > 0 && v.Made < wantRepeats {
 		out = append(out, "quick")
 	}
 	if v.Partial {
@@ -274,7 +274,7 @@ func (l *Ledger) about() string {
 		when = "changed since the run began (under version " + cmp.Or(l.RunRules, "0") + ")"
 	}
 	s := fmt.Sprintf("Rules version %s, %s. A number stands with its 95 %% interval (bootstrap over the repeats; Student's for slopes). "+
-		"n is the fewest repeats behind it; below ten it says quick, and below six the interval is hardly more than their range. "+
+		"n is the fewest repeats behind it that count; where fewer than ten were made it says quick. Below six the interval is hardly more than their range. "+
 		"A verdict takes the whole interval: where it holds the bound, nothing is decided.", l.RulesVersion, when)
 	var floor []string
 	for _, n := range l.Noise {
