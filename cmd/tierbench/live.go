@@ -55,8 +55,15 @@ func (l *liveFlags) tables(e *env) *env {
 // start is the run as those who watch it are told of it.
 func (s *session) start() live.Start {
 	start := live.Start{Run: &s.run, Dir: relative(s.writer.Dir()), Steps: len(s.plan.Steps())}
+	// A run may have more repeats of a cell than it is asked for now.
+	done := map[string]bool{}
 	for i := range s.earlier {
-		if s.earlier[i].Failure != loadtest.Interrupted {
+		if r := &s.earlier[i]; r.Failure != loadtest.Interrupted {
+			done[fmt.Sprint(r.Key, r.Repeat)] = true
+		}
+	}
+	for _, step := range s.plan.Steps() {
+		if done[fmt.Sprint(step.Key, step.Repeat)] {
 			start.Done++
 		}
 	}

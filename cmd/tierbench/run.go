@@ -234,6 +234,10 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	} else if err != nil {
 		return nil, err
 	}
+	// Before anything is measured: whatever ends it, who measured is in the record.
+	if err := result.WriteRun(s.writer.Dir(), &s.run); err != nil {
+		return nil, errors.Join(err, s.writer.Close())
+	}
 	return s, nil
 }
 
