@@ -30,7 +30,6 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -38,7 +37,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,6 +44,7 @@ import (
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
 	"github.com/tierbench/tierbench/servers/blocking"
+	"github.com/tierbench/tierbench/servers/handover"
 )
 
 // Model is a process for each connection.
@@ -231,7 +230,7 @@ func (m *master) serve(fd int) {
 	}
 	w, err := m.start()
 	if err == nil {
-		if err = w.give(fd); err == nil {
+		if err = handover.Give(w.control, fd); err == nil {
 			_ = unix.Close(fd)
 		}
 		go m.watch(w)
@@ -266,7 +265,7 @@ func (m *master) reuse(fd int) bool {
 		m.idle = m.idle[:last]
 		// Under the lock, so that watch never takes a worker that has died while it was idle for one that had this connection.
 		// It does not block: the worker has read all that was sent before.
-		err := w.give(fd)
+		err := handover.Give(w.control, fd)
 		w.busy = err == nil
 		m.mu.Unlock()
 		if err == nil {
@@ -276,16 +275,10 @@ func (m *master) reuse(fd int) bool {
 	}
 }
 
-// give hands a descriptor to a worker, which then has its own.
-func (w *worker) give(fd int) error {
-	_, _, err := w.control.WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil)
-	return err
-}
-
 // start starts a worker, which counts as busy.
 func (m *master) start() (*worker, error) {
 	since := time.Now()
-	ours, theirs, err := socketpair()
+	ours, theirs, err := handover.Pair()
 	if err != nil {
 		return nil, err
 	}
@@ -305,37 +298,6 @@ func (m *master) start() (*worker, error) {
 	m.ended.Add(1)
 	m.mu.Unlock()
 	return w, nil
-}
-
-// socketpair returns two ends of a stream: one for this process and one for a worker.
-func socketpair() (ours *net.UnixConn, theirs *os.File, err error) {
-	syscall.ForkLock.RLock()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err == nil {
-		unix.CloseOnExec(pair[0])
-		unix.CloseOnExec(pair[1])
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	theirs = os.NewFile(uintptr(pair[1]), "worker")
-	ours, err = unixConn(os.NewFile(uintptr(pair[0]), "master"))
-	if err != nil {
-		_ = theirs.Close()
-		return nil, nil, err
-	}
-	return ours, theirs, nil
-}
-
-// unixConn takes over f, which is a Unix socket.
-func unixConn(f *os.File) (*net.UnixConn, error) {
-	defer func() { _ = f.Close() }() // the connection has a duplicate
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.UnixConn), nil
 }
 
 // watch hears what a worker says, and waits for its end.
@@ -422,5 +384,3 @@ func (m *master) drain(cut time.Time) {
 		m.cfg.Log.Info().Int("workers", s.n).Dur("mean_ms", s.sum/time.Duration(s.n)).Dur("max_ms", s.max).Msg("workers were started")
 	}
 }
-
-var errNoConnection = errors.New("a message of the master without a connection")

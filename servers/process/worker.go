@@ -2,14 +2,12 @@ package process
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"runtime/debug"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/blocking"
+	"github.com/tierbench/tierbench/servers/handover"
 )
 
 const (
@@ -29,7 +27,7 @@ const (
 
 // work serves one connection after the other, as the master hands them over, until the master has no more of them.
 func work(cfg servers.Config) error {
-	control, err := unixConn(os.NewFile(controlFD, "control"))
+	control, err := handover.Conn(os.NewFile(controlFD, "control"))
 	if err != nil {
 		return fmt.Errorf("take up the socket to the master: %w", err)
 	}
@@ -50,7 +48,7 @@ func work(cfg servers.Config) error {
 		return nil // the master has ended
 	}
 	for {
-		fd, err := receive(control)
+		fd, err := handover.Take(control)
 		if err != nil {
 			break
 		}
@@ -58,26 +56,4 @@ func work(cfg servers.Config) error {
 	}
 	conns.Drain()
 	return nil
-}
-
-// receive waits for a descriptor.
-func receive(control *net.UnixConn) (fd int, err error) {
-	msg, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
-	n, rn, _, _, err := control.ReadMsgUnix(msg, rights)
-	if err != nil {
-		return -1, err
-	}
-	if n == 0 {
-		return -1, net.ErrClosed
-	}
-	messages, err := unix.ParseSocketControlMessage(rights[:rn])
-	if err != nil || len(messages) != 1 {
-		return -1, errNoConnection
-	}
-	fds, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(fds) != 1 {
-		return -1, errNoConnection
-	}
-	unix.CloseOnExec(fds[0])
-	return fds[0], nil
 }

@@ -10,9 +10,9 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"syscall"
 	"time"
 
+	"github.com/tierbench/tierbench/servers/handover"
 	"golang.org/x/sys/unix"
 )
 
@@ -63,21 +63,11 @@ type starter struct {
 
 // startWorker returns when the worker process has said that it is ready.
 func startWorker(ctx context.Context, o Options) (w starter, err error) {
-	syscall.ForkLock.RLock()
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
-	if err == nil {
-		unix.CloseOnExec(pair[0])
-		unix.CloseOnExec(pair[1])
-	}
-	syscall.ForkLock.RUnlock()
+	control, theirs, err := handover.Pair()
 	if err != nil {
-		return w, os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(pair[1]), "worker")
-	if w.control, err = unixConn(os.NewFile(uintptr(pair[0]), "master")); err != nil {
-		_ = theirs.Close()
 		return w, err
 	}
+	w.control = control
 	w.cmd = exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
 	w.cmd.Env = append(os.Environ(), workerEnv+"=1", "GOMAXPROCS=1") // as the model process has it
 	w.cmd.Stdin, w.cmd.Stderr = theirs, os.Stderr
@@ -91,15 +81,6 @@ func startWorker(ctx context.Context, o Options) (w starter, err error) {
 		return w, errors.Join(err, w.end())
 	}
 	return w, nil
-}
-
-func unixConn(f *os.File) (*net.UnixConn, error) {
-	defer f.Close() // the connection has a duplicate
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, err
-	}
-	return c.(*net.UnixConn), nil
 }
 
 // hear waits for the worker's word.
@@ -146,10 +127,9 @@ func handOver(ctx context.Context, o Options) (took []time.Duration, err error) 
 		return nil, err
 	}
 	defer given.Close()
-	rights := unix.UnixRights(int(given.Fd()))
 	for range o.Increments {
 		begin := time.Now()
-		if _, _, err := w.control.WriteMsgUnix([]byte{0}, rights, nil); err != nil {
+		if err := handover.Give(w.control, int(given.Fd())); err != nil {
 			return nil, fmt.Errorf("hand over a descriptor: %w", err)
 		}
 		if err := w.hear(); err != nil {
@@ -166,7 +146,7 @@ func serveDescriptors(_ Options, in io.Reader, _ io.Writer) error {
 	if !ok {
 		return errors.New("a worker process needs a socket for its standard input")
 	}
-	control, err := unixConn(f)
+	control, err := handover.Conn(f)
 	if err != nil {
 		return err
 	}
@@ -174,26 +154,15 @@ func serveDescriptors(_ Options, in io.Reader, _ io.Writer) error {
 	if _, err := control.Write([]byte{'r'}); err != nil {
 		return fmt.Errorf("say that it is ready: %w", err)
 	}
-	data, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	for {
-		n, oobn, _, _, err := control.ReadMsgUnix(data, oob)
-		if errors.Is(err, io.EOF) || err == nil && n == 0 {
+		fd, err := handover.Take(control)
+		if errors.Is(err, io.EOF) {
 			return nil // the master has what it wanted to know
 		}
 		if err != nil {
-			return fmt.Errorf("receive a descriptor: %w", err)
+			return fmt.Errorf("take a descriptor: %w", err)
 		}
-		messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-		if err != nil || len(messages) != 1 {
-			return fmt.Errorf("%d control messages came with a descriptor: %w", len(messages), err)
-		}
-		fds, err := unix.ParseUnixRights(&messages[0])
-		if err != nil {
-			return fmt.Errorf("read what was handed over: %w", err)
-		}
-		for _, fd := range fds {
-			_ = unix.Close(fd)
-		}
+		_ = unix.Close(fd)
 		if _, err := control.Write([]byte{'i'}); err != nil {
 			return fmt.Errorf("say that it has the descriptor: %w", err)
 		}
