@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strings"
 
@@ -13,8 +14,11 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
+// latestRun is where the newest run is found.
+const latestRun = "results/latest"
+
 type adviseCmd struct {
-	Run_ string `arg:"" optional:"" name:"results" help:"The folder of the run whose costs are taken." default:"results/latest" type:"existingdir"`
+	Run_ string `arg:"" optional:"" name:"results" help:"The folder of the run whose costs are taken. Default: results/latest."`
 
 	Clients int     `help:"How many clients are to be connected." placeholder:"N"`
 	Rate    float64 `help:"How many requests a second they make in all." placeholder:"RPS"`
@@ -38,7 +42,13 @@ func (c *adviseCmd) Help() string {
 }
 
 func (c *adviseCmd) Run(e *env) error {
+	if c.Run_ == "" {
+		c.Run_ = latestRun
+	}
 	set, err := result.Load(c.Run_)
+	if errors.Is(err, fs.ErrNotExist) {
+		return mistake{fmt.Errorf("%s: no run is there; name the folder of one, such as results/RUN", c.Run_)}
+	}
 	if err != nil {
 		return mistake{err}
 	}

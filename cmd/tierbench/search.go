@@ -295,7 +295,7 @@ func (h *hunt) open(server string, p *plan.Plan) error {
 		return err
 	}
 	h.session = s
-	return point(filepath.Join(h.cmd.Results, "latest"), s.run.ID)
+	return nil
 }
 
 func (h *hunt) run() error {
@@ -318,6 +318,12 @@ func (h *hunt) run() error {
 	}
 	if rerr := report.Write(set.Dir, set); rerr != nil {
 		return errors.Join(err, rerr)
+	}
+	// Only what came to its end takes the place of the newest run.
+	if err == nil {
+		if err := point(filepath.Join(h.cmd.Results, "latest"), s.run.ID); err != nil {
+			return err
+		}
 	}
 	h.table(answer, stats.Cells(&set.Run, set.Repeats))
 	text := h.says(answer)

@@ -210,7 +210,8 @@ func cellText(c *stats.Cell) string {
 	return ""
 }
 
-// mostNotes is how many cells the terminal is told of; the report has all.
+// mostNotes is how many cells the terminal is told of, but for those of which
+// something does not count: they come first, and all of them. The report has the rest.
 const mostNotes = 10
 
 // noteWidth cuts a reason that goes on and on; a terminal wraps what is less.
@@ -231,32 +232,31 @@ func (v *view) tableNotes() []string {
 			break
 		}
 	}
-	more := 0
+	var bad, doubtful []string
 	for _, c := range v.cells {
 		n := "not measured"
 		if len(c.Repeats) > 0 {
 			n = doubts(c)
 		}
-		if n == "" {
-			continue
+		note := clip(fmt.Sprintf("%s %s %s: %s", c.Model, c.Asked(), c.At(), n), noteWidth)
+		switch {
+		case n == "":
+		case len(c.Counted) == len(c.Repeats) && len(c.Repeats) > 0:
+			doubtful = append(doubtful, "? "+note)
+		default:
+			bad = append(bad, "! "+note)
 		}
-		if more++; more > mostNotes {
-			continue
-		}
-		sign := "!"
-		if len(c.Counted) == len(c.Repeats) && len(c.Repeats) > 0 {
-			sign = "?"
-		}
-		notes = append(notes, clip(fmt.Sprintf("%s %s %s %s: %s", sign, c.Model, c.Asked(), c.At(), n), noteWidth))
 	}
+	shown := min(len(doubtful), max(0, mostNotes-len(bad)))
+	notes = append(append(notes, bad...), doubtful[:shown]...)
 	for _, name := range slices.Sorted(maps.Keys(v.run.Absent)) {
 		notes = append(notes, fmt.Sprintf("! %s is left out: %s", name, v.run.Absent[name]))
 	}
 	for _, w := range v.warnings() {
 		notes = append(notes, clip("! "+w, noteWidth))
 	}
-	if more > mostNotes {
-		notes = append(notes, fmt.Sprintf("and %d more cells with repeats that are suspect or not counted: see %s", more-mostNotes, MarkdownFile))
+	if more := len(doubtful) - shown; more > 0 {
+		notes = append(notes, fmt.Sprintf("and %d more cells with repeats that are suspect: see %s", more, MarkdownFile))
 	}
 	return notes
 }
