@@ -99,19 +99,20 @@ dist: ## release archives for linux and darwin, amd64 and arm64, with SHA256SUMS
 	cp -R README.md LICENSE configs examples $(DIST)/common/
 	@set -e; for p in $(PLATFORMS); do \
 		name=tierbench-$(VERSION)-$${p%/*}-$${p#*/}; echo "$$name.tar.gz"; cp -R $(DIST)/common $(DIST)/$$name; \
-		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= $(LDFLAGS)" -o $(DIST)/$$name/ ./cmd/...; \
+		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -buildid= $(LDFLAGS)" -o $(DIST)/$$name/bin/ ./cmd/...; \
 		find $(DIST)/$$name -type d -exec chmod 755 {} + -o -type f -exec chmod 644 {} +; \
-		chmod 755 $(DIST)/$$name/server $(DIST)/$$name/tierbench $(DIST)/$$name/servers/controls/nginx/start; \
+		chmod 755 $(DIST)/$$name/bin/server $(DIST)/$$name/bin/tierbench $(DIST)/$$name/servers/controls/nginx/start; \
 		tar -C $(DIST) --format=ustar --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner -cf - $$name | gzip -9n >$(DIST)/$$name.tar.gz; \
 		rm -r $(DIST)/$$name; done
 	@rm -r $(DIST)/common
 	cd $(DIST) && sha256sum tierbench-*.tar.gz >SHA256SUMS && cat SHA256SUMS
 
-dist-check: dist ## build the archives again from a copy of the tree elsewhere, and compare
+dist-check: ## build the archives twice, also from a copy of the tree elsewhere, and compare
 	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
 	git ls-files -z -- . ':!results' | tar --null -T - -cf - | tar -xf - -C "$$copy"; \
+	$(MAKE) -s dist DIST="$$copy/first" >/dev/null; \
 	(umask 077; $(MAKE) -s -C "$$copy" dist DIST="$$copy/dist" VERSION=$(VERSION) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) COMMIT=$(COMMIT) DIRTY=$(DIRTY)) >/dev/null; \
-	cmp $(DIST)/SHA256SUMS "$$copy/dist/SHA256SUMS" && echo "the archives are the same, built twice"
+	cmp "$$copy/first/SHA256SUMS" "$$copy/dist/SHA256SUMS" && echo "the archives are the same, built twice"
 
 lint: ## gofmt, go vet (Linux and darwin) and staticcheck
 	@unformatted=$$(gofmt -l cmd servers loadtest); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi

@@ -54,6 +54,9 @@ func describeModules() result.Build {
 				b.Dirty = s.Value == "true"
 			}
 		}
+		if b.Commit == "" && info.Main.Version != "(devel)" { // as go install gets it
+			b.Commit = info.Main.Version
+		}
 	}
 	for m := range strings.SplitSeq(moduleVersions, ",") {
 		if name, version, ok := strings.Cut(strings.TrimSpace(m), "@"); ok && b.Modules[name] == "" {
@@ -61,6 +64,12 @@ func describeModules() result.Build {
 		}
 	}
 	return b
+}
+
+// about is what --version prints.
+func about() string {
+	b := describeModules()
+	return strings.Join(strings.Fields("tierbench "+b.Commit+" "+b.Go), " ")
 }
 
 // toolVersion is the first line that a program prints of its version; "" if it

@@ -75,6 +75,8 @@ type cli struct {
 	Null       nullCmd       `cmd:"" hidden:""`
 	List       listCmd       `cmd:"" help:"List the models that are built in."`
 
+	Version kong.VersionFlag `help:"Print the version, and stop."`
+
 	Completion completionCmd `cmd:"" help:"Print a script that completes the command line in a shell."`
 	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
 }
@@ -95,6 +97,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
 		kong.Vars(compareVars()),
+		kong.Vars{"version": about()},
 	)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ func (f serverFlag) path() (string, error) {
 	}
 	beside := filepath.Join(filepath.Dir(self), "server")
 	if _, err := os.Stat(beside); err != nil {
-		return "", mistake{fmt.Errorf("find the server program: %w (make build puts it there; or name it with --server)", err)}
+		return "", mistake{fmt.Errorf("find the server program: %w (make build and go install put it there; or name it with --server)", err)}
 	}
 	return beside, nil
 }
