@@ -209,7 +209,7 @@ func pageOf(t *testing.T, set *result.Set) io.Reader {
 // One of more cells than this takes minutes to draw under the race detector;
 // make site draws all.
 func TestPublished(t *testing.T) {
-	const mostCells = 100
+	const mostCells = 50
 	runs, err := filepath.Glob("../../results/*/" + result.RunFile)
 	if err != nil || len(runs) == 0 {
 		t.Fatalf("no published runs: %v", err)

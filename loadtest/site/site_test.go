@@ -285,7 +285,7 @@ func published(t *testing.T) []*result.Set {
 // One of more cells than this takes minutes to draw under the race detector; make
 // site draws all.
 func TestPublished(t *testing.T) {
-	const mostCells = 100
+	const mostCells = 50
 	runs := slices.DeleteFunc(published(t), func(s *result.Set) bool { return len(s.Run.Cells) > mostCells })
 	if len(runs) < 3 {
 		t.Fatalf("%d published runs", len(runs))
