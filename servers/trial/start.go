@@ -22,7 +22,7 @@ var start = Trial{
 	Doc:      "what does it take until something runs that serves a client: a new process, an idle one that is handed a descriptor, a thread, a goroutine? --increments of each",
 	Variants: []string{"process", "reuse", "thread", "goroutine"},
 	// Each some tenths of a second in all.
-	increments: map[string]int{"": 1000, "process": 20, "goroutine": 100_000},
+	increments: map[string]int{"": 1000, "process": 20, "goroutine": 20_000},
 	run: func(ctx context.Context, o Options) (map[string]float64, error) {
 		var took []time.Duration
 		var err error
