@@ -211,10 +211,10 @@ func (c *runCmd) resume(server string, builtin []result.Info, limit plan.Limit) 
 	absent := set.Run.Absent
 	if c.Config == "" {
 		p.Without(absent)
-	} else if absent, err = absences(p); err != nil {
-		return nil, err
-	}
-	if c.Config != "" {
+	} else {
+		if absent, err = absences(p); err != nil {
+			return nil, err
+		}
 		if err := onlyMore(set, p, absent, builtin, limit); err != nil {
 			return nil, mistake{fmt.Errorf("%s: %w; the run %s can only be given more", cfg.File, err, set.Run.ID)}
 		}
