@@ -67,7 +67,7 @@ func newMany(t *testing.T, n, limit int) (*many, *net.TCPListener) {
 		handing: make(chan struct{}, handing),
 	}
 	for range n {
-		if err := m.add(newLoop(cfg, &m.gate, nil, nil)); err != nil {
+		if err := m.add(nil); err != nil {
 			t.Fatal(err)
 		}
 	}

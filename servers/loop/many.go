@@ -55,11 +55,7 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 	m.log = &libraryLog{Logger: cfg.Log, ended: sync.OnceFunc(func() { close(m.ended) })}
 	pool := newPool(cfg.Offload)
 	for range n {
-		var first *loop
-		if len(m.loops) > 0 {
-			first = m.loops[0]
-		}
-		if err := m.add(newLoop(cfg, &m.gate, pool, first)); err != nil {
+		if err := m.add(pool); err != nil {
 			_ = ln.Close()
 			m.stop()
 			return err
@@ -104,8 +100,13 @@ type many struct {
 	begin    time.Time     // of that, set before
 }
 
-// add starts l. For gnet it is a client, which is a loop without a listener.
-func (m *many) add(l *loop) error {
+// add starts a loop more, beside those that are there. For gnet it is a client, which is a loop without a listener.
+func (m *many) add(pool *pool) error {
+	var first *loop
+	if len(m.loops) > 0 {
+		first = m.loops[0]
+	}
+	l := newLoop(m.cfg, &m.gate, pool, first)
 	client, err := gnet.NewClient(l,
 		gnet.WithNumEventLoop(1),
 		gnet.WithTicker(true),
