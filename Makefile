@@ -33,7 +33,7 @@ python: build ## CPython's ways beside the models in Go; about ten minutes
 # the end of each process is a second for each of the thousand servers here.
 test: export GORACE ?= atexit_sleep_ms=0
 test: ## run all tests
-	$(GO) test $(TESTFLAGS) ./servers/all ./cmd/tierbench ./loadtest/site ./loadtest/conform ./loadtest/report ./loadtest/worker ./...
+	$(GO) test $(TESTFLAGS) ./servers/all ./cmd/tierbench ./loadtest/site ./loadtest/conform ./loadtest/report ./loadtest/fleet ./...
 
 bench: build ## the main job: the three servers at 10, 100 and 1,000 clients; about two minutes
 	bin/tierbench run $(CONFIG)

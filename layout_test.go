@@ -47,7 +47,7 @@ var arrows = []struct {
 	{"loadtest/launch", []string{"loadtest/host"}},
 	{"loadtest/conform", []string{"loadtest/launch", "loadtest/host"}},
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
-	{"loadtest/worker", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
+	{"loadtest/fleet", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/crosscheck", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
@@ -67,7 +67,7 @@ var arrows = []struct {
 var only = map[string]string{
 	"github.com/tsenart/vegeta/v12/lib": "loadtest/attack",
 	"github.com/panjf2000/gnet/v2":      "servers/loop",
-	"github.com/nats-io/nats.go":        "loadtest/worker",
+	"github.com/nats-io/nats.go":        "loadtest/fleet",
 }
 
 func matches(pattern, pkg string) bool {

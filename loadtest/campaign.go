@@ -51,9 +51,9 @@ type Connections struct {
 // Clients are connections to a server.
 type Clients interface {
 	// Run is called once.
-	Run(context.Context, load.Work, load.Marks) (*load.Window, error)
+	Run(context.Context, load.Work, load.Hooks) (*load.Window, error)
 	Established() int
-	Workers() int
+	Shards() int
 	// CPU is the time that their processes have used, in seconds.
 	CPU() (float64, error)
 	Close() error
@@ -299,19 +299,19 @@ func (m *measurement) run(ctx context.Context) (err error) {
 		return err
 	}
 	m.clients = clients
-	r.Generator.Workers = clients.Workers()
+	r.Generator.Shards = clients.Shards()
 	if many, ok := clients.(interface{ Processes() int }); ok {
 		r.Generator.Processes = many.Processes()
 	}
 	m.observer.server, m.observer.clients, m.observer.before = m.server, clients, before
-	marks := m.observer.marks()
+	hooks := m.observer.hooks()
 	if f := step.Experiment.Fault; f != nil {
 		r.Fault = &result.Fault{Kind: f.Kind}
 		s := &saboteur{server: m.server, fault: f, record: r.Fault}
-		marks = s.marks(ctx, marks, clients.Established)
+		hooks = s.hooks(ctx, hooks, clients.Established)
 	}
-	marks.Progress = m.progress
-	m.window, err = clients.Run(ctx, work, marks)
+	hooks.Progress = m.progress
+	m.window, err = clients.Run(ctx, work, hooks)
 	if m.window != nil {
 		fill(r, m.window, step)
 		r.Count = count(m.window)
@@ -406,19 +406,19 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 		r.RateRPS = float64(w.Due) / w.Length.Seconds()
 		r.Generator.SendLagP99Sec = latency(all.Lag).P99
 	}
-	for _, k := range w.Kinds {
-		kind := result.Kind{Workload: k.Name, Clients: k.Clients, Requests: k.Service.TotalCount(), Service: latency(k.Service)}
+	for _, k := range w.Mix {
+		kind := result.MixPart{Workload: k.Name, Clients: k.Clients, Requests: k.Service.TotalCount(), Service: latency(k.Service)}
 		if k.Response != nil {
 			response := latency(k.Response)
 			kind.Response = &response
 		}
-		r.Kinds = append(r.Kinds, kind)
+		r.Mix = append(r.Mix, kind)
 	}
 	if w.Connect != nil {
 		connects := latency(w.Connect)
 		r.Connect.Window = &connects
 	}
-	r.Evenness = evenness(w)
+	r.Fairness = fairness(w)
 	r.Drift = drift(w.Slices)
 }
 
@@ -442,15 +442,15 @@ func count(w *load.Window) *result.Count {
 	return c
 }
 
-// evenness is Jain's index of the answers per client, of those that ask for the
+// fairness is Jain's index of the answers per client, of those that ask for the
 // first kind: where a client has a request of its own, it gets as many answers
 // as that allows.
-func evenness(w *load.Window) result.Evenness {
+func fairness(w *load.Window) result.Fairness {
 	if w.Clients == 0 || w.Squares == 0 {
-		return result.Evenness{}
+		return result.Fairness{}
 	}
 	n := float64(w.Clients)
-	return result.Evenness{Jain: w.Sum * w.Sum / (n * w.Squares), Mean: w.Sum / n}
+	return result.Fairness{Jain: w.Sum * w.Sum / (n * w.Squares), Mean: w.Sum / n}
 }
 
 // drift fits a line through the numbers of answers in the slices of a window.
@@ -480,7 +480,7 @@ func drift(slices []int64) result.Drift {
 	}
 }
 
-// An observer reads the server at the marks of a window.
+// An observer reads the server at the hooks of a window.
 type observer struct {
 	ctx      context.Context // of the campaign
 	server   Server
@@ -507,8 +507,8 @@ type sample struct {
 	took      time.Duration
 }
 
-func (o *observer) marks() load.Marks {
-	return load.Marks{Open: o.open, Second: o.second, Close: o.close}
+func (o *observer) hooks() load.Hooks {
+	return load.Hooks{Open: o.open, Second: o.second, Close: o.close}
 }
 
 // open reads what takes long first and the CPU last: the window begins when

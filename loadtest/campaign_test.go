@@ -34,7 +34,7 @@ type fakeServer struct {
 	reads []reading
 
 	// What its clients measure, and what happens while they do.
-	kinds     []*load.Kind
+	kinds     []*load.MixPart
 	aftermath *load.Aftermath
 	slices    []int64
 	during    func()
@@ -92,7 +92,7 @@ type fakeClients struct {
 	work        []load.Work
 }
 
-func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	c.work = append(c.work, work)
 	if work.Loop == "" {
 		c.note("hold")
@@ -106,7 +106,7 @@ func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*loa
 		Started: time.Unix(1000, 0), Length: work.Length, Errors: map[string]int64{},
 		Clients: 1, Sum: 100, Squares: 10000, Due: 100, Slices: []int64{10, 10, 10, 10, 10, 10, 10, 10, 10, 10},
 	}
-	w.Kinds, w.Aftermath = c.kinds, c.aftermath
+	w.Mix, w.Aftermath = c.kinds, c.aftermath
 	if c.slices != nil {
 		w.Slices = c.slices
 	}
@@ -131,7 +131,7 @@ func (c *fakeClients) Run(_ context.Context, work load.Work, m load.Marks) (*loa
 	return w, errors.Join(m.Open(), during(), m.Second(time.Second), m.Second(2*time.Second), m.Close(), c.err)
 }
 func (c *fakeClients) Established() int      { return c.n }
-func (c *fakeClients) Workers() int          { return 1 }
+func (c *fakeClients) Shards() int           { return 1 }
 func (c *fakeClients) CPU() (float64, error) { return c.cpu * 3, nil }
 func (c *fakeClients) Close() error          { c.note("close"); return nil }
 
@@ -235,8 +235,8 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	if m := r.Machine; m.StolenSec != 1 || len(m.Others) != 1 || m.Others[0].Name != "busy" {
 		t.Errorf("machine %+v", m)
 	}
-	if r.Evenness != (result.Evenness{Jain: 1, Mean: 100}) || r.Drift.Slices != 10 || !near(r.Drift.Change, 0) {
-		t.Errorf("evenness %+v, drift %+v", r.Evenness, r.Drift)
+	if r.Fairness != (result.Fairness{Jain: 1, Mean: 100}) || r.Drift.Slices != 10 || !near(r.Drift.Change, 0) {
+		t.Errorf("fairness %+v, drift %+v", r.Fairness, r.Drift)
 	}
 	// CPU is read at the opening, twice for the series and at the close. What was
 	// used until it was read at the close is not all the window's.
@@ -272,11 +272,11 @@ func TestKindsOfAMixAreKept(t *testing.T) {
 	f := setUp(t, config)
 	h := load.NewHistogram()
 	_ = h.RecordValue(int64(time.Second))
-	f.server.kinds = []*load.Kind{{Name: "plaintext", Service: load.NewHistogram()}, {Name: "cpu-5ms", Clients: 3, Service: h, Response: h}}
+	f.server.kinds = []*load.MixPart{{Name: "plaintext", Service: load.NewHistogram()}, {Name: "cpu-5ms", Clients: 3, Service: h, Response: h}}
 	if err := f.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	kinds := f.saved[0].Kinds
+	kinds := f.saved[0].Mix
 	if len(kinds) != 2 || kinds[0].Workload != "plaintext" || kinds[0].Requests != 0 || kinds[0].Response != nil {
 		t.Fatalf("%+v", kinds)
 	}

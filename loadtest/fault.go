@@ -72,8 +72,8 @@ type saboteur struct {
 	err  error // once done is closed
 }
 
-// marks are those of an observer with the fault between them.
-func (s *saboteur) marks(ctx context.Context, m load.Marks, established func() int) load.Marks {
+// hooks are those of an observer with the fault between them.
+func (s *saboteur) hooks(ctx context.Context, m load.Hooks, established func() int) load.Hooks {
 	look, opened := m.Open, m.Close
 	m.Open = func() error {
 		// What takes long comes first: the window begins when this returns.
@@ -348,7 +348,7 @@ const (
 func fillFault(f *result.Fault, w *load.Window) {
 	if a := w.Aftermath; a != nil {
 		f.Lost, f.Failed = int(a.Lost), a.Failed
-		f.P99, f.BystanderP99 = latency(a.Before).P99, latency(a.Bystanders).P99
+		f.P99, f.UnaffectedP99 = latency(a.Before).P99, latency(a.Unaffected).P99
 	}
 	f.SliceSec = load.SliceLength.Seconds()
 	f.RPS = make([]float64, len(w.Slices))

@@ -243,7 +243,7 @@ func TestAServerThatDiesOfAFaultIsNoFailure(t *testing.T) {
 	f.server.stopErr = fmt.Errorf("it ended with signal: killed")
 	f.server.aftermath = load.NewAftermath()
 	f.server.aftermath.Lost, f.server.aftermath.Failed = 1, 2
-	_ = f.server.aftermath.Bystanders.RecordValue(int64(time.Second))
+	_ = f.server.aftermath.Unaffected.RecordValue(int64(time.Second))
 	if err := f.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestAServerThatDiesOfAFaultIsNoFailure(t *testing.T) {
 	if r.Failure != "" || len(r.Warnings) != 0 || r.Gates.Verdict == result.Invalid || r.Fault.Lived {
 		t.Errorf("failure %q, warnings %q, gates %+v", r.Failure, r.Warnings, r.Gates)
 	}
-	if a := r.Fault; a.Lost != 1 || a.Failed != 2 || a.BystanderP99 < 0.99 || a.P99 != 0 {
+	if a := r.Fault; a.Lost != 1 || a.Failed != 2 || a.UnaffectedP99 < 0.99 || a.P99 != 0 {
 		t.Errorf("%+v", a)
 	}
 }

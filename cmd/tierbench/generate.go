@@ -234,7 +234,7 @@ func (g *rig) nullRun(ctx context.Context, step plan.Step, argv []string) (best 
 			return 0, err
 		}
 		var opened, closed float64
-		w, err := c.Run(ctx, load.Work{Loop: result.Closed, Warmup: ceilingWarmup, Length: ceilingWindow}, load.Marks{
+		w, err := c.Run(ctx, load.Work{Loop: result.Closed, Warmup: ceilingWarmup, Length: ceilingWindow}, load.Hooks{
 			Open:  func() (err error) { opened, err = c.CPU(); return err },
 			Close: func() (err error) { closed, err = c.CPU(); return err },
 		})
@@ -243,7 +243,7 @@ func (g *rig) nullRun(ctx context.Context, step plan.Step, argv []string) (best 
 			return 0, err
 		}
 		if cpu := closed - opened; cpu > 0 {
-			best = max(best, float64(w.Whole().Service.TotalCount())/cpu*float64(c.Workers()))
+			best = max(best, float64(w.Whole().Service.TotalCount())/cpu*float64(c.Shards()))
 		}
 	}
 	return best, nil

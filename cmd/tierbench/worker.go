@@ -9,10 +9,10 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/fleet"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
-	"github.com/tierbench/tierbench/loadtest/worker"
 )
 
 // maxWorkers is the most generator processes.
@@ -51,15 +51,15 @@ func (f *workersFlag) check(raw string) error {
 	return nil
 }
 
-func (f *workersFlag) link() worker.Link {
-	return worker.Link{URL: f.NATS, Token: f.NATSToken, Creds: f.NATSCreds, CA: f.NATSCA}
+func (f *workersFlag) link() fleet.Link {
+	return fleet.Link{URL: f.NATS, Token: f.NATSToken, Creds: f.NATSCreds, CA: f.NATSCA}
 }
 
 // workers are the generator processes of a rig.
 type workers struct {
-	forced     int         // 0: as many as it takes
-	link       worker.Link // of a server that is there; else one is started
-	hub        *worker.Hub
+	forced     int        // 0: as many as it takes
+	link       fleet.Link // of a server that is there; else one is started
+	hub        *fleet.Hub
 	perProcess int64
 }
 
@@ -106,14 +106,14 @@ func (g *rig) processes(step plan.Step) int {
 }
 
 // meet is where workers and coordinator meet.
-func (w *workers) meet() (worker.Link, error) {
+func (w *workers) meet() (fleet.Link, error) {
 	if w.link.URL != "" {
 		return w.link, nil
 	}
 	if w.hub == nil {
-		hub, err := worker.StartHub()
+		hub, err := fleet.StartHub()
 		if err != nil {
-			return worker.Link{}, err
+			return fleet.Link{}, err
 		}
 		w.hub = hub
 	}
@@ -145,7 +145,7 @@ func (g *rig) drive(ctx context.Context, step plan.Step, t load.Target, raw bool
 		return nil, nil, err
 	}
 	// They inherit the CPUs of this process.
-	c, connected, err := worker.Connect(ctx, worker.Spec{
+	c, connected, err := fleet.Connect(ctx, fleet.Spec{
 		Link: link, Argv: []string{self, "worker"}, Workers: n, Attackers: g.attackers(step), Version: version(), AllowRemote: g.allowRemote,
 	}, t, p)
 	if err != nil {
@@ -183,14 +183,14 @@ func (c *workerCmd) Run(e *env) error {
 		return fmt.Errorf("raise the limit on descriptors: %w", err)
 	}
 	debug.SetGCPercent(generatorGC)
-	link := worker.Link{URL: c.NATS, Token: c.Token, Creds: c.Creds, CA: c.CA}
+	link := fleet.Link{URL: c.NATS, Token: c.Token, Creds: c.Creds, CA: c.CA}
 	conn, err := link.Dial(fmt.Sprintf("tierbench worker %d", c.Number))
 	if err != nil {
 		return mistake{err}
 	}
 	defer conn.Close()
-	options := worker.ServeOptions{Job: c.Job, Worker: c.Number, Version: version()}
-	return worker.Serve(e.ctx, conn, options, func(ctx context.Context, p worker.Part) (worker.Clients, *load.Connected, error) {
+	options := fleet.ServeOptions{Job: c.Job, Worker: c.Number, Version: version()}
+	return fleet.Serve(e.ctx, conn, options, func(ctx context.Context, p fleet.Part) (fleet.Clients, *load.Connected, error) {
 		clients, connected, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Attackers: p.Attackers, AllowRemote: p.AllowRemote})
 		if err != nil {
 			return nil, connected, err

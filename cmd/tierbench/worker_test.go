@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tierbench/tierbench/loadtest/fleet"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
-	"github.com/tierbench/tierbench/loadtest/worker"
 )
 
 const divided = `
@@ -26,12 +26,12 @@ repeats: 1
 // single one, with our own NATS server and with another.
 func TestRunWithWorkers(t *testing.T) {
 	needsLinux(t)
-	hub, err := worker.StartHub()
+	hub, err := fleet.StartHub()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer hub.Close()
-	t.Setenv(worker.EnvToken, hub.Token)
+	t.Setenv(fleet.EnvToken, hub.Token)
 	for _, tt := range []struct {
 		reason    string
 		args      []string
@@ -56,7 +56,7 @@ func TestRunWithWorkers(t *testing.T) {
 				if r.Established.Server != ends || r.Established.Generator != ends || len(r.Errors) != 0 || r.Failure != "" || r.Requests+r.Answered < 9 {
 					t.Errorf("%v: established %+v, errors %v, failure %q, %d requests", r.Key, r.Established, r.Errors, r.Failure, r.Requests)
 				}
-				if r.Generator.Processes != tt.processes || r.Generator.Workers < tt.processes || r.Connect.P50Sec <= 0 || r.Workload != result.Idle && r.Generator.CPUSec <= 0 {
+				if r.Generator.Processes != tt.processes || r.Generator.Shards < tt.processes || r.Connect.P50Sec <= 0 || r.Workload != result.Idle && r.Generator.CPUSec <= 0 {
 					t.Errorf("%v: generator %+v, connect %+v", r.Key, r.Generator, r.Connect)
 				}
 				if r.Loop == result.Closed && r.Workload != result.Idle && r.Generator.CeilingRPS <= 0 {
@@ -72,12 +72,12 @@ func TestRunWithWorkers(t *testing.T) {
 
 func TestWorkersThatCannotBe(t *testing.T) {
 	needsLinux(t)
-	hub, err := worker.StartHub()
+	hub, err := fleet.StartHub()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer hub.Close()
-	t.Setenv(worker.EnvToken, "") // whatever this was started with
+	t.Setenv(fleet.EnvToken, "") // whatever this was started with
 	const many = `
 models: [prefork]
 workloads: [{protocol: http, workload: plaintext}]

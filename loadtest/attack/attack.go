@@ -299,8 +299,8 @@ func (c *Clients) Established() int { return int(c.alive.Load()) }
 // CPU is the time that this process has used, in seconds.
 func (c *Clients) CPU() (float64, error) { return host.OwnCPU() }
 
-// Workers is how many attackers share the clients.
-func (c *Clients) Workers() int { return len(c.shards) }
+// Shards is how many shards share the clients.
+func (c *Clients) Shards() int { return len(c.shards) }
 
 // Close closes all connections at once, after Run or instead of it.
 func (c *Clients) Close() error {

@@ -124,11 +124,11 @@ func TestEveryAnswerIsCountedOnce(t *testing.T) {
 				})(n, c)
 			})
 			c := connect(t, echoTarget(addr, 32), tt.clients, Options{Attackers: tt.attackers})
-			if got, want := c.Workers(), min(tt.clients, tt.attackers); got != want {
+			if got, want := c.Shards(), min(tt.clients, tt.attackers); got != want {
 				t.Errorf("%d attackers, want %d", got, want)
 			}
 			var opened, closed int64
-			w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Warmup: 10 * time.Millisecond, Length: 200 * time.Millisecond}, load.Marks{
+			w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Warmup: 10 * time.Millisecond, Length: 200 * time.Millisecond}, load.Hooks{
 				Open:  func() error { opened = answers.Load(); return nil },
 				Close: func() error { closed = answers.Load(); return nil },
 			})
@@ -138,7 +138,7 @@ func TestEveryAnswerIsCountedOnce(t *testing.T) {
 			if got := int(conns.Load()); got != tt.clients {
 				t.Errorf("the server saw %d connections, want %d", got, tt.clients)
 			}
-			// Between the marks the server answers all requests of the window,
+			// Between the hooks the server answers all requests of the window,
 			// but for those on the way at either edge: one for each client.
 			n := w.Whole().Service.TotalCount()
 			if served := closed - opened; n > served+int64(tt.clients) || n < 1 {
@@ -206,7 +206,7 @@ func TestFailuresAreCountedAsWhatTheyAre(t *testing.T) {
 		t.Run(tt.reason, func(t *testing.T) {
 			addr := serve(t, tt.handle)
 			c := connect(t, echoTarget(addr, size), 4, Options{AnswerTimeout: 3 * time.Second})
-			w, err := c.Run(t.Context(), closedLoop(200*time.Millisecond), load.Marks{})
+			w, err := c.Run(t.Context(), closedLoop(200*time.Millisecond), load.Hooks{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -223,7 +223,7 @@ func TestALostConnectionIsReplacedAndTheLossCounted(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 1, Options{})
 	replaced := make(chan struct{})
-	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Marks{Close: func() error {
+	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Hooks{Close: func() error {
 		for c.Established() != 1 { // the window is held open until it is back
 			time.Sleep(time.Millisecond)
 		}
@@ -301,7 +301,7 @@ func TestHTTPAnswersAreChecked(t *testing.T) {
 				}
 			})
 			c := connect(t, httpTarget(addr, "plaintext"), 1, Options{})
-			w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Marks{})
+			w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Hooks{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -331,7 +331,7 @@ func TestHTTPEcho(t *testing.T) {
 	go srv.Serve(ln)
 	defer srv.Close()
 	c := connect(t, load.Target{Addr: ln.Addr().String(), Protocol: "http", Requests: []load.Request{{Workload: "echo", PayloadBytes: 3000}}}, 5, Options{})
-	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Marks{})
+	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Hooks{})
 	if err != nil || len(w.Errors) != 0 || w.Whole().Service.TotalCount() == 0 {
 		t.Errorf("err %v, errors %v, %d requests", err, w.Errors, w.Whole().Service.TotalCount())
 	}
@@ -341,7 +341,7 @@ func TestSecondsAddUpToTheWindow(t *testing.T) {
 	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 4, Options{Attackers: 2})
 	var at []time.Duration
 	var progress []int64
-	w, err := c.Run(t.Context(), closedLoop(1100*time.Millisecond), load.Marks{
+	w, err := c.Run(t.Context(), closedLoop(1100*time.Millisecond), load.Hooks{
 		Second:   func(d time.Duration) error { at = append(at, d); return nil },
 		Progress: func(_ int, s *load.Interval) { progress = append(progress, s.Service.TotalCount()) },
 	})
@@ -363,7 +363,7 @@ func TestSecondsAddUpToTheWindow(t *testing.T) {
 		t.Errorf("%d slices with %d requests, want %d with at most %d", len(w.Slices), sliced, want, all)
 	}
 	if len(at) != 1 || at[0] != time.Second {
-		t.Errorf("marks at %v, want one at 1s", at)
+		t.Errorf("hooks at %v, want one at 1s", at)
 	}
 }
 
@@ -378,7 +378,7 @@ func TestAnEndedContextEndsTheRunAndKeepsWhatWasMeasured(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 3, Options{AnswerTimeout: time.Hour})
 	ctx, cancel := context.WithCancel(t.Context())
-	w, err := c.Run(ctx, closedLoop(time.Hour), load.Marks{Open: func() error {
+	w, err := c.Run(ctx, closedLoop(time.Hour), load.Hooks{Open: func() error {
 		go func() { time.Sleep(100 * time.Millisecond); cancel() }()
 		return nil
 	}})
@@ -393,7 +393,7 @@ func TestAnEndedContextEndsTheRunAndKeepsWhatWasMeasured(t *testing.T) {
 func TestAnErrorOfAMarkEndsTheRun(t *testing.T) {
 	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 2, Options{})
 	boom := errors.New("boom")
-	if _, err := c.Run(t.Context(), closedLoop(time.Hour), load.Marks{Open: func() error { return boom }}); !errors.Is(err, boom) {
+	if _, err := c.Run(t.Context(), closedLoop(time.Hour), load.Hooks{Open: func() error { return boom }}); !errors.Is(err, boom) {
 		t.Errorf("err %v", err)
 	}
 }
@@ -409,7 +409,7 @@ func TestHoldAsksEachClientOnceAtTheEnd(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 10, Options{})
 	var held int64
-	w, err := c.Run(t.Context(), load.Work{Length: 50 * time.Millisecond}, load.Marks{Close: func() error { held = asked.Load(); return nil }})
+	w, err := c.Run(t.Context(), load.Work{Length: 50 * time.Millisecond}, load.Hooks{Close: func() error { held = asked.Load(); return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -537,7 +537,7 @@ func BenchmarkRequest(b *testing.B) {
 	defer c.Close()
 	b.ReportAllocs()
 	b.ResetTimer()
-	if _, err := c.Run(b.Context(), load.Work{Loop: result.Closed, Length: time.Hour, Requests: int64(b.N)}, load.Marks{}); err != nil {
+	if _, err := c.Run(b.Context(), load.Work{Loop: result.Closed, Length: time.Hour, Requests: int64(b.N)}, load.Hooks{}); err != nil {
 		b.Fatal(err)
 	}
 }
@@ -546,7 +546,7 @@ func TestAWindowEndsWhenItIsToldTo(t *testing.T) {
 	addr := serve(t, echoUntil(8, well))
 	c := connect(t, echoTarget(addr, 8), 2, Options{})
 	enough := make(chan struct{})
-	w, err := c.Run(t.Context(), closedLoop(time.Hour), load.Marks{
+	w, err := c.Run(t.Context(), closedLoop(time.Hour), load.Hooks{
 		Open:   func() error { close(enough); return nil },
 		Enough: enough,
 	})
@@ -566,7 +566,7 @@ func TestAPartWithoutActiveClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	w, err := c.Run(t.Context(), load.Work{Length: 20 * time.Millisecond}, load.Marks{})
+	w, err := c.Run(t.Context(), load.Work{Length: 20 * time.Millisecond}, load.Hooks{})
 	if err != nil || len(w.Errors) != 0 || w.Answered != 3 || w.Clients != 0 || w.Whole().Service.TotalCount() != 0 {
 		t.Errorf("err %v, window %+v: want 3 probes answered, and no client that asked", err, w)
 	}

@@ -34,7 +34,7 @@ func TestACounterIsReadFromEachProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Warmup: 50 * time.Millisecond, Length: 100 * time.Millisecond}, load.Marks{})
+		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Warmup: 50 * time.Millisecond, Length: 100 * time.Millisecond}, load.Hooks{})
 		if err != nil || len(w.Errors) != 0 {
 			t.Fatalf("err %v, errors %v", err, w.Errors)
 		}
@@ -65,7 +65,7 @@ func TestUnansweredIncrementsAreKnown(t *testing.T) {
 		return "ok"
 	})
 	c := connect(t, httpTarget(addr, "counter"), 2, Options{})
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Minute, Requests: 200}, load.Marks{})
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Minute, Requests: 200}, load.Hooks{})
 	if err != nil || !maps.Equal(w.Errors, map[string]int64{KindBytes: 1}) {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}

@@ -33,7 +33,7 @@ func TestLostClientsAreNoBystanders(t *testing.T) {
 	})
 	c := connect(t, echoTarget(addr, 8), 5, Options{Attackers: 2})
 	work := load.Work{Loop: result.Closed, Length: 1500 * time.Millisecond, Fault: &load.Fault{At: at}}
-	w, err := c.Run(t.Context(), work, load.Marks{Open: func() error {
+	w, err := c.Run(t.Context(), work, load.Hooks{Open: func() error {
 		time.AfterFunc(at+50*time.Millisecond, func() { // later than planned is as good
 			mu.Lock()
 			defer mu.Unlock()
@@ -50,8 +50,8 @@ func TestLostClientsAreNoBystanders(t *testing.T) {
 	if a.Lost != 2 || a.Failed > 2 {
 		t.Errorf("%d clients lost with %d requests, want 2", a.Lost, a.Failed)
 	}
-	if a.Before.TotalCount() == 0 || a.Bystanders.TotalCount() == 0 {
-		t.Errorf("%d requests before it, %d of bystanders", a.Before.TotalCount(), a.Bystanders.TotalCount())
+	if a.Before.TotalCount() == 0 || a.Unaffected.TotalCount() == 0 {
+		t.Errorf("%d requests before it, %d of bystanders", a.Before.TotalCount(), a.Unaffected.TotalCount())
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -59,7 +59,7 @@ func TestLostClientsAreNoBystanders(t *testing.T) {
 	if accepted < 7 || back == 0 {
 		t.Errorf("%d connections, %d answers to those that came back", accepted, back)
 	}
-	if n, all := a.Before.TotalCount()+a.Bystanders.TotalCount(), w.Whole().Service.TotalCount(); n > all-back {
+	if n, all := a.Before.TotalCount()+a.Unaffected.TotalCount(), w.Whole().Service.TotalCount(); n > all-back {
 		t.Errorf("%d requests before and of bystanders; of %d in all, %d were of those that came back", n, all, back)
 	}
 }
@@ -87,7 +87,7 @@ func TestHeldClientsAreLost(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 4, Options{})
 	work := load.Work{Loop: result.Closed, Length: time.Second, Fault: &load.Fault{At: at, Until: until}}
-	w, err := c.Run(t.Context(), work, load.Marks{Open: func() error {
+	w, err := c.Run(t.Context(), work, load.Hooks{Open: func() error {
 		mu.Lock()
 		defer mu.Unlock()
 		stop = time.Now()
@@ -97,8 +97,8 @@ func TestHeldClientsAreLost(t *testing.T) {
 	if err != nil || len(w.Errors) != 0 {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
-	if a := w.Aftermath; a.Lost != 1 || a.Failed != 0 || a.Bystanders.TotalCount() == 0 {
-		t.Errorf("%d lost, %d failed, %d answers to bystanders", a.Lost, a.Failed, a.Bystanders.TotalCount())
+	if a := w.Aftermath; a.Lost != 1 || a.Failed != 0 || a.Unaffected.TotalCount() == 0 {
+		t.Errorf("%d lost, %d failed, %d answers to bystanders", a.Lost, a.Failed, a.Unaffected.TotalCount())
 	}
 }
 
@@ -118,7 +118,7 @@ func TestARequestThatIsCutOffHasFailed(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 2, Options{AnswerTimeout: 200 * time.Millisecond})
 	work := load.Work{Loop: result.Closed, Length: 400 * time.Millisecond, Fault: &load.Fault{At: 100 * time.Millisecond}}
-	w, err := c.Run(t.Context(), work, load.Marks{Open: func() error {
+	w, err := c.Run(t.Context(), work, load.Hooks{Open: func() error {
 		time.AfterFunc(200*time.Millisecond, func() { close(silent) })
 		return nil
 	}})
@@ -130,11 +130,11 @@ func TestARequestThatIsCutOffHasFailed(t *testing.T) {
 func TestAftermathsOfTwoGeneratorsAreJoined(t *testing.T) {
 	one := load.NewAftermath()
 	one.Lost, one.Failed = 2, 3
-	_ = one.Bystanders.RecordValue(5)
+	_ = one.Unaffected.RecordValue(5)
 	var w load.Window
 	w.Add(&load.Window{Aftermath: one})
 	w.Add(&load.Window{Aftermath: one})
-	if a := w.Aftermath; a.Lost != 4 || a.Failed != 6 || a.Bystanders.TotalCount() != 2 || a.Before.TotalCount() != 0 {
+	if a := w.Aftermath; a.Lost != 4 || a.Failed != 6 || a.Unaffected.TotalCount() != 2 || a.Before.TotalCount() != 0 {
 		t.Errorf("%+v", a)
 	}
 }

@@ -55,7 +55,7 @@ func TestAMixByClientsKeepsThemApart(t *testing.T) {
 				{Workload: "plaintext"}, {Workload: "cpu", Time: 5 * time.Millisecond, Clients: 2},
 			}}
 			c := connect(t, target, clients, Options{Attackers: 3})
-			w, err := c.Run(t.Context(), load.Work{Loop: loop, Length: 400 * time.Millisecond, Pace: load.Pace{Rate: 500}}, load.Marks{})
+			w, err := c.Run(t.Context(), load.Work{Loop: loop, Length: 400 * time.Millisecond, Pace: load.Pace{Rate: 500}}, load.Hooks{})
 			if err != nil || len(w.Errors) != 0 {
 				t.Fatalf("err %v, errors %v", err, w.Errors)
 			}
@@ -74,21 +74,21 @@ func TestAMixByClientsKeepsThemApart(t *testing.T) {
 			if burners != 2 || len(asked) != clients {
 				t.Errorf("%d of %d connections asked for CPU work, want 2 of %d", burners, len(asked), clients)
 			}
-			if len(w.Kinds) != 2 || w.Kinds[0].Name != "plaintext" || w.Kinds[0].Clients != 0 || w.Kinds[1].Name != "cpu-5ms" || w.Kinds[1].Clients != 2 {
-				t.Fatalf("kinds %+v", w.Kinds)
+			if len(w.Mix) != 2 || w.Mix[0].Name != "plaintext" || w.Mix[0].Clients != 0 || w.Mix[1].Name != "cpu-5ms" || w.Mix[1].Clients != 2 {
+				t.Fatalf("kinds %+v", w.Mix)
 			}
-			fast, burnt := w.Kinds[0].Service.TotalCount(), w.Kinds[1].Service.TotalCount()
+			fast, burnt := w.Mix[0].Service.TotalCount(), w.Mix[1].Service.TotalCount()
 			all := w.Whole()
 			if fast == 0 || burnt == 0 || fast+burnt != all.Service.TotalCount() {
 				t.Errorf("%d and %d requests, %d in all", fast, burnt, all.Service.TotalCount())
 			}
-			if n := atLeast(w.Kinds[1].Service, slow); n != burnt {
+			if n := atLeast(w.Mix[1].Service, slow); n != burnt {
 				t.Errorf("%d of %d slow requests took the time that they were held", n, burnt)
 			}
-			if open := loop == result.Open; (w.Kinds[0].Response != nil) != open || open && w.Kinds[0].Response.TotalCount() != fast {
-				t.Errorf("response times %v", w.Kinds[0].Response)
+			if open := loop == result.Open; (w.Mix[0].Response != nil) != open || open && w.Mix[0].Response.TotalCount() != fast {
+				t.Errorf("response times %v", w.Mix[0].Response)
 			}
-			// Evenness is that of the clients of the first kind.
+			// Fairness is that of the clients of the first kind.
 			if w.Clients != clients-2 || w.Sum != float64(fast) {
 				t.Errorf("%g answers to %d clients, want %d to %d", w.Sum, w.Clients, fast, clients-2)
 			}
@@ -107,12 +107,12 @@ func TestAMixByWeightsKeepsItsKindsApart(t *testing.T) {
 		{Workload: "plaintext", Weight: 3}, {Workload: "block", Time: time.Millisecond, Weight: 1},
 	}}
 	c := connect(t, target, 1, Options{})
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Minute, Requests: 100}, load.Marks{})
-	if err != nil || len(w.Errors) != 0 || len(w.Kinds) != 2 {
-		t.Fatalf("err %v, errors %v, kinds %v", err, w.Errors, w.Kinds)
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Minute, Requests: 100}, load.Hooks{})
+	if err != nil || len(w.Errors) != 0 || len(w.Mix) != 2 {
+		t.Fatalf("err %v, errors %v, kinds %v", err, w.Errors, w.Mix)
 	}
-	a, b := w.Kinds[0].Service.TotalCount(), w.Kinds[1].Service.TotalCount()
-	if d := a - 3*b; d < -3 || d > 3 || w.Kinds[1].Clients != 0 || w.Clients != 1 || w.Sum != float64(a+b) {
+	a, b := w.Mix[0].Service.TotalCount(), w.Mix[1].Service.TotalCount()
+	if d := a - 3*b; d < -3 || d > 3 || w.Mix[1].Clients != 0 || w.Clients != 1 || w.Sum != float64(a+b) {
 		t.Errorf("%d and %d requests of weights 3 and 1", a, b)
 	}
 }

@@ -48,7 +48,7 @@ func TestAStallShowsInTheResponseTime(t *testing.T) {
 	}))
 	c := connect(t, echoTarget(addr, 8), 1, Options{})
 	work := load.Work{Loop: result.Open, Length: 2500 * time.Millisecond, Pace: load.Pace{Rate: 100}}
-	w, err := c.Run(t.Context(), work, load.Marks{})
+	w, err := c.Run(t.Context(), work, load.Hooks{})
 	if err != nil || len(w.Errors) != 0 {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
@@ -81,7 +81,7 @@ func TestWhatWasDueAndNotSentIsCounted(t *testing.T) {
 		return msg, false
 	}))
 	c := connect(t, echoTarget(addr, 8), 2, Options{})
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Open, Length: time.Second, Pace: load.Pace{Rate: 1000}}, load.Marks{})
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Open, Length: time.Second, Pace: load.Pace{Rate: 1000}}, load.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestKnownServiceTimesAreRecovered(t *testing.T) {
 		return msg, false
 	}))
 	c := connect(t, echoTarget(addr, 8), 1, Options{Raw: true})
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Minute, Requests: 30}, load.Marks{})
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Minute, Requests: 30}, load.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestIdleClientsOnlyAnswerAtTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Marks{})
+	w, err := c.Run(t.Context(), closedLoop(100*time.Millisecond), load.Hooks{})
 	if err != nil || len(w.Errors) != 0 || w.Answered != 7 || w.Clients != 3 {
 		t.Errorf("err %v, errors %v, %d idle clients answered, %d active", err, w.Errors, w.Answered, w.Clients)
 	}
@@ -180,7 +180,7 @@ func TestALostIdleClientIsFound(t *testing.T) {
 		echoUntil(8, well)(n, c) // those that replace them
 	})
 	c := connect(t, echoTarget(addr, 8), 3, Options{})
-	w, err := c.Run(t.Context(), load.Work{Length: time.Second}, load.Marks{Open: func() error {
+	w, err := c.Run(t.Context(), load.Work{Length: time.Second}, load.Hooks{Open: func() error {
 		time.AfterFunc(100*time.Millisecond, func() { close(lose) })
 		return nil
 	}})
@@ -209,7 +209,7 @@ func TestPerRequestClientsConnectForEach(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 100}, load.Marks{})
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 100}, load.Hooks{})
 	n := w.Whole().Service.TotalCount()
 	if err != nil || len(w.Errors) != 0 || n < 100 || w.Connect.TotalCount() < n-4 {
 		t.Errorf("err %v, errors %v, %d requests, %d connects", err, w.Errors, n, w.Connect.TotalCount())
@@ -232,7 +232,7 @@ func TestAnAnnouncedCloseIsNoError(t *testing.T) {
 			}
 		})
 		c := connect(t, httpTarget(addr, "plaintext"), 3, Options{})
-		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 50}, load.Marks{})
+		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 50}, load.Hooks{})
 		if n := w.Whole().Service.TotalCount(); err != nil || len(w.Errors) != 0 || n < 50 || c.Established() != 3 {
 			t.Errorf("%q: err %v, errors %v, %d requests, %d clients", answer, err, w.Errors, n, c.Established())
 		}
@@ -265,7 +265,7 @@ func TestAMixIsAskedByItsWeights(t *testing.T) {
 		{Workload: "plaintext", Weight: 8}, {Workload: "wait", Time: 50 * time.Millisecond, Weight: 1}, {Workload: "counter", Weight: 1},
 	}}
 	c := connect(t, target, 1, Options{})
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 100}, load.Marks{})
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 100}, load.Hooks{})
 	if err != nil || len(w.Errors) != 0 {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
@@ -457,7 +457,7 @@ func TestRawResultsAreVegetas(t *testing.T) {
 		return msg, false
 	}))
 	c := connect(t, echoTarget(addr, 16), 4, Options{Raw: true})
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 200}, load.Marks{})
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 200}, load.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -529,7 +529,7 @@ func TestWhatTheWindowCutsOffIsKnown(t *testing.T) {
 	c := connect(t, echoTarget(addr, 8), clients, Options{Attackers: 2})
 	work := closedLoop(200 * time.Millisecond)
 	work.Warmup = 100 * time.Millisecond // all have asked when the window opens
-	w, err := c.Run(t.Context(), work, load.Marks{})
+	w, err := c.Run(t.Context(), work, load.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}

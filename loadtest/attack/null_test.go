@@ -33,7 +33,7 @@ func TestTheNullServerAnswersRightly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 200}, load.Marks{})
+		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 200}, load.Hooks{})
 		if n := w.Whole().Service.TotalCount(); err != nil || len(w.Errors) != 0 || n < 200 {
 			t.Errorf("%s %+v: err %v, errors %v, %d requests", target.Protocol, target.Requests, err, w.Errors, n)
 		}

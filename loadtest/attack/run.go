@@ -27,7 +27,7 @@ const countEvery = time.Millisecond
 // Run loads the server: unmeasured for the warm-up, then measured. A done
 // context ends it early, with what was measured until then and the context's
 // cause. It can be called once.
-func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	if !sleep(ctx, untilStart(work.Start)) {
 		return &load.Window{}, context.Cause(ctx)
 	}
@@ -84,12 +84,12 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.
 }
 
 // newKinds are those of a mix; nil if there is only one.
-func newKinds(requests []load.Request, loop string) (kinds []*load.Kind) {
+func newKinds(requests []load.Request, loop string) (kinds []*load.MixPart) {
 	if len(requests) < 2 {
 		return nil
 	}
 	for _, r := range requests {
-		k := &load.Kind{Name: r.Name(), Service: load.NewHistogram()}
+		k := &load.MixPart{Name: r.Name(), Service: load.NewHistogram()}
 		if loop == result.Open {
 			k.Response = load.NewHistogram()
 		}
@@ -183,7 +183,7 @@ func (c *Clients) inWindow(t time.Duration) bool {
 }
 
 // window opens and closes the measured window, under load.
-func (c *Clients) window(ctx context.Context, w *load.Window, m load.Marks) (err error) {
+func (c *Clients) window(ctx context.Context, w *load.Window, m load.Hooks) (err error) {
 	if !sleep(ctx, c.work.Warmup) {
 		return context.Cause(ctx)
 	}
@@ -252,7 +252,7 @@ func (c *Clients) Answers() (n int64) {
 
 // follow tells of each interval once all shards are past it. The function that
 // it returns tells of those that are left, and is called when the shards rest.
-func (c *Clients) follow(m load.Marks) (finish func()) {
+func (c *Clients) follow(m load.Hooks) (finish func()) {
 	if m.Progress == nil {
 		return func() {}
 	}
@@ -385,7 +385,7 @@ func (c *Clients) merge(w *load.Window) {
 	whole := int(w.Length / load.SliceLength)
 	for _, sh := range c.shards {
 		part := &load.Window{
-			Errors: sh.errors, Carried: sh.carried, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Kinds: sh.kinds, Aftermath: sh.aftermath,
+			Errors: sh.errors, Carried: sh.carried, Due: sh.due, Unsent: sh.unsent, BytesIn: sh.in, BytesOut: sh.out, Connect: sh.churn, Mix: sh.kinds, Aftermath: sh.aftermath,
 			Increments: sh.increments, Unanswered: sh.unanswered, Readings: sh.readings,
 			Slices: append(sh.slices, make([]int64, max(0, whole-len(sh.slices)))...)[:whole],
 		}

@@ -94,7 +94,7 @@ type shard struct {
 	// Of the window.
 	intervals []*load.Interval // as many as it may have, nil where nothing was recorded
 	slices    []int64
-	kinds     []*load.Kind    // of a mix, as the exchanges
+	kinds     []*load.MixPart // of a mix, as the exchanges
 	aftermath *load.Aftermath // of a fault; nil if there is none
 	errors    map[string]int64
 	due       int64
@@ -618,7 +618,7 @@ func (sh *shard) sort(cl *client, at, took time.Duration, err error) {
 		// fault began to count a little earlier than the window.
 		hit()
 	case !cl.lost && (sh.of.closedAt.Load() == 0 || at <= time.Duration(sh.of.closedAt.Load()-sh.of.openedAt.Load())):
-		_ = a.Bystanders.RecordValue(trackable(took))
+		_ = a.Unaffected.RecordValue(trackable(took))
 	}
 }
 

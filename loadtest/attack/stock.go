@@ -40,8 +40,8 @@ func NewStock(t load.Target, n int) (*Stock, error) {
 	return &Stock{target: t, port: int(addr.Port()), n: n}, nil
 }
 
-// Workers is one: the attackers, not vegeta's workers.
-func (s *Stock) Workers() int { return 1 }
+// Shards is one: the attackers, not vegeta's workers.
+func (s *Stock) Shards() int { return 1 }
 
 // CPU is the time that this process has used, in seconds.
 func (s *Stock) CPU() (float64, error) { return host.OwnCPU() }
@@ -59,7 +59,7 @@ func (s *Stock) count() error {
 }
 
 // Run loads the server in a closed loop.
-func (s *Stock) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+func (s *Stock) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	if work.Loop != result.Closed {
 		return nil, errors.New("stock vegeta is measured in the closed loop only")
 	}
@@ -94,7 +94,7 @@ func (s *Stock) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Wi
 			w.BytesIn += int64(r.BytesIn)
 		}
 	}()
-	err := c.window(ctx, w, load.Marks{
+	err := c.window(ctx, w, load.Hooks{
 		Open: func() error { return errors.Join(s.count(), call(m.Open)) },
 		Close: func() error {
 			if ctx.Err() != nil {

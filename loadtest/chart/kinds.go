@@ -93,7 +93,7 @@ func interference(f *Figure, src *Source) {
 		var kinds []string
 		for _, c := range g {
 			for _, r := range c.Counted {
-				for _, k := range r.Kinds {
+				for _, k := range r.Mix {
 					if !slices.Contains(kinds, k.Workload) {
 						kinds = append(kinds, k.Workload)
 					}
@@ -106,14 +106,14 @@ func interference(f *Figure, src *Source) {
 		var ps []panel
 		for _, kind := range kinds {
 			m := stats.Metric{Name: "p99 of " + kind, Title: "p99 of " + kind, Unit: stats.Seconds, Value: func(r *result.Repeat) (float64, bool) {
-				i := slices.IndexFunc(r.Kinds, func(k result.Kind) bool { return k.Workload == kind && k.Requests > 0 })
+				i := slices.IndexFunc(r.Mix, func(k result.MixPart) bool { return k.Workload == kind && k.Requests > 0 })
 				switch {
 				case i < 0:
 					return 0, false
-				case r.Kinds[i].Response != nil:
-					return r.Kinds[i].Response.P99, true
+				case r.Mix[i].Response != nil:
+					return r.Mix[i].Response.P99, true
 				}
-				return r.Kinds[i].Service.P99, true
+				return r.Mix[i].Service.P99, true
 			}}
 			if p, ok := newPanel(src, g, m, false); ok && p.measured() {
 				p.title = m.Title + " · " + p.title

@@ -317,7 +317,7 @@ func blocks(model, setting, kind string, i float64) *record {
 	r.cell(closed(model, bystander, blockClients), 10, tail(0.001))
 	return r.cell(with(closed(model, mixed(kind, "1%"), blockClients), setting), 10, func(rep *result.Repeat, j float64) {
 		rep.Service.P99 = 0.1
-		rep.Kinds = []result.Kind{{Workload: bystander, Requests: 990, Service: result.Latency{P99: 0.001 * i * j * j}}, {Workload: kind + "-100ms", Requests: 10, Service: result.Latency{P99: 0.1}}}
+		rep.Mix = []result.MixPart{{Workload: bystander, Requests: 990, Service: result.Latency{P99: 0.001 * i * j * j}}, {Workload: kind + "-100ms", Requests: 10, Service: result.Latency{P99: 0.1}}}
 	})
 }
 
@@ -356,7 +356,7 @@ func locked(s server, workload string, intervals []string, p99 func(sec float64)
 	for _, i := range intervals {
 		r.cell(lockKey(s, workload, i), 5, func(rep *result.Repeat, j float64) {
 			rep.Service.P99 = p99(secs[i]) * j
-			rep.Kinds = []result.Kind{{Workload: lockBystander, Requests: 900, Service: rep.Service}}
+			rep.Mix = []result.MixPart{{Workload: lockBystander, Requests: 900, Service: rep.Service}}
 		})
 	}
 	return r
@@ -513,7 +513,7 @@ func faults(model, language string, f func(kind string) result.Fault) *record {
 func TestIsolation(t *testing.T) {
 	one := func(change func(kind string, f *result.Fault)) func(string) result.Fault {
 		return func(kind string) result.Fault {
-			f := result.Fault{AtSec: 0.5, Workers: 2, Open: 100, Hit: 50, Lost: 50, RecoverySec: 0.2, P99: 0.001, BystanderP99: 0.001}
+			f := result.Fault{AtSec: 0.5, Workers: 2, Open: 100, Hit: 50, Lost: 50, RecoverySec: 0.2, P99: 0.001, UnaffectedP99: 0.001}
 			if kind == "crashes" {
 				f.Crashes, f.EndSec = 3, f.AtSec+1e-9
 			}

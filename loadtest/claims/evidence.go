@@ -153,8 +153,8 @@ func scaled(xs []float64, by float64) []float64 {
 // kindP99 is the 99th percentile of one kind of request of a mix.
 func kindP99(workload string) stats.Metric {
 	return stats.Metric{Name: "kind-p99", Title: "p99 latency of " + workload, Unit: stats.Seconds, Value: func(r *result.Repeat) (float64, bool) {
-		for i := range r.Kinds {
-			k := &r.Kinds[i]
+		for i := range r.Mix {
+			k := &r.Mix[i]
 			if k.Workload != workload || k.Requests == 0 {
 				continue
 			}

@@ -34,7 +34,7 @@ func story() *result.Set {
 		locked(table[2], lockMix, lockIntervals, func(sec float64) float64 { return 0.001 + sec }),
 		locked(table[0], lockMix, lockIntervals, func(float64) float64 { return 0.002 }),
 		faults("prefork", Go, func(string) result.Fault {
-			return result.Fault{Workers: 2, Open: 100, Hit: 48, Lost: 48, Crashes: 1, RecoverySec: 0.15, P99: 0.002, BystanderP99: 0.003}
+			return result.Fault{Workers: 2, Open: 100, Hit: 48, Lost: 48, Crashes: 1, RecoverySec: 0.15, P99: 0.002, UnaffectedP99: 0.003}
 		}),
 		weighs(result.Idle, 5, map[string]float64{"process": 5 << 20, "thread": 26 << 10, "eventloop": 600}),
 		newRecord().cell(with(closed("thread", bystander, blockClients), stats.AA), 10, func(rep *result.Repeat, j float64) {

@@ -82,7 +82,7 @@ var (
 		}
 		return f.RecoverySec
 	})}
-	bystanderTimes = stats.Metric{Name: "bystanders", Value: ofFault(func(f *result.Fault) float64 { return f.BystanderP99 / f.P99 })}
+	bystanderTimes = stats.Metric{Name: "bystanders", Value: ofFault(func(f *result.Fault) float64 { return f.UnaffectedP99 / f.P99 })}
 )
 
 var isolation = &Claim{

@@ -188,12 +188,12 @@ func median(c *stats.Cell, f func(*result.Repeat) float64) float64 {
 	return stats.Summarize(xs).Median
 }
 
-func workers(r *result.Repeat) float64 { return float64(r.Generator.Workers) }
+func workers(r *result.Repeat) float64 { return float64(r.Generator.Shards) }
 
 // threadsBusy says that a generator had no CPU time left.
 func threadsBusy(name string, c *stats.Cell) string {
 	busy := median(c, func(r *result.Repeat) float64 {
-		threads := r.Generator.Workers
+		threads := r.Generator.Shards
 		if n := r.CPUs.GeneratorCount; n > 0 {
 			threads = min(threads, n)
 		}

@@ -15,7 +15,7 @@ func repeats(generator string, change func(*result.Repeat), throughputs ...float
 			Key:    result.Key{Model: "m", Protocol: "http", Workload: "plaintext", Clients: 16, Loop: result.Closed, Setting: "generator " + generator},
 			Repeat: i + 1, Requests: int64(x), ThroughputRPS: x, DurationSec: 1,
 			Service:   result.Latency{Mean: 16 / x, P50: 15 / x, P99: 30 / x},
-			Generator: result.Generator{Workers: 1, CPUSec: 0.2},
+			Generator: result.Generator{Shards: 1, CPUSec: 0.2},
 			Server:    result.Server{CPUUserSec: 0.3},
 			CPUs:      result.CPUs{ServerCount: 2, GeneratorCount: 2, Shared: 2},
 			Gates:     result.Gates{Verdict: result.Valid},
@@ -50,7 +50,7 @@ func TestOutcomes(t *testing.T) {
 			r.CPUs = result.CPUs{ServerCount: 1, GeneratorCount: 1}
 		}, 120, 121, 122), repeats("wrk", nil, 100, 100, 100), Disagree, "", true},
 		{"apart with unequal threads", repeats("vegeta", nil, 120, 121, 122),
-			repeats("oha", func(r *result.Repeat) { r.Generator.Workers = 2 }, 100, 100, 100), Explained, "unequal settings: vegeta had 1 thread, oha 2 threads", false},
+			repeats("oha", func(r *result.Repeat) { r.Generator.Shards = 2 }, 100, 100, 100), Explained, "unequal settings: vegeta had 1 thread, oha 2 threads", false},
 		{"apart, and a gate has doubts", repeats("vegeta", func(r *result.Repeat) {
 			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{"other processes used the CPUs, in cores: cc (pid 7) 0.80"}}
 		}, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), Explained, "vegeta is suspect (other processes used the CPUs, in cores)", false},

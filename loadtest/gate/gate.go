@@ -35,7 +35,7 @@ const (
 	// BusyShare is the part of its CPUs' time from which on a generator is the
 	// limit, if the server's are not as busy.
 	BusyShare = 0.90
-	// JainIndex is the least evenness of the answers per client. It takes
+	// JainIndex is the least fairness of the answers per client. It takes
 	// MinAnswers of each on average to tell uneven service from chance.
 	JainIndex  = 0.95
 	MinAnswers = 20
@@ -114,8 +114,8 @@ func notes(r *result.Repeat) (notes []string) {
 		}
 		return notes
 	}
-	if r.Evenness.Mean < MinAnswers {
-		notes = append(notes, fmt.Sprintf("even service is not checked: it takes %d answers a client, there were %.3g", MinAnswers, r.Evenness.Mean))
+	if r.Fairness.Mean < MinAnswers {
+		notes = append(notes, fmt.Sprintf("even service is not checked: it takes %d answers a client, there were %.3g", MinAnswers, r.Fairness.Mean))
 	}
 	if r.Drift.Slices < MinSlices {
 		notes = append(notes, "steadiness is not checked: the window is too short")
@@ -319,10 +319,10 @@ func trouble(t result.Trouble) string {
 
 // Even fails a repeat in which some clients got much more than others.
 func Even(r *result.Repeat) string {
-	if r.Fault != nil || r.Evenness.Jain == 0 || r.Evenness.Mean < MinAnswers || r.Evenness.Jain >= JainIndex {
+	if r.Fault != nil || r.Fairness.Jain == 0 || r.Fairness.Mean < MinAnswers || r.Fairness.Jain >= JainIndex {
 		return ""
 	}
-	return fmt.Sprintf("uneven service: Jain's index of the answers per client is %.3f", r.Evenness.Jain)
+	return fmt.Sprintf("uneven service: Jain's index of the answers per client is %.3f", r.Fairness.Jain)
 }
 
 // Steady fails a repeat whose throughput rose or fell throughout the window.

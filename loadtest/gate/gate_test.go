@@ -17,7 +17,7 @@ func good() result.Repeat {
 		Service:     result.Latency{Mean: 0.002},
 		Established: result.Established{Server: ends, Generator: ends},
 		Generator:   result.Generator{Name: "vegeta"},
-		Evenness:    result.Evenness{Jain: 0.99, Mean: 1000},
+		Fairness:    result.Fairness{Jain: 0.99, Mean: 1000},
 		Drift:       result.Drift{Change: 0.01, StdErr: 0.01, Slices: 40},
 		CPUs:        result.CPUs{ServerCount: 1, GeneratorCount: 1},
 		Machine:     result.Machine{Others: []result.Process{{PID: 7, Name: "make", Cores: 0.02}}},
@@ -89,8 +89,8 @@ func TestJudge(t *testing.T) {
 		{"a listener dropped connections", func(r *result.Repeat) { r.Network.Window.ListenDrops = 3 }, "?3 connections dropped"},
 		{"SYNs were sent again", func(r *result.Repeat) { r.Network.Window.SynRetransmits = 4 }, "?4 SYN retransmits"},
 		{"before the window that is only noted", func(r *result.Repeat) { r.Network.Connecting.SynRetransmits = 4 }, ""},
-		{"service was uneven", func(r *result.Repeat) { r.Evenness.Jain = 0.949 }, "?uneven service"},
-		{"with few answers that is chance", func(r *result.Repeat) { r.Evenness.Jain, r.Evenness.Mean = 0.8, 19 }, ""},
+		{"service was uneven", func(r *result.Repeat) { r.Fairness.Jain = 0.949 }, "?uneven service"},
+		{"with few answers that is chance", func(r *result.Repeat) { r.Fairness.Jain, r.Fairness.Mean = 0.8, 19 }, ""},
 		{"throughput rose", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = 0.2, 0.04 }, "?not steady: throughput changed by +20 % ± 8 %"},
 		{"throughput fell", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = -0.2, 0.04 }, "?not steady"},
 		{"it may have been noise", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = 0.2, 0.051 }, ""},
@@ -102,7 +102,7 @@ func TestJudge(t *testing.T) {
 		{"what a fault does is what was asked for", func(r *result.Repeat) {
 			r.Fault = &result.Fault{Kind: "kill"}
 			r.Errors, r.Established.Server.End, r.Service.Mean = map[string]int64{"reset": 9}, 3, 1
-			r.Evenness.Jain, r.Drift.Change, r.Drift.StdErr = 0.1, 1, 0
+			r.Fairness.Jain, r.Drift.Change, r.Drift.StdErr = 0.1, 1, 0
 			r.Network.Window = result.Trouble{ListenOverflows: 1, SynRetransmits: 1}
 		}, ""},
 		{"but not that nothing was answered", func(r *result.Repeat) { r.Fault, r.Requests = &result.Fault{}, 0 }, "no request was answered"},
@@ -134,7 +134,7 @@ func TestJudge(t *testing.T) {
 
 func TestTheWorstVerdictStands(t *testing.T) {
 	r := good()
-	r.Machine.StolenSec, r.Established.Server.End, r.Evenness.Jain = 1, 1, 0.1
+	r.Machine.StolenSec, r.Established.Server.End, r.Fairness.Jain = 1, 1, 0.1
 	if g := gate.Judge(&r); g.Verdict != result.Invalid || len(g.Reasons) != 3 {
 		t.Errorf("got %s %q", g.Verdict, g.Reasons)
 	}
@@ -147,7 +147,7 @@ func TestWhatIsNotCheckedIsNoted(t *testing.T) {
 		want   string
 	}{
 		{"a peer's clients", func(r *result.Repeat) { r.Generator.Name = "wrk" }, "with wrk, neither"},
-		{"few answers", func(r *result.Repeat) { r.Evenness.Mean = 3 }, "even service is not checked"},
+		{"few answers", func(r *result.Repeat) { r.Fairness.Mean = 3 }, "even service is not checked"},
 		{"a short window", func(r *result.Repeat) { r.Drift.Slices = 7 }, "steadiness is not checked"},
 		{"a fault", func(r *result.Repeat) { r.Fault = &result.Fault{} }, "established connections, errors, Little's law"},
 		{"trouble before the window", func(r *result.Repeat) { r.Network.Connecting.ListenDrops = 1 }, "while the clients connected: 1 connections dropped"},

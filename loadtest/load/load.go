@@ -136,11 +136,11 @@ type Pace struct {
 	Share, Before float64
 }
 
-// Marks are called at the edges of the measured window, while the load goes
+// Hooks are called at the edges of the measured window, while the load goes
 // on: Open just before its first instant, Close just after its last, so that
 // what the caller reads of the server is of the window. An error of Open or
 // Second ends the window. Nil functions are not called.
-type Marks struct {
+type Hooks struct {
 	Open   func() error
 	Second func(at time.Duration) error // each full second but the last
 	Close  func() error
@@ -205,9 +205,9 @@ type Window struct {
 	// Connect is how long each connect within the window took, where clients
 	// open one for each request.
 	Connect *hdrhistogram.Histogram
-	// Kinds are the requests of a mix by themselves, in the order of the target's;
+	// Mix are the requests of a mix by themselves, in the order of the target's;
 	// empty where all are of one kind.
-	Kinds []*Kind
+	Mix []*MixPart
 	// Increments of a counter were answered since the first connection, and
 	// Unanswered ones failed, or were not answered in time. Readings are what the
 	// counter came to in the end, by the process of the server that said so.
@@ -220,8 +220,8 @@ type Window struct {
 // An Aftermath is what the clients saw of a fault.
 type Aftermath struct {
 	// Before are service times of requests that were answered before it,
-	// Bystanders of those after it, of clients that it did not hit.
-	Before, Bystanders *hdrhistogram.Histogram
+	// Unaffected of those after it, of clients that it did not hit.
+	Before, Unaffected *hdrhistogram.Histogram
 	// Lost clients had their connection fail, or were not answered for as long as
 	// it lasted.
 	Lost int64
@@ -231,11 +231,11 @@ type Aftermath struct {
 
 // NewAftermath is an empty one.
 func NewAftermath() *Aftermath {
-	return &Aftermath{Before: NewHistogram(), Bystanders: NewHistogram()}
+	return &Aftermath{Before: NewHistogram(), Unaffected: NewHistogram()}
 }
 
-// A Kind is what was measured of one kind of request of a mix.
-type Kind struct {
+// A MixPart is what was measured of one kind of request of a mix.
+type MixPart struct {
 	Name     string
 	Clients  int                     // that asked for nothing else; 0: all took turns
 	Service  *hdrhistogram.Histogram // from the actual send, nanoseconds
@@ -326,7 +326,7 @@ func (w *Window) Add(o *Window) {
 			w.Aftermath = NewAftermath()
 		}
 		w.Aftermath.Before.Merge(o.Aftermath.Before)
-		w.Aftermath.Bystanders.Merge(o.Aftermath.Bystanders)
+		w.Aftermath.Unaffected.Merge(o.Aftermath.Unaffected)
 		w.Aftermath.Lost += o.Aftermath.Lost
 		w.Aftermath.Failed += o.Aftermath.Failed
 	}
@@ -338,15 +338,15 @@ func (w *Window) Add(o *Window) {
 		}
 		w.Readings[pid] = max(w.Readings[pid], value)
 	}
-	for i, k := range o.Kinds {
-		if i == len(w.Kinds) {
-			w.Kinds = append(w.Kinds, &Kind{Name: k.Name, Service: NewHistogram()})
+	for i, k := range o.Mix {
+		if i == len(w.Mix) {
+			w.Mix = append(w.Mix, &MixPart{Name: k.Name, Service: NewHistogram()})
 		}
-		w.Kinds[i].add(k)
+		w.Mix[i].add(k)
 	}
 }
 
-func (k *Kind) add(o *Kind) {
+func (k *MixPart) add(o *MixPart) {
 	k.Clients += o.Clients
 	k.Service.Merge(o.Service)
 	if o.Response != nil {

@@ -34,18 +34,18 @@ func TestPartsOfATargetAreTheWhole(t *testing.T) {
 }
 
 func TestKindsOfTwoGeneratorsAreMerged(t *testing.T) {
-	kind := func(clients int, values ...int64) []*Kind {
-		k := &Kind{Name: "cpu-5ms", Clients: clients, Service: NewHistogram(), Response: NewHistogram()}
+	kind := func(clients int, values ...int64) []*MixPart {
+		k := &MixPart{Name: "cpu-5ms", Clients: clients, Service: NewHistogram(), Response: NewHistogram()}
 		for _, v := range values {
 			_ = k.Service.RecordValue(v)
 			_ = k.Response.RecordValue(2 * v)
 		}
-		return []*Kind{k}
+		return []*MixPart{k}
 	}
 	var w Window
-	w.Add(&Window{Kinds: kind(1, 10)})
-	w.Add(&Window{Kinds: kind(2, 20, 30)})
-	if k := w.Kinds[0]; len(w.Kinds) != 1 || k.Name != "cpu-5ms" || k.Clients != 3 || k.Service.TotalCount() != 3 || k.Response.Max() != 60 {
+	w.Add(&Window{Mix: kind(1, 10)})
+	w.Add(&Window{Mix: kind(2, 20, 30)})
+	if k := w.Mix[0]; len(w.Mix) != 1 || k.Name != "cpu-5ms" || k.Clients != 3 || k.Service.TotalCount() != 3 || k.Response.Max() != 60 {
 		t.Errorf("%+v", k)
 	}
 }

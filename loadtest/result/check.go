@@ -38,8 +38,8 @@ func (r *Repeat) Mistake() string {
 	}
 	latency("service_sec", &r.Service)
 	latency("response_sec", r.Response)
-	for i := range r.Kinds {
-		k := &r.Kinds[i]
+	for i := range r.Mix {
+		k := &r.Mix[i]
 		field := fmt.Sprintf("kinds[%d].", i)
 		all = append(all, number{field + "requests", float64(k.Requests)})
 		latency(field+"service_sec", &k.Service)

@@ -8,7 +8,7 @@ import (
 
 func TestRecordsThatCannotBe(t *testing.T) {
 	good := func() *Repeat {
-		return &Repeat{Key: Key{Model: "thread", Clients: 10}, Response: &Latency{}, Kinds: []Kind{{}, {}}}
+		return &Repeat{Key: Key{Model: "thread", Clients: 10}, Response: &Latency{}, Mix: []MixPart{{}, {}}}
 	}
 	for _, tt := range []struct {
 		why    string
@@ -23,7 +23,7 @@ func TestRecordsThatCannotBe(t *testing.T) {
 		{"a throughput whose square is infinite", func(r *Repeat) { r.ThroughputRPS = 1e300 }, "line 1: throughput_rps: is 1e+300"},
 		{"an answer before its request", func(r *Repeat) { r.Service.P99 = -1 }, "line 1: service_sec.p99: is -1"},
 		{"one before it was due", func(r *Repeat) { r.Response.Max = -1 }, "line 1: response_sec.max: is -1"},
-		{"one of a kind", func(r *Repeat) { r.Kinds[1].Service.Mean = -1 }, "line 1: kinds[1].service_sec.mean: is -1"},
+		{"one of a kind", func(r *Repeat) { r.Mix[1].Service.Mean = -1 }, "line 1: kinds[1].service_sec.mean: is -1"},
 		{"less than no memory", func(r *Repeat) { r.Server.PSSBytes = -1 }, "line 1: server.pss_bytes: is -1"},
 	} {
 		r := good()

@@ -93,10 +93,10 @@ type Repeat struct {
 	// before its start; of all clients together. Little's law needs it where a
 	// window is only a few requests long.
 	CarriedSec float64 `json:"carried_sec,omitempty"`
-	// Kinds are the requests of a mix, each kind by itself.
-	Kinds    []Kind   `json:"kinds,omitempty"`
-	Evenness Evenness `json:"evenness"`
-	Drift    Drift    `json:"drift"`
+	// Mix are the requests of a mix, each kind by itself.
+	Mix      []MixPart `json:"kinds,omitempty"`
+	Fairness Fairness  `json:"evenness"`
+	Drift    Drift     `json:"drift"`
 	// Count is what a counter of the server came to (workload counter).
 	Count *Count `json:"count,omitempty"`
 	// Fault is what was done to the server in the window.
@@ -144,8 +144,8 @@ func (r *Repeat) MemoryPerClientBytes() float64 {
 	return float64(r.Server.PSSBytes-r.Server.Before.PSSBytes) / float64(r.Clients)
 }
 
-// A Kind is what was measured of one kind of request of a mix.
-type Kind struct {
+// A MixPart is what was measured of one kind of request of a mix.
+type MixPart struct {
 	Workload string `json:"workload"` // as in the name of the mix, such as "block-100ms"
 	// Clients ask for nothing else; 0: every client asks for it in its turn.
 	Clients  int      `json:"clients,omitempty"`
@@ -187,9 +187,9 @@ type Fault struct {
 	After   float64 `json:"after_rps"`         // throughput in the last second of the window
 	Low     float64 `json:"low_rps"`           // least throughput of a slice from AtSec on
 	P99     float64 `json:"p99_sec"`           // service time before it
-	// BystanderP99 is the service time from AtSec on, of connections that were
+	// UnaffectedP99 is the service time from AtSec on, of connections that were
 	// not lost.
-	BystanderP99 float64 `json:"bystander_p99_sec"`
+	UnaffectedP99 float64 `json:"bystander_p99_sec"`
 	// RecoverySec is from AtSec until throughput was back at 95 % of Before for
 	// good; negative if it never was.
 	RecoverySec float64 `json:"recovery_sec"`
@@ -254,9 +254,9 @@ type Usage struct {
 
 // Generator is what the load cost on the client's side in the window.
 type Generator struct {
-	Name    string  `json:"name"` // "vegeta", or a peer such as "wrk"
-	CPUSec  float64 `json:"cpu_sec"`
-	Workers int     `json:"workers"` // attackers side by side
+	Name   string  `json:"name"` // "vegeta", or a peer such as "wrk"
+	CPUSec float64 `json:"cpu_sec"`
+	Shards int     `json:"workers"` // shards of its load, each with a thread
 	// Processes is how many processes these are in; 0 is one.
 	Processes int `json:"processes,omitempty"`
 	// SendLagP99Sec is how late the generator sent, 99th percentile, counted
@@ -268,8 +268,8 @@ type Generator struct {
 	CeilingRPS float64 `json:"ceiling_rps,omitempty"`
 }
 
-// Evenness says how evenly the clients were served.
-type Evenness struct {
+// Fairness says how evenly the clients were served.
+type Fairness struct {
 	// Jain is Jain's fairness index of the answers per client: 1 if all got as
 	// many, 1/n if one got all (R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984). 0 is
 	// not known.

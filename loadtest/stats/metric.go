@@ -49,7 +49,7 @@ var (
 	Unsent  = Metric{"unsent", "requests not sent", Count, false, ofOpen(func(r *result.Repeat) (float64, bool) { return float64(r.Unsent), true })}
 
 	// Jain is how evenly the clients were served.
-	Jain = Metric{"jain", "Jain's fairness index", Count, true, func(r *result.Repeat) (float64, bool) { return r.Evenness.Jain, loaded(r) && r.Evenness.Jain > 0 }}
+	Jain = Metric{"jain", "Jain's fairness index", Count, true, func(r *result.Repeat) (float64, bool) { return r.Fairness.Jain, loaded(r) && r.Fairness.Jain > 0 }}
 
 	CPU     = Metric{"cpu", "CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUUserSec + s.CPUSysSec })}
 	CPUUser = Metric{"cpu_user", "user CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUUserSec })}

@@ -20,7 +20,7 @@ func TestTheRealOthers(t *testing.T) {
 		}
 		work := load.Work{Loop: c.tool.loop, Length: 500 * time.Millisecond, Pace: load.Pace{Rate: 200}}
 		var opened, closed int
-		w, err := c.Run(t.Context(), work, load.Marks{
+		w, err := c.Run(t.Context(), work, load.Hooks{
 			Open:  func() error { opened = c.Established(); return nil },
 			Close: func() error { closed = c.Established(); return nil },
 		})

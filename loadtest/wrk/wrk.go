@@ -82,8 +82,8 @@ func newClients(tool tool, t load.Target, n, threads int) *Clients {
 	return &Clients{tool: tool, target: t, n: n, threads: max(1, min(n, threads))}
 }
 
-// Workers is the number of the tool's threads.
-func (c *Clients) Workers() int { return c.threads }
+// Shards is the number of the tool's threads.
+func (c *Clients) Shards() int { return c.threads }
 
 // CPU is the time that the tool has used, in seconds, to 1/100 s.
 func (c *Clients) CPU() (float64, error) {
@@ -101,7 +101,7 @@ func (c *Clients) Established() int { return int(c.established.Load()) }
 func (c *Clients) Close() error { return nil }
 
 // Run runs the tool for at least the warm-up, and then for the window.
-func (c *Clients) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	if work.Loop != c.tool.loop {
 		return nil, fmt.Errorf("%s can only do the %s loop", c.tool.name, c.tool.loop)
 	}
@@ -177,7 +177,7 @@ func path(t load.Target) (string, error) {
 	}
 }
 
-func (c *Clients) window(ctx context.Context, w *load.Window, measuring time.Time, work load.Work, m load.Marks) error {
+func (c *Clients) window(ctx context.Context, w *load.Window, measuring time.Time, work load.Work, m load.Hooks) error {
 	if err := c.connected(ctx, time.Until(measuring)); err != nil {
 		return err
 	}

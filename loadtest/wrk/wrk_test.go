@@ -208,7 +208,7 @@ func TestTheRealWrk(t *testing.T) {
 	target := plaintext(t)
 	c := New(target, 5, 1)
 	var opened, closed int
-	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 200 * time.Millisecond}, load.Marks{
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 200 * time.Millisecond}, load.Hooks{
 		Open:  func() error { opened = c.Established(); return nil },
 		Close: func() error { closed = c.Established(); return nil },
 	})
@@ -220,10 +220,10 @@ func TestTheRealWrk(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Run(ctx, load.Work{Loop: result.Closed, Length: time.Hour}, load.Marks{}); err == nil {
+	if _, err := c.Run(ctx, load.Work{Loop: result.Closed, Length: time.Hour}, load.Hooks{}); err == nil {
 		t.Error("an ended context did not end the run")
 	}
-	if _, err := c.Run(ctx, load.Work{Loop: result.Open}, load.Marks{}); err == nil {
+	if _, err := c.Run(ctx, load.Work{Loop: result.Open}, load.Hooks{}); err == nil {
 		t.Error("wrk did an open loop")
 	}
 }

@@ -31,7 +31,7 @@ func Special() *result.Set {
 			if s.name == "eventloop" {
 				bystander.P99 = 0.1 * (1 + 0.1*rnd.Float64())
 			}
-			r.Kinds = []result.Kind{
+			r.Mix = []result.MixPart{
 				{Workload: "plaintext", Requests: r.Requests * 99 / 100, Service: bystander},
 				{Workload: "block-100ms", Requests: r.Requests / 100, Service: result.Latency{Mean: 0.101, P50: 0.1, P90: 0.102, P99: 0.11, P999: 0.12, Max: 0.13}},
 			}

@@ -143,7 +143,7 @@ func repeat(rnd *rand.Rand, run string, k result.Key, s shape, number int) resul
 		Started:  time.Date(2026, 3, 1, 12, 0, number, 0, time.UTC),
 		Requests: int64(rps * sec), ThroughputRPS: rps,
 		Service:   result.Latency{Mean: n / rps, P50: p50, P90: p50 * 1.2, P99: p99, P999: p99 * 1.8, Max: p99 * 3.1},
-		Generator: result.Generator{Name: "vegeta", CPUSec: 4.6, Workers: 2},
+		Generator: result.Generator{Name: "vegeta", CPUSec: 4.6, Shards: 2},
 		Gates:     result.Gates{Verdict: result.Valid},
 		Server: result.Server{
 			CPUUserSec: 1.4 * noise(0.05), CPUSysSec: 3.1 * noise(0.05),

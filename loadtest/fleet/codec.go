@@ -1,4 +1,4 @@
-package worker
+package fleet
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package worker
+package fleet
 
 import (
 	"context"
@@ -407,8 +407,8 @@ func (f *Fleet) wait(ctx context.Context, atMost time.Duration, what string, is 
 // Processes is how many workers there are.
 func (f *Fleet) Processes() int { return len(f.members) }
 
-// Workers is how many attackers share the clients, in all processes.
-func (f *Fleet) Workers() (n int) {
+// Shards is how many shards share the clients, in all processes.
+func (f *Fleet) Shards() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.members {

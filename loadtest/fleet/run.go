@@ -1,4 +1,4 @@
-package worker
+package fleet
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // Run loads the server, as the Run of a single generator does. Whatever is
 // wrong with a worker is an error that names it; what was counted until then
 // is returned with it.
-func (f *Fleet) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+func (f *Fleet) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	w := &load.Window{Errors: map[string]int64{}}
 	f.mu.Lock()
 	f.progress = m.Progress
@@ -36,7 +36,7 @@ func (f *Fleet) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Wi
 	return w, err
 }
 
-func (f *Fleet) load(ctx context.Context, work load.Work, m load.Marks, w *load.Window) error {
+func (f *Fleet) load(ctx context.Context, work load.Work, m load.Hooks, w *load.Window) error {
 	if work.Start.IsZero() {
 		work.Start = time.Now().Add(lead)
 	}
@@ -87,7 +87,7 @@ func (f *Fleet) workOf(m *member, work load.Work) load.Work {
 }
 
 // window waits for its end, and reads the server each second.
-func (f *Fleet) window(ctx context.Context, work load.Work, m load.Marks) error {
+func (f *Fleet) window(ctx context.Context, work load.Work, m load.Hooks) error {
 	opened := time.Now()
 	late := time.NewTimer(work.Length + f.spec.Grace)
 	defer late.Stop()

@@ -1,4 +1,4 @@
-// Package worker spreads a load over many processes: Serve is one of them, and
+// Package fleet spreads a load over many processes: Serve is one of them, and
 // a Fleet is all of them as their coordinator sees them. They meet on a NATS
 // server, and it makes no difference to either on which host that is.
 //
@@ -11,7 +11,7 @@
 // A worker that ends, is silent, or whose numbers do not fit what it sent makes
 // the whole run fail, with its name. What the others measured never stands for
 // all.
-package worker
+package fleet
 
 import (
 	"context"
@@ -28,10 +28,10 @@ import (
 
 // Clients are what a worker drives.
 type Clients interface {
-	Run(context.Context, load.Work, load.Marks) (*load.Window, error)
+	Run(context.Context, load.Work, load.Hooks) (*load.Window, error)
 	Established() int
-	// Workers is how many attackers share them.
-	Workers() int
+	// Shards is how many shards share them.
+	Shards() int
 	// CPU is the time that this process has used, in seconds.
 	CPU() (float64, error)
 	// Answers is how many there have been within the window so far. It is called
@@ -171,7 +171,7 @@ func (s *serving) do(ctx context.Context, to order) error {
 				s.mu.Lock()
 				s.clients = clients
 				s.mu.Unlock()
-				r.Attackers = clients.Workers()
+				r.Attackers = clients.Shards()
 			}
 			s.say(r)
 		})
@@ -247,7 +247,7 @@ func (s *serving) work(ctx context.Context, clients Clients, work load.Work, r *
 		counting.Go(func() { s.count(clients, over) })
 		work.Requests = 0
 	}
-	w, err := clients.Run(ctx, work, load.Marks{
+	w, err := clients.Run(ctx, work, load.Hooks{
 		Open: func() error {
 			s.say(report{What: isWarm})
 			return wait(r.open)

@@ -1,6 +1,6 @@
 //go:build linux
 
-package worker
+package fleet
 
 import (
 	"context"
@@ -76,7 +76,7 @@ type tampered struct {
 	miscounts, fails bool
 }
 
-func (c *tampered) Run(ctx context.Context, work load.Work, m load.Marks) (*load.Window, error) {
+func (c *tampered) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	if control := os.Getenv(controlEnv); control != "" {
 		m.Second = func(at time.Duration) error {
 			if at > time.Second {
@@ -230,7 +230,7 @@ func TestWhatTheWorkersCountAddsUp(t *testing.T) {
 	var opens, closes, established int
 	var atEnd, shown int64
 	var cpu [2]float64
-	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Hour, Requests: clients * each}, load.Marks{
+	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Hour, Requests: clients * each}, load.Hooks{
 		Open: func() (err error) { opens++; cpu[0], err = f.CPU(); return err },
 		Close: func() (err error) {
 			closes++
@@ -261,8 +261,8 @@ func TestWhatTheWorkersCountAddsUp(t *testing.T) {
 	if slices > all || w.Length < time.Second || w.Started.IsZero() {
 		t.Errorf("%d answers in slices, window %v from %v", slices, w.Length, w.Started)
 	}
-	if opens != 1 || closes != 1 || established != clients || !(cpu[1] > cpu[0]) || f.Workers() != 3 {
-		t.Errorf("opened %d times, closed %d times, %d established at the end, CPU %v, %d attackers", opens, closes, established, cpu, f.Workers())
+	if opens != 1 || closes != 1 || established != clients || !(cpu[1] > cpu[0]) || f.Shards() != 3 {
+		t.Errorf("opened %d times, closed %d times, %d established at the end, CPU %v, %d attackers", opens, closes, established, cpu, f.Shards())
 	}
 }
 
@@ -273,11 +273,11 @@ func TestTheRateIsSharedOut(t *testing.T) {
 	s := spec(hub(t).Link, "worker", workers)
 	s.Attackers = attackers
 	f := fleet(t, s, serve(t, nil), load.Population{Clients: clients})
-	if got := f.Workers(); got != attackers {
+	if got := f.Shards(); got != attackers {
 		t.Errorf("%d attackers, want %d", got, attackers)
 	}
 	var seconds []time.Duration
-	w, err := f.Run(t.Context(), load.Work{Loop: result.Open, Pace: load.Pace{Rate: rate}, Warmup: 50 * time.Millisecond, Length: 2200 * time.Millisecond}, load.Marks{
+	w, err := f.Run(t.Context(), load.Work{Loop: result.Open, Pace: load.Pace{Rate: rate}, Warmup: 50 * time.Millisecond, Length: 2200 * time.Millisecond}, load.Hooks{
 		Second: func(at time.Duration) error { seconds = append(seconds, at); return nil },
 	})
 	if err != nil || len(w.Errors) != 0 {
@@ -347,7 +347,7 @@ func TestShares(t *testing.T) {
 
 func TestIdleClientsAreSharedOut(t *testing.T) {
 	f := fleet(t, spec(hub(t).Link, "worker", 4), serve(t, nil), load.Population{Clients: 10, Active: 3})
-	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 100 * time.Millisecond}, load.Marks{})
+	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 100 * time.Millisecond}, load.Hooks{})
 	if err != nil || len(w.Errors) != 0 {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
@@ -373,7 +373,7 @@ func TestAWorkerThatIsLost(t *testing.T) {
 			pid := f.members[1].group.Tree().PGID
 			closes := 0
 			begin := time.Now()
-			_, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Hour}, load.Marks{
+			_, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Hour}, load.Hooks{
 				Second: func(at time.Duration) error {
 					if at > time.Second {
 						return nil
@@ -406,7 +406,7 @@ func TestAWorkerThatDisagrees(t *testing.T) {
 	} {
 		t.Run(role, func(t *testing.T) {
 			f := fleet(t, spec(hub(t).Link, role, 2), target, load.Population{Clients: 2})
-			_, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 100 * time.Millisecond}, load.Marks{})
+			_, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 100 * time.Millisecond}, load.Hooks{})
 			if err == nil || !strings.Contains(err.Error(), "worker 2 of 2") || !strings.Contains(err.Error(), want) {
 				t.Errorf("err %v", err)
 			}
@@ -463,7 +463,7 @@ func TestWorkersDoNotOutliveTheirCoordinator(t *testing.T) {
 		for _, m := range f.members {
 			fmt.Printf("pgid %d\n", m.group.Tree().PGID)
 		}
-		_, _ = f.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Hour}, load.Marks{
+		_, _ = f.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Hour}, load.Hooks{
 			Second: func(time.Duration) error { return syscall.Kill(os.Getpid(), syscall.SIGKILL) },
 		})
 	}

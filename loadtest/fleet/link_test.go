@@ -1,6 +1,6 @@
 //go:build linux
 
-package worker
+package fleet
 
 import (
 	"crypto/ecdsa"
@@ -77,7 +77,7 @@ func TestAServerThatIsThere(t *testing.T) {
 	}
 
 	f := fleet(t, spec(link, "worker", 2), serve(t, nil), load.Population{Clients: 3})
-	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 50 * time.Millisecond}, load.Marks{})
+	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 50 * time.Millisecond}, load.Hooks{})
 	if err != nil || len(w.Errors) != 0 || w.Clients != 3 {
 		t.Errorf("err %v, errors %v, %d clients", err, w.Errors, w.Clients)
 	}
