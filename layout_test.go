@@ -60,7 +60,8 @@ var arrows = []struct {
 	{"loadtest/site", []string{"loadtest/report", "loadtest/chart", "loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/advise", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/search", []string{"loadtest/gate", "loadtest/stats", "loadtest/result"}},
-	{"loadtest", []string{"loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
+	{"loadtest/fault", []string{"loadtest/plan", "loadtest/load", "loadtest/result"}},
+	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }
 
 // only names the sole package that may import a library.

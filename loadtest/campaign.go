@@ -13,9 +13,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"gonum.org/v1/gonum/stat"
 
+	"github.com/tierbench/tierbench/loadtest/fault"
 	"github.com/tierbench/tierbench/loadtest/gate"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
@@ -24,7 +24,6 @@ import (
 
 // A Server was started for one repeat and is ready.
 type Server interface {
-	Addr() string
 	// CPU is the time its processes have used, in seconds, and when it was read:
 	// on a busy machine that is not when it returns.
 	CPU() (user, sys float64, at time.Time, err error)
@@ -38,7 +37,7 @@ type Server interface {
 	// anything of it.
 	Stop() error
 	Kill() error
-	Victim
+	fault.Target
 }
 
 // Connections are the established ones on a server's side.
@@ -307,8 +306,8 @@ func (m *measurement) run(ctx context.Context) (err error) {
 	hooks := m.observer.hooks()
 	if f := step.Experiment.Fault; f != nil {
 		r.Fault = &result.Fault{Kind: f.Kind}
-		s := &saboteur{server: m.server, fault: f, record: r.Fault}
-		hooks = s.hooks(ctx, hooks, clients.Established)
+		in := &fault.Injector{Target: m.server, Fault: f, Record: r.Fault}
+		hooks = in.Hooks(ctx, hooks, clients.Established)
 	}
 	hooks.Progress = m.progress
 	m.window, err = clients.Run(ctx, work, hooks)
@@ -316,7 +315,7 @@ func (m *measurement) run(ctx context.Context) (err error) {
 		fill(r, m.window, step)
 		r.Count = count(m.window)
 		if r.Fault != nil {
-			fillFault(r.Fault, m.window)
+			fault.Observe(r.Fault, m.window)
 		}
 	}
 	select {
@@ -367,19 +366,8 @@ func fillConnect(r *result.Repeat, c *load.Connected) {
 	}
 	r.Connect.Sec, r.Connect.Refused = c.Sec, c.Refused
 	if c.Histogram != nil {
-		l := latency(c.Histogram)
+		l := load.Latency(c.Histogram)
 		r.Connect.P50Sec, r.Connect.P99Sec, r.Connect.MaxSec = l.P50, l.P99, l.Max
-	}
-}
-
-func latency(h *hdrhistogram.Histogram) result.Latency {
-	if h.TotalCount() == 0 {
-		return result.Latency{}
-	}
-	const sec = float64(time.Second)
-	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / sec }
-	return result.Latency{
-		Mean: h.Mean() / sec, P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / sec,
 	}
 }
 
@@ -398,24 +386,24 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 		return
 	}
 	r.ThroughputRPS = float64(r.Requests) / w.Length.Seconds()
-	r.Service = latency(all.Service)
+	r.Service = load.Latency(all.Service)
 	r.CarriedSec = w.Carried.Seconds()
 	if all.Response != nil {
-		response := latency(all.Response)
+		response := load.Latency(all.Response)
 		r.Response = &response
 		r.RateRPS = float64(w.Due) / w.Length.Seconds()
-		r.Generator.SendLagP99Sec = latency(all.Lag).P99
+		r.Generator.SendLagP99Sec = load.Latency(all.Lag).P99
 	}
 	for _, k := range w.Mix {
-		kind := result.MixPart{Workload: k.Name, Clients: k.Clients, Requests: k.Service.TotalCount(), Service: latency(k.Service)}
+		kind := result.MixPart{Workload: k.Name, Clients: k.Clients, Requests: k.Service.TotalCount(), Service: load.Latency(k.Service)}
 		if k.Response != nil {
-			response := latency(k.Response)
+			response := load.Latency(k.Response)
 			kind.Response = &response
 		}
 		r.Mix = append(r.Mix, kind)
 	}
 	if w.Connect != nil {
-		connects := latency(w.Connect)
+		connects := load.Latency(w.Connect)
 		r.Connect.Window = &connects
 	}
 	r.Fairness = fairness(w)
@@ -647,10 +635,10 @@ func (o *observer) series(w *load.Window) []result.Second {
 		if i < len(w.Intervals) {
 			part := w.Intervals[i]
 			line.Requests, line.Errored = part.Service.TotalCount(), part.Errored
-			service := latency(part.Service)
+			service := load.Latency(part.Service)
 			line.P50Sec, line.P99Sec = service.P50, service.P99
 			if part.Response != nil {
-				line.ResponseP99Sec = latency(part.Response).P99
+				line.ResponseP99Sec = load.Latency(part.Response).P99
 			}
 		}
 		out = append(out, line)

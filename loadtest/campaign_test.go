@@ -20,7 +20,6 @@ import (
 // fakeServer uses 0.1 s of user and 0.2 s of system time between any two
 // readings of its CPU time, and switches 10 times between any two of those.
 type fakeServer struct {
-	addr     string
 	log      *[]string
 	cpu      float64
 	switches int64
@@ -41,7 +40,7 @@ type fakeServer struct {
 
 	exited  chan struct{}
 	stopErr error
-	*fakeVictim
+	*fakeTarget
 }
 
 type reading struct{ called, returned time.Time }
@@ -55,7 +54,6 @@ func (s *fakeServer) note(what string) {
 	defer logMu.Unlock()
 	*s.log = append(*s.log, what)
 }
-func (s *fakeServer) Addr() string { return s.addr }
 func (s *fakeServer) CPU() (user, sys float64, at time.Time, err error) {
 	if s.held > 0 {
 		held := s.held
@@ -166,7 +164,7 @@ func setUp(t *testing.T, config string) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{}
-	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{}), fakeVictim: &fakeVictim{}}
+	f.server = &fakeServer{log: &f.log, threads: 3, conns: 1, exited: make(chan struct{}), fakeTarget: &fakeTarget{}}
 	f.clients = &fakeClients{fakeServer: f.server, n: 1}
 	f.Campaign = Campaign{
 		RunID: "id", Plan: p,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/fault"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/launch"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -43,7 +44,7 @@ func (r *running) Connections() (c loadtest.Connections, err error) {
 var errNotOurs = errors.New("the server was not started by this run, and its processes are not known")
 
 func (r *running) PIDs() ([]int, error)                 { return nil, errNotOurs }
-func (r *running) Holders() ([]loadtest.Holder, error)  { return nil, errNotOurs }
-func (r *running) HolderOf(netip.AddrPort) (int, error) { return 0, errNotOurs }
+func (r *running) Workers() ([]fault.Worker, error)     { return nil, errNotOurs }
+func (r *running) WorkerOf(netip.AddrPort) (int, error) { return 0, errNotOurs }
 func (r *running) Signal(int, syscall.Signal) error     { return errNotOurs }
 func (r *running) LimitMemory(int, int64) error         { return errNotOurs }

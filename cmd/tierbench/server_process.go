@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/fault"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/launch"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -60,7 +61,7 @@ func (p process) PIDs() ([]int, error) {
 	return pids, err
 }
 
-func (p process) Holders() ([]loadtest.Holder, error) {
+func (p process) Workers() ([]fault.Worker, error) {
 	sockets, owners, err := p.sockets()
 	if err != nil {
 		return nil, err
@@ -71,15 +72,15 @@ func (p process) Holders() ([]loadtest.Holder, error) {
 			conns[pid]++
 		}
 	}
-	var all []loadtest.Holder
+	var all []fault.Worker
 	for pid, n := range conns {
-		all = append(all, loadtest.Holder{PID: pid, Conns: n})
+		all = append(all, fault.Worker{PID: pid, Conns: n})
 	}
-	slices.SortFunc(all, func(a, b loadtest.Holder) int { return cmp.Or(b.Conns-a.Conns, a.PID-b.PID) })
+	slices.SortFunc(all, func(a, b fault.Worker) int { return cmp.Or(b.Conns-a.Conns, a.PID-b.PID) })
 	return all, nil
 }
 
-func (p process) HolderOf(peer netip.AddrPort) (int, error) {
+func (p process) WorkerOf(peer netip.AddrPort) (int, error) {
 	sockets, owners, err := p.sockets()
 	return sockets.OwnerOf(peer, owners), err
 }

@@ -362,3 +362,16 @@ func (k *MixPart) add(o *MixPart) {
 func NewHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, int64(10*time.Minute), 3)
 }
+
+// Latency summarizes a histogram of nanoseconds, in seconds. It is zero for an
+// empty one.
+func Latency(h *hdrhistogram.Histogram) result.Latency {
+	if h.TotalCount() == 0 {
+		return result.Latency{}
+	}
+	const sec = float64(time.Second)
+	at := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / sec }
+	return result.Latency{
+		Mean: h.Mean() / sec, P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / sec,
+	}
+}
