@@ -277,3 +277,41 @@ func (d *decoder) duration(dst *time.Duration, low, high time.Duration) decode {
 		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a duration from %v to %v, such as 500ms or 2s", what(n), low, high))
 	}
 }
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+func duplicates[T comparable](d *decoder, path string, values []T) {
+	for i, v := range values {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if first := slices.Index(values, v); first < i && !d.failed(at) {
+			d.fail(d.places[at], at, fmt.Sprintf("%v is there already, as %s[%d]", v, path, first))
+		}
+	}
+}
+
+// oneOrMore decodes a word or a list of words.
+func (d *decoder) oneOrMore(dst *[]string, allowed []string) decode {
+	return func(n ast.Node, path string) {
+		*dst = nil
+		each := func(n ast.Node, path string) {
+			var s string
+			if d.oneOf(&s, allowed)(n, path); s != "" {
+				*dst = append(*dst, s)
+			}
+		}
+		if _, ok := n.(*ast.SequenceNode); !ok {
+			each(n, path)
+			return
+		}
+		d.list(each)(n, path)
+		if len(*dst) == 0 && !d.failed(path) {
+			d.failAt(n, path, "is empty; it needs at least one entry")
+		}
+		duplicates(d, path, *dst)
+	}
+}

@@ -39,7 +39,10 @@ var (
 	faults  = append(slices.Clone(signals), Panic, RecoveredPanic, Fatal, Leak, Descriptors)
 )
 
-// HTTP tells whether the fault is asked for by a request, GET /fault/KIND, and
+// end is when the fault is over.
+func (f *Fault) end() time.Duration { return max(f.At, f.Until) }
+
+// HTTP reports whether the fault is asked for by a request, GET /fault/KIND, and
 // not done by a signal.
 func (f *Fault) HTTP() bool { return !slices.Contains(signals, f.Kind) }
 

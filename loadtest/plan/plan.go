@@ -150,13 +150,7 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	}
 	slices.Sort(all)
 	for _, e := range cfg.Experiments {
-		at := func(key string, i int) string {
-			key = fmt.Sprintf("%s[%d]", key, i)
-			if own := join(e.path, key); d.places[own] != (place{}) {
-				return own
-			}
-			return key
-		}
+		at := func(key string, i int) string { return d.at(e, fmt.Sprintf("%s[%d]", key, i)) }
 		say := func(at, problem string) {
 			if !d.failed(at) {
 				d.fail(d.places[at], at, problem)
@@ -185,11 +179,7 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 				}
 			}
 			if e.Active.N > n {
-				key := join(e.path, "active")
-				if d.places[key] == (place{}) {
-					key = "active"
-				}
-				say(key, fmt.Sprintf("%d is more than there are clients; allowed: 1 to %d", e.Active.N, n))
+				say(d.at(e, "active"), fmt.Sprintf("%d is more than there are clients; allowed: 1 to %d", e.Active.N, n))
 			}
 		}
 		for i, w := range e.Workloads {
@@ -228,22 +218,6 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 		return nil, err
 	}
 	return p, nil
-}
-
-// gets are the workloads that are asked for by a GET that never changes.
-var gets = []string{"plaintext", "wait", "block", "cpu"}
-
-// CanDo tells whether a generator can ask for a workload, or for which it can.
-func CanDo(generator string, w Workload) (ok bool, allowed string) {
-	switch generator {
-	case Wrk, WrkAll, WrkSame, Oha, Wrk2:
-		one := len(w.Requests) == 1 && w.Protocol == "http" && slices.Contains(gets, w.Requests[0].Workload)
-		return one, "http/" + strings.Join(gets, ", http/")
-	case Stock:
-		one := len(w.Requests) == 1 && w.Protocol == "http"
-		return one && (w.Requests[0].Workload == "plaintext" || w.Requests[0].Workload == "echo"), "http/plaintext, http/echo"
-	}
-	return true, ""
 }
 
 // list makes the cells. Two of the same key are a mistake.

@@ -1,0 +1,184 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// A Workload is what is asked over which protocol.
+type Workload struct {
+	Protocol string
+	Requests []load.Request // of a mix, several
+}
+
+// Plaintext is the least that can be asked for over HTTP.
+var Plaintext = Workload{Protocol: "http", Requests: []load.Request{{Workload: "plaintext", Weight: 1}}}
+
+// Name is the workload's in keys: what is asked, with its time. In a mix, the
+// others follow with their shares, or with how many clients ask for them.
+func (w Workload) Name() string {
+	total := 0
+	for _, r := range w.Requests {
+		total += r.Weight
+	}
+	var parts []string
+	for i, r := range w.Requests {
+		s := r.Name()
+		switch {
+		case r.Clients > 0:
+			s = fmt.Sprintf("%dx%s", r.Clients, s)
+		case i > 0:
+			s = strconv.FormatFloat(100*float64(r.Weight)/float64(total), 'g', 3, 64) + "%" + s
+		}
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, "+")
+}
+
+// ByClients reports whether it is a mix in which all requests but the first have
+// clients of their own.
+func (w Workload) ByClients() bool {
+	return slices.ContainsFunc(w.Requests, func(r load.Request) bool { return r.Clients > 0 })
+}
+
+func (w Workload) String() string { return w.Protocol + "/" + w.Name() }
+
+var (
+	protocols = []string{"http", "echo"}
+	workloads = map[string][]string{
+		"http": {"plaintext", "echo", "wait", "block", "cpu", "counter", result.Idle},
+		"echo": {"echo", result.Idle},
+	}
+	timed = []string{"wait", "block", "cpu"}
+)
+
+const (
+	// MaxPayloadBytes fits the socket buffers of both ends, so that a server
+	// that reads and writes by turns never waits for its client to read.
+	MaxPayloadBytes = 64 << 10
+	maxWeight       = 10_000
+	maxTime         = 10 * time.Second // of a wait or a block
+	maxCPUTime      = time.Second
+)
+
+func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
+	var w Workload
+	var mix ast.Node
+	one := load.Request{PayloadBytes: -1, Weight: 1}
+	known := d.request(&one)
+	known["protocol"] = d.oneOf(&w.Protocol, protocols)
+	known["mix"] = func(n ast.Node, path string) { mix = n }
+	d.mapping(n, path, known)
+	if d.failed(path) {
+		return
+	}
+	if w.Protocol == "" {
+		d.failAt(n, path+".protocol", "is missing; allowed: "+strings.Join(protocols, ", "))
+		return
+	}
+	switch {
+	case mix == nil && one.Clients > 0:
+		d.fail(d.places[path+".clients"], path+".clients", "is for an entry of a mix, of which the other clients ask for the first")
+	case mix == nil:
+		if d.asked(n, path, w.Protocol, &one) {
+			w.Requests = append(w.Requests, one)
+		}
+	case one.Workload != "" || one.PayloadBytes >= 0 || one.Time > 0 || one.Weight != 1 || one.Clients > 0:
+		d.fail(d.places[path+".mix"], path+".mix", "is instead of workload, payload_bytes, time, weight and clients, not beside them")
+	default:
+		d.list(func(n ast.Node, path string) {
+			r := load.Request{PayloadBytes: -1, Weight: 1}
+			d.mapping(n, path, d.request(&r))
+			if d.failed(path) || !d.asked(n, path, w.Protocol, &r) {
+				return
+			}
+			if r.Workload == result.Idle {
+				d.failAt(n, path, "idle is a workload of its own, not part of a mix")
+				return
+			}
+			w.Requests = append(w.Requests, r)
+		})(mix, path+".mix")
+		d.byClients(w.Requests, path+".mix")
+		if len(w.Requests) < 2 && !d.failed(path) {
+			d.failAt(mix, path+".mix", "needs at least two entries")
+		}
+	}
+	if !d.failed(path) {
+		*dst = append(*dst, w)
+	}
+}
+
+func (d *decoder) request(r *load.Request) fields {
+	return fields{
+		"workload":      d.text(&r.Workload),
+		"payload_bytes": func(n ast.Node, path string) { r.PayloadBytes = d.int(n, path, 1, MaxPayloadBytes) },
+		"time":          d.duration(&r.Time, time.Microsecond, maxTime),
+		"weight":        func(n ast.Node, path string) { r.Weight = d.int(n, path, 1, maxWeight) },
+		"clients":       func(n ast.Node, path string) { r.Clients = d.int(n, path, 1, maxClients) },
+	}
+}
+
+// byClients checks a mix in which entries have clients of their own: all but the
+// first must, which the other clients ask for, and weights mean nothing.
+func (d *decoder) byClients(mix []load.Request, path string) {
+	if d.failed(path) || !(Workload{Requests: mix}).ByClients() {
+		return
+	}
+	for i, r := range mix {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		switch {
+		case i == 0 && r.Clients > 0:
+			d.fail(d.places[at+".clients"], at+".clients", "the first entry has no number: all clients ask for it that ask for no other")
+		case i > 0 && r.Clients == 0:
+			d.fail(d.places[at], at+".clients", "is missing; in a mix by clients each entry but the first has their number")
+		case d.places[at+".weight"] != (place{}):
+			d.fail(d.places[at+".weight"], at+".weight", "means nothing in a mix by clients")
+		}
+	}
+}
+
+// asked checks a request that is asked over a protocol, and fills in what it
+// does not say.
+func (d *decoder) asked(n ast.Node, path, protocol string, r *load.Request) bool {
+	what := protocol + "/" + r.Workload
+	if allowed := workloads[protocol]; !slices.Contains(allowed, r.Workload) {
+		at := path + ".workload"
+		if r.Workload == "" {
+			d.failAt(n, at, fmt.Sprintf("is missing; allowed over %s: %s", protocol, strings.Join(allowed, ", ")))
+		} else {
+			d.fail(d.places[at], at, fmt.Sprintf("%q is no workload over %s; allowed: %s", r.Workload, protocol, strings.Join(allowed, ", ")))
+		}
+		return false
+	}
+	if echoes := r.Workload == "echo" || protocol == "echo"; echoes && r.PayloadBytes < 0 {
+		r.PayloadBytes = load.DefaultPayloadBytes
+	} else if !echoes && r.PayloadBytes >= 0 {
+		at := path + ".payload_bytes"
+		d.fail(d.places[at], at, fmt.Sprintf("%s sends no payload; only echo does", what))
+	}
+	r.PayloadBytes = max(r.PayloadBytes, 0)
+	at := path + ".time"
+	unit := time.Millisecond
+	if r.Workload == "cpu" {
+		unit = time.Microsecond
+	}
+	switch takes := slices.Contains(timed, r.Workload); {
+	case takes && r.Time == 0:
+		d.failAt(n, at, fmt.Sprintf("is missing; %s takes a time, such as 50ms", what))
+	case !takes && r.Time > 0:
+		d.fail(d.places[at], at, fmt.Sprintf("%s takes no time; only %s do", what, strings.Join(timed, ", ")))
+	case r.Time%unit != 0:
+		d.fail(d.places[at], at, fmt.Sprintf("%v is no whole number of %v", r.Time, unit))
+	case r.Workload == "cpu" && r.Time > maxCPUTime:
+		d.fail(d.places[at], at, fmt.Sprintf("%v is more than %v", r.Time, maxCPUTime))
+	}
+	return true
+}
