@@ -570,9 +570,7 @@ func (o *observer) close() error {
 	srv.CPUUserSec, srv.CPUSysSec = part*max(0, user-o.user), part*max(0, sys-o.sys)
 	o.repeat.Generator.CPUSec = generator - o.generator
 	srv.CtxSwitches = max(0, switches-o.switches)
-	srv.PSSBytes, srv.KernelStackBytes = usage.PSSBytes, usage.KernelStackBytes
-	srv.Threads, srv.Processes, srv.FDs = usage.Threads, usage.Processes, usage.FDs
-	srv.PageTableBytes, srv.SharedBytes, srv.SocketBytes = usage.PageTableBytes, usage.SharedBytes, connections.SocketBytes
+	srv.Usage, srv.SocketBytes = usage, connections.SocketBytes
 	srv.ConnsPerProcess = connections.PerProcess
 	o.compare(counters)
 	e.Server.End, e.Generator.End = connections.Established, o.clients.Established()

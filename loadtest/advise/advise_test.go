@@ -47,8 +47,8 @@ func made(clients ...int) *result.Set {
 				usage := result.Usage{PSSBytes: int64(l.fixed), Processes: l.processes}
 				r := result.Repeat{Key: k, Repeat: 1, DurationSec: 1, Requests: int64(rps), ThroughputRPS: rps, Gates: result.Gates{Verdict: result.Valid}}
 				r.Server = result.Server{
-					CPUUserSec: float64(r.Requests) * l.cpuSec, Before: usage, Processes: l.processes,
-					PSSBytes: int64(l.fixed + l.perClient*float64(n)),
+					CPUUserSec: float64(r.Requests) * l.cpuSec, Before: usage,
+					Usage: result.Usage{Processes: l.processes, PSSBytes: int64(l.fixed + l.perClient*float64(n))},
 				}
 				set.Repeats = append(set.Repeats, r)
 			}

@@ -91,7 +91,7 @@ func (m *model) learn(leftOut *stats.Cell) {
 		n := float64(c.Clients)
 		m.cpu.add(n, c.Summary(stats.CPU))
 		m.busy.add(n, stats.Summarize(values(c, coresUsed)))
-		m.memory.add(n, stats.Summarize(values(c, func(r *result.Repeat) float64 { return weigh(atEnd(&r.Server)) })))
+		m.memory.add(n, stats.Summarize(values(c, func(r *result.Repeat) float64 { return weigh(r.Server.Usage) })))
 		before = append(before, values(c, func(r *result.Repeat) float64 { return weigh(r.Server.Before) })...)
 	}
 	if s := stats.Summarize(before); s.Median > 0 {
@@ -176,11 +176,6 @@ func coresUsed(r *result.Repeat) float64 {
 		return 0
 	}
 	return (r.Server.CPUUserSec + r.Server.CPUSysSec) / r.DurationSec
-}
-
-// atEnd is the reading at the end of the window.
-func atEnd(s *result.Server) result.Usage {
-	return result.Usage{PSSBytes: s.PSSBytes, KernelStackBytes: s.KernelStackBytes, PageTableBytes: s.PageTableBytes, SocketBytes: s.SocketBytes}
 }
 
 func values(c *stats.Cell, f func(*result.Repeat) float64) []float64 {

@@ -25,8 +25,7 @@ var memoryKinds = []stats.Metric{
 func grown(title string, of func(*result.Usage) int64) stats.Metric {
 	return stats.Metric{Name: title, Title: title, Unit: stats.Bytes, Value: func(r *result.Repeat) (float64, bool) {
 		s := &r.Server
-		end := result.Usage{PSSBytes: s.PSSBytes, KernelStackBytes: s.KernelStackBytes, PageTableBytes: s.PageTableBytes, SocketBytes: s.SocketBytes}
-		after, before := of(&end), of(&s.Before)
+		after, before := of(&s.Usage), of(&s.Before)
 		return float64(after-before) / float64(r.Clients), r.Clients > 0 && after > 0
 	}}
 }

@@ -23,7 +23,7 @@ func (r *record) cell(k result.Key, n int, f func(r *result.Repeat, jitter float
 		rep := result.Repeat{
 			Key: k, Repeat: i + 1, Requests: 1000, DurationSec: 1, ThroughputRPS: 1000,
 			Service: result.Latency{P50: 0.001, P99: 0.002}, CPUs: result.CPUs{ServerCount: 2}, Gates: result.Gates{Verdict: result.Valid},
-			Server: result.Server{Processes: 1, PSSBytes: 1 << 20, CPUUserSec: 0.01},
+			Server: result.Server{Usage: result.Usage{Processes: 1, PSSBytes: 1 << 20}, CPUUserSec: 0.01},
 		}
 		f(&rep, 1+0.005*float64(i%3-1))
 		r.set.Repeats = append(r.set.Repeats, rep)

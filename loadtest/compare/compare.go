@@ -140,7 +140,7 @@ func (r *Row) is(m stats.Metric) bool { return r.Metric.Name == m.Name }
 // has says whether cells of a key have a metric: that an idle one has no
 // throughput is no comparison that failed.
 func has(k result.Key, m stats.Metric) bool {
-	r := result.Repeat{Key: k, Requests: 1, RateRPS: 1, Server: result.Server{PSSBytes: 1, Processes: 1, ConnsPerProcess: []int{1, 1}}, Fairness: result.Fairness{Jain: 1}}
+	r := result.Repeat{Key: k, Requests: 1, RateRPS: 1, Server: result.Server{Usage: result.Usage{PSSBytes: 1, Processes: 1}, ConnsPerProcess: []int{1, 1}}, Fairness: result.Fairness{Jain: 1}}
 	_, ok := m.Value(&r)
 	return ok
 }

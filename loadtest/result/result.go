@@ -215,31 +215,21 @@ type Latency struct {
 type Server struct {
 	CPUUserSec float64 `json:"cpu_user_sec"`
 	CPUSysSec  float64 `json:"cpu_sys_sec"`
-	// PSSBytes is the proportional set size: pages shared by several processes
-	// are counted once. Kernel stacks and sockets are not in it.
-	PSSBytes int64 `json:"pss_bytes"`
-	// KernelStackBytes is threads times the kernel's stack size.
-	KernelStackBytes int64 `json:"kernel_stack_bytes"`
-	Threads          int   `json:"threads"`
-	Processes        int   `json:"processes"`
-	CtxSwitches      int64 `json:"ctx_switches"` // voluntary and not
-	FDs              int   `json:"fds"`
+	Usage
+	CtxSwitches int64 `json:"ctx_switches"` // voluntary and not
 	// ConnsPerProcess is how many of the clients' connections each process of
-	// the server holds, largest first.
+	// the server has, largest first.
 	ConnsPerProcess []int `json:"conns_per_process"`
-	// PageTableBytes are the kernel's, SharedBytes are of pages that several
-	// processes map (each counted in every process), SocketBytes the kernel's for
-	// the server's TCP sockets.
-	PageTableBytes int64 `json:"page_table_bytes,omitempty"`
-	SharedBytes    int64 `json:"shared_bytes,omitempty"`
-	SocketBytes    int64 `json:"socket_bytes,omitempty"`
-	// Before is a reading of the same, before the first connection.
+	// Before is the usage before the first connection.
 	Before Usage `json:"before"`
 }
 
 // Usage is a reading of a process tree at one instant.
 type Usage struct {
-	PSSBytes         int64 `json:"pss_bytes"`
+	// PSSBytes is the proportional set size: pages shared by several processes
+	// are counted once. Kernel stacks and sockets are not in it.
+	PSSBytes int64 `json:"pss_bytes"`
+	// KernelStackBytes is threads times the kernel's stack size.
 	KernelStackBytes int64 `json:"kernel_stack_bytes"`
 	Threads          int   `json:"threads"`
 	Processes        int   `json:"processes"`

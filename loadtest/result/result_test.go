@@ -18,7 +18,7 @@ func repeat(n int) *result.Repeat {
 		Run: "r", Key: result.Key{Model: "thread", Protocol: "http", Workload: "plaintext", Clients: 10, Loop: result.Closed},
 		Repeat: n, Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Requests: 1000,
 		Errors: map[string]int64{"reset": 2, "eof": 1},
-		Server: result.Server{CPUUserSec: 0.25, CPUSysSec: 0.75, PSSBytes: 5000, Before: result.Usage{PSSBytes: 1000}},
+		Server: result.Server{CPUUserSec: 0.25, CPUSysSec: 0.75, Usage: result.Usage{PSSBytes: 5000}, Before: result.Usage{PSSBytes: 1000}},
 		Gates:  result.Gates{Verdict: result.Valid},
 	}
 }

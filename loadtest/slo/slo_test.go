@@ -12,7 +12,7 @@ func repeat(n int, rps, p99 float64, errors int64) result.Repeat {
 	r := result.Repeat{
 		Key:    result.Key{Model: "thread", Protocol: "http", Workload: "plaintext", Clients: 10, Loop: result.Closed},
 		Repeat: n, Requests: 1000, ThroughputRPS: rps, Service: result.Latency{P99: p99},
-		Server: result.Server{PSSBytes: 3 << 20, KernelStackBytes: 1 << 20},
+		Server: result.Server{Usage: result.Usage{PSSBytes: 3 << 20, KernelStackBytes: 1 << 20}},
 		Gates:  result.Gates{Verdict: result.Valid},
 	}
 	if errors > 0 {

@@ -207,7 +207,8 @@ func TestMetrics(t *testing.T) {
 		Service:   result.Latency{Mean: 1, P50: 2, P90: 3, P99: 4, P999: 5, Max: 6},
 		Generator: result.Generator{CPUSec: 2},
 		Server: result.Server{
-			CPUUserSec: 1, CPUSysSec: 3, PSSBytes: 5000, KernelStackBytes: 300, Threads: 7, Processes: 2, CtxSwitches: 500,
+			CPUUserSec: 1, CPUSysSec: 3, CtxSwitches: 500,
+			Usage:  result.Usage{PSSBytes: 5000, KernelStackBytes: 300, Threads: 7, Processes: 2},
 			Before: result.Usage{PSSBytes: 1000},
 		},
 	}

@@ -147,9 +147,11 @@ func repeat(rnd *rand.Rand, run string, k result.Key, s shape, number int) resul
 		Gates:     result.Gates{Verdict: result.Valid},
 		Server: result.Server{
 			CPUUserSec: 1.4 * noise(0.05), CPUSysSec: 3.1 * noise(0.05),
-			PSSBytes: 9<<20 + int64(n*s.perClient*noise(0.02)), Threads: s.threads(k.Clients), Processes: s.processes,
-			KernelStackBytes: int64(s.threads(k.Clients)) * 16 << 10, CtxSwitches: int64(rps * 0.8 * noise(0.1)),
-			FDs: k.Clients + 12, ConnsPerProcess: []int{k.Clients},
+			Usage: result.Usage{
+				PSSBytes: 9<<20 + int64(n*s.perClient*noise(0.02)), Threads: s.threads(k.Clients), Processes: s.processes,
+				KernelStackBytes: int64(s.threads(k.Clients)) * 16 << 10, FDs: k.Clients + 12,
+			},
+			CtxSwitches: int64(rps * 0.8 * noise(0.1)), ConnsPerProcess: []int{k.Clients},
 			Before: result.Usage{PSSBytes: 9 << 20, KernelStackBytes: 8 * 16 << 10, Threads: 8, Processes: s.processes, FDs: 12},
 		},
 		Established: result.Established{Server: result.Ends{Start: k.Clients, End: k.Clients}, Generator: result.Ends{Start: k.Clients, End: k.Clients}},
