@@ -2,6 +2,8 @@ package claims
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -689,4 +691,18 @@ func TestAbsent(t *testing.T) {
 	check(t, "no python3", r, decision{"T2", CPython, Threads, "", Undecidable, "missing: python-threads (python3: not found)"})
 	r.set.Run.Absent = map[string]string{result.AbsentTrial("python-lost-update"): "python3: not found"}
 	check(t, "no python3 for a trial", r, decision{"B4", CPython, "", "", Undecidable, "trials of python-lost-update (python3: not found)"})
+}
+
+// A claim is found by its name: its file begins with its id.
+func TestEachClaimHasAFileNamedByItsID(t *testing.T) {
+	for _, c := range All {
+		files, err := filepath.Glob(strings.ToLower(c.ID) + "_*.go")
+		if err != nil || len(files) != 1 {
+			t.Errorf("%s: files %q, err %v; want one", c.ID, files, err)
+			continue
+		}
+		if text, err := os.ReadFile(files[0]); err != nil || !strings.Contains(string(text), `ID: "`+c.ID+`"`) {
+			t.Errorf("%s does not define %s (err %v)", files[0], c.ID, err)
+		}
+	}
 }

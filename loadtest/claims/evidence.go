@@ -73,6 +73,19 @@ func (e *evidence) lack(k result.Key) string {
 	return fmt.Sprintf("a repeat of %v that counts%s", k, why)
 }
 
+// lackOf says what is missing of cells that are needed together.
+func (e *evidence) lackOf(ks ...result.Key) string {
+	var out []string
+	for _, k := range ks {
+		if c := e.by[k]; c == nil || len(c.Counted) == 0 {
+			if why := e.lack(k); !slices.Contains(out, why) {
+				out = append(out, why)
+			}
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
 // trials are those that did not fail.
 func (e *evidence) trials(name, variant string) []result.Trial {
 	var out []result.Trial
@@ -112,104 +125,16 @@ func (e *evidence) askAA() {
 	}
 }
 
-// values are a metric's of every repeat that counts.
-func values(c *stats.Cell, m stats.Metric) []float64 {
-	if c == nil {
-		return nil
+// trialOf is what a trial is called in a language.
+func trialOf(language, name string) string {
+	if language == CPython {
+		return "python-" + name
 	}
-	return c.Values(m)
+	return name
 }
 
-// paired divides one metric of a by another of b, repeat by repeat. Those without
-// a partner of their number are left out.
-func paired(a *stats.Cell, of stats.Metric, b *stats.Cell, by stats.Metric) []float64 {
-	if a == nil || b == nil {
-		return nil
-	}
-	under := map[int]float64{}
-	for _, r := range b.Counted {
-		if v, ok := by.Value(r); ok && v != 0 {
-			under[r.Repeat] = v
-		}
-	}
-	var out []float64
-	for _, r := range a.Counted {
-		v, ok := of.Value(r)
-		if d, has := under[r.Repeat]; ok && has {
-			out = append(out, v/d)
-		}
-	}
-	return out
-}
-
-func scaled(xs []float64, by float64) []float64 {
-	out := make([]float64, len(xs))
-	for i, x := range xs {
-		out[i] = x * by
-	}
-	return out
-}
-
-// kindP99 is the 99th percentile of one kind of request of a mix.
-func kindP99(workload string) stats.Metric {
-	return stats.Metric{Name: "kind-p99", Title: "p99 latency of " + workload, Unit: stats.Seconds, Value: func(r *result.Repeat) (float64, bool) {
-		for i := range r.Mix {
-			k := &r.Mix[i]
-			if k.Workload != workload || k.Requests == 0 {
-				continue
-			}
-			if k.Response != nil {
-				return k.Response.P99, true
-			}
-			return k.Service.P99, true
-		}
-		return 0, false
-	}}
-}
-
-// cpuCores is how many cores the server kept busy; cpuShare is that as a part of
-// those it may use.
-var (
-	cpuCores = stats.Metric{Name: "cores", Title: "CPU time ÷ wall", Value: func(r *result.Repeat) (float64, bool) {
-		return (r.Server.CPUUserSec + r.Server.CPUSysSec) / r.DurationSec, r.DurationSec > 0
-	}}
-	cpuShare = stats.Metric{Name: "cpu-share", Title: "server CPU", Value: func(r *result.Repeat) (float64, bool) {
-		if r.DurationSec <= 0 || r.CPUs.ServerCount == 0 {
-			return 0, false
-		}
-		return (r.Server.CPUUserSec + r.Server.CPUSysSec) / r.DurationSec / float64(r.CPUs.ServerCount), true
-	}}
-)
-
-// serverCPUs is how many CPUs the server of a cell might use.
-func serverCPUs(c *stats.Cell) int {
-	for _, r := range c.Counted {
-		if r.CPUs.ServerCount > 0 {
-			return r.CPUs.ServerCount
-		}
-	}
-	return 0
-}
-
-// closed is the key of a cell of the closed loop over HTTP.
-func closed(model, workload string, clients int) result.Key {
-	return result.Key{Model: model, Protocol: "http", Workload: workload, Clients: clients, Loop: result.Closed}
-}
-
-func with(k result.Key, setting string) result.Key {
-	k.Setting = setting
-	return k
-}
-
-func keys(cells ...*stats.Cell) []result.Key {
-	var out []result.Key
-	for _, c := range cells {
-		if c != nil {
-			out = append(out, c.Key)
-		}
-	}
-	return out
-}
+// leastTrials is how many trials of a variant a verdict takes.
+const leastTrials = 10
 
 func list(parts []string) string {
 	if len(parts) < 2 {

@@ -222,17 +222,6 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 	return v
 }
 
-// both is 1 if both are, -1 if one is, else 0.
-func both(a, b int) int {
-	switch {
-	case a < 0 || b < 0:
-		return -1
-	case a > 0 && b > 0:
-		return 1
-	}
-	return 0
-}
-
 // undecidable is a verdict of what cannot be measured here.
 func undecidable(s subject, missing string) Verdict {
 	return Verdict{Language: s.language, Column: s.column, Subject: s.model, Word: Undecidable, Why: "missing: " + missing}

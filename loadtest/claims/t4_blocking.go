@@ -8,21 +8,10 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What T4 and R4 ask for, and their bounds.
-const (
-	bystander      = "plaintext"
-	blockClients   = 100
-	blockSec       = 0.1
-	stalls         = 10
-	undisturbed    = 2
-	decidingShare  = "1%"
-	offloadSetting = "offload"
-)
-
 var blockShares = []string{"0.1%", "1%", "10%"}
 
-// shareOf are they as numbers.
-var shareOf = map[string]float64{"0.1%": 0.001, "1%": 0.01, "10%": 0.1}
+// offloadSetting is the setting of a loop that gives blocking calls to a pool.
+const offloadSetting = "offload"
 
 var blocking = &Claim{
 	ID: "T4", Title: "Use blocking standard-library functions",
@@ -60,61 +49,6 @@ var blocking = &Claim{
 		}
 		return out
 	},
-}
-
-var replacement = &Claim{
-	ID: "R4", Title: "Async uses the framework's replacements",
-	Charts:     []string{"interference"},
-	Quote:      "your program has to use the framework's replacements for the blocking standard-library functions",
-	Definition: "The loop's own timer in place of the blocking sleep holds nobody up.",
-	Experiment: "R4: T4 at 1 % with a wait on the loop's timer instead of the blocking sleep",
-	Metric:     "interference I, as in T4",
-	Lesson:     "The framework's own sleep does not block: it notes when to go on, and the loop serves others until then. What is meant by replacement is just that, for every call that could block.",
-	Rule:       Rule{"1", "Supported if I ≤ 2 by the whole interval; refuted if it is above."},
-	decide: func(e *evidence) []Verdict {
-		var out []Verdict
-		for _, language := range Languages {
-			s := of(table, language, Async)[0]
-			out = append(out, judge(subject{language: language}, "", e.interference(s.model, s.model, "", "wait", decidingShare).undisturbed()))
-		}
-		return out
-	},
-}
-
-func mixed(kind, share string) string { return bystander + "+" + share + kind + "-100ms" }
-
-// interference holds if the bystanders are not held up. Model and plain are the
-// names of the server with those that disturb and without.
-func (e *evidence) interference(model, plain, setting, kind, share string) point {
-	km, kp := with(closed(model, mixed(kind, share), blockClients), setting), closed(plain, bystander, blockClients)
-	m, p := e.cell(km), e.cell(kp)
-	if m == nil || p == nil {
-		return point{missing: e.lackOf(km, kp)}
-	}
-	i := stats.MedianOf(paired(m, kindP99(bystander), p, stats.P99))
-	out := point{cells: keys(m, p), effects: []Effect{{What: "I at " + share + " " + kind, Estimate: i, Bound: "≤ 2, or ≥ 10"}}}
-	if away := stats.Median(values(m, stats.Throughput)) * shareOf[share] * blockSec; away >= 1 {
-		out.notes = append(out.notes, fmt.Sprintf("%s at %s %s: of its %s clients some %.0f wait at a time, and the others have the server to themselves: I can be below 1", model, share, kind, stats.Group(m.Clients), away))
-	}
-	switch {
-	case i.AtMost(undisturbed) > 0:
-		out.holds = 1
-	case i.AtLeast(stalls) > 0:
-		out.holds = -1
-	case i.Known() && i.Lo > undisturbed && i.Hi < stalls:
-		out.between = fmt.Sprintf("on how much blocks and what a bystander can bear: at %s it waits %.3g times as long (%.3g – %.3g)", share, i.Value, i.Lo, i.Hi)
-	}
-	return out
-}
-
-// undisturbed is the point where only one bound is asked.
-func (p point) undisturbed() point {
-	if p.missing == "" {
-		f := p.effects[0]
-		f.Bound = "≤ 2"
-		p.between, p.holds, p.effects = "", f.AtMost(undisturbed), []Effect{f}
-	}
-	return p
 }
 
 func (e *evidence) otherShares(s server) (notes []string) {

@@ -6,13 +6,10 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What T2 and I2 ask for, and their bounds.
+// The bounds of T2.
 const (
-	cpuWorkload   = "cpu-1ms"
-	cpuClients    = 64
-	efficiency    = 0.7
-	coresBusy     = 0.9
-	parallelCores = 1.5
+	efficiency = 0.7
+	coresBusy  = 0.9
 )
 
 var cores = &Claim{
@@ -59,48 +56,4 @@ func (e *evidence) usesCores(s server) point {
 			{What: "CPU time ÷ wall ÷ cores", Estimate: busy, Bound: "≥ 0.9", holds: busy.AtLeast(coresBusy)},
 		},
 	}
-}
-
-var parallel = &Claim{
-	ID: "I2", Title: "The hardware runs instructions simultaneously",
-	Charts:     []string{"throughput"},
-	Quote:      "the hardware actually does run multiple instructions simultaneously",
-	Definition: "Some server uses more CPU time than time passes.",
-	Experiment: "T2's cells on all cores",
-	Metric:     "CPU time ÷ wall, of the server that has most",
-	Lesson:     "If the processes of a server have used two seconds of CPU time within one second, two of their instructions have run at the same time. A single core can give only the illusion of it.",
-	Rule:       Rule{"1", "Supported for a language if CPU time ÷ wall > 1.5 on 2 or more cores for one of its servers, by the whole interval; refuted if it is at or below for all."},
-	decide: func(e *evidence) []Verdict {
-		var out []Verdict
-		for _, language := range Languages {
-			var best *point
-			var lacks []string
-			refuted := true
-			for _, s := range of(table, language, "") {
-				k := closed(s.model, cpuWorkload, cpuClients)
-				c := e.cell(k)
-				if c == nil {
-					lacks = append(lacks, e.lack(k))
-					continue
-				}
-				if n := serverCPUs(c); n < 2 {
-					lacks = append(lacks, fmt.Sprintf("cores: the server may use %d, it takes 2", n))
-					continue
-				}
-				busy := stats.MedianOf(values(c, cpuCores))
-				refuted = refuted && above(busy, parallelCores) < 0
-				if best == nil || busy.Value > best.effects[0].Value {
-					best = &point{holds: above(busy, parallelCores), cells: keys(c), effects: []Effect{{What: s.model + ": CPU time ÷ wall", Estimate: busy, Bound: "> 1.5"}}}
-				}
-			}
-			switch {
-			case best == nil, best.holds <= 0 && len(lacks) > 0: // one that was not measured might
-				best = &point{missing: list(lacks)}
-			case best.holds < 0 && !refuted:
-				best.holds = 0
-			}
-			out = append(out, judge(subject{language: language}, "", *best))
-		}
-		return out
-	},
 }

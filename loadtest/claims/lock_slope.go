@@ -25,47 +25,6 @@ var lockIntervals = []string{"500us", "5ms", "20ms", "50ms"}
 // Fewest intervals for a slope.
 const leastIntervals = 3
 
-var lock = &Claim{
-	ID: "T5", Title: "GIL interference",
-	Charts:     []string{"interference"},
-	Quote:      "GIL interference: no, some, no; the GIL causes some problems with threads",
-	Says:       map[string]string{Processes: "no", Threads: "some", Async: "no"},
-	Definition: "Where one thread at a time computes, those who share the lock wait for as long as it is kept.",
-	Experiment: "T5: nine clients echo over HTTP while one computes 100 ms a request; the lock changes hands after 0.5, 5, 20 and 50 ms. CPython's lock is real; in Go one lock a process is emulated, held while a handler computes and released while it waits. An event loop, whose one thread has the lock to itself, is held up by who computes whatever the interval",
-	Metric:     "slope of the echo's p99 against the interval, by least squares over the repeats",
-	Lesson:     "A thread that computes keeps the lock until another asks for it, and that one asks only after the switch interval. So an echo waits for up to an interval each time it needs the lock, behind those that asked before it: its p99 grows by several ms for each ms of the interval. Processes have a lock each; a loop has one thread, which nobody else can hold up, and which itself holds up everybody.",
-	Rule: Rule{"1", "It interferes if the slope's interval excludes 0, and does not if it includes 0. Supported for threads if it interferes, for processes and async if it does not. " +
-		"A line takes three intervals."},
-	decide: func(e *evidence) []Verdict {
-		return byColumn(table, func(s server) Verdict {
-			p := e.lockSlope(s, lockMix, kindP99(lockBystander))
-			if s.column != Threads {
-				p = p.flip()
-			}
-			return judge(s.subject(), "", p)
-		})
-	},
-}
-
-var lockFree = &Claim{
-	ID: "R5", Title: "Programs without threads, or mostly I/O-bound, are not affected",
-	Charts:     []string{"latency"},
-	Quote:      "there are a lot of applications that are not affected by the GIL, namely (a) those that do not use threads, or (b) those that do use threads but are mostly I/O-bound",
-	Definition: "Without a client that computes, how long the lock may be kept does not matter.",
-	Experiment: "R5: T5 without the client that computes, for the threads (b); (a) is T5's processes",
-	Metric:     "slope of the echo's p99 against the interval",
-	Lesson:     "A thread that waits for a client or a disk gives the lock back first. If nobody computes for long, the lock is free when it is asked for, and how long it could be kept does not matter.",
-	Rule:       Rule{"1", "Supported if the slope's interval includes 0, refuted if it excludes 0."},
-	decide: func(e *evidence) []Verdict {
-		var out []Verdict
-		for _, language := range Languages {
-			s := of(table, language, Threads)[0]
-			out = append(out, judge(subject{language: language}, "", e.lockSlope(s, lockBystander, stats.P99).flip()))
-		}
-		return out
-	},
-}
-
 // A lockCell is a cell with its lock's interval.
 type lockCell struct {
 	*stats.Cell

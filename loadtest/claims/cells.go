@@ -1,0 +1,49 @@
+package claims
+
+import (
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// waitWorkload is what T1, T3 and I1 ask for.
+const waitWorkload = "wait-50ms"
+
+// onOneCPU is the setting of a server that is bound to one CPU.
+const onOneCPU = "server cpus 0"
+
+// What T2, I2 and R2 ask for.
+const (
+	cpuWorkload = "cpu-1ms"
+	cpuClients  = 64
+)
+
+// closed is the key of a cell of the closed loop over HTTP.
+func closed(model, workload string, clients int) result.Key {
+	return result.Key{Model: model, Protocol: "http", Workload: workload, Clients: clients, Loop: result.Closed}
+}
+
+func with(k result.Key, setting string) result.Key {
+	k.Setting = setting
+	return k
+}
+
+func keys(cells ...*stats.Cell) []result.Key {
+	var out []result.Key
+	for _, c := range cells {
+		if c != nil {
+			out = append(out, c.Key)
+		}
+	}
+	return out
+}
+
+// oneAtATime is what a server's throughput is a multiple of: that of one that
+// serves one at a time. It is measured with one client, for with more it is the
+// same, and they wait the longer.
+func oneAtATime(s server, setting string) result.Key {
+	model := "sequential"
+	if s.language == CPython {
+		model = s.model
+	}
+	return with(closed(model, waitWorkload, 1), setting)
+}

@@ -1,0 +1,20 @@
+package claims
+
+var replacement = &Claim{
+	ID: "R4", Title: "Async uses the framework's replacements",
+	Charts:     []string{"interference"},
+	Quote:      "your program has to use the framework's replacements for the blocking standard-library functions",
+	Definition: "The loop's own timer in place of the blocking sleep holds nobody up.",
+	Experiment: "R4: T4 at 1 % with a wait on the loop's timer instead of the blocking sleep",
+	Metric:     "interference I, as in T4",
+	Lesson:     "The framework's own sleep does not block: it notes when to go on, and the loop serves others until then. What is meant by replacement is just that, for every call that could block.",
+	Rule:       Rule{"1", "Supported if I ≤ 2 by the whole interval; refuted if it is above."},
+	decide: func(e *evidence) []Verdict {
+		var out []Verdict
+		for _, language := range Languages {
+			s := of(table, language, Async)[0]
+			out = append(out, judge(subject{language: language}, "", e.interference(s.model, s.model, "", "wait", decidingShare).undisturbed()))
+		}
+		return out
+	},
+}

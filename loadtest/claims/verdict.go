@@ -1,0 +1,79 @@
+package claims
+
+import (
+	"encoding/json"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// An Effect is a number that a verdict rests on, with its interval.
+type Effect struct {
+	What string     `json:"what"`
+	Unit stats.Unit `json:"unit,omitempty"`
+	stats.Estimate
+	// Bound is what the rule compares it with, as text; empty for one that is
+	// only shown.
+	Bound string `json:"bound,omitempty"`
+
+	// holds is 1 if the whole interval meets the bound, -1 if it misses it, 0 if
+	// it holds it. It is not set where one effect makes a point.
+	holds int
+	// each is the least number of repeats behind each point of a line; 0: N is of
+	// repeats.
+	each int
+}
+
+// repeats is how many repeats there are at least.
+func (f *Effect) repeats() int {
+	if f.each > 0 {
+		return f.each
+	}
+	return f.N
+}
+
+// MarshalJSON writes the estimate's fields beside the others.
+func (f Effect) MarshalJSON() ([]byte, error) {
+	e, err := json.Marshal(f.Estimate)
+	if err != nil {
+		return nil, err
+	}
+	type plain struct {
+		What     string          `json:"what"`
+		Unit     stats.Unit      `json:"unit,omitempty"`
+		Bound    string          `json:"bound,omitempty"`
+		Estimate json.RawMessage `json:"estimate"`
+	}
+	return json.Marshal(plain{f.What, f.Unit, f.Bound, e})
+}
+
+// A Verdict is a claim decided for a language: for the whole of it, for a
+// column of the table, or for a single model.
+type Verdict struct {
+	Claim    string `json:"claim"`
+	Language string `json:"language"`
+	Column   string `json:"column,omitempty"` // of the table; empty outside it
+	// Subject is the model, or what else of the language the verdict is about;
+	// empty for the language or the column as a whole.
+	Subject string `json:"subject,omitempty"`
+	Word    Word   `json:"verdict"`
+	// Why is a sentence: what it depends on, what is missing, what was seen.
+	Why string `json:"why,omitempty"`
+	// Effects are the numbers; the first is the one to show. A verdict other
+	// than Undecidable has at least one, with an interval.
+	Effects []Effect `json:"effects,omitempty"`
+	// Notes are other numbers that stand beside the claim.
+	Notes []string     `json:"notes,omitempty"`
+	Cells []result.Key `json:"cells,omitempty"`
+	// Trials that it rests on, by name and variant.
+	Trials []string `json:"trials,omitempty"`
+	// Repeats is the least number of repeats behind an effect, which count, and
+	// Made that of those of a cell that were made, whether they count or not.
+	Repeats int `json:"repeats"`
+	Made    int `json:"made"`
+	// Partial says that not all that the experiment asks for was measured.
+	Partial bool `json:"partial,omitempty"`
+	// Suspect says that a repeat behind it is.
+	Suspect bool   `json:"suspect,omitempty"`
+	Rule    string `json:"rule"` // claim and version
+}
