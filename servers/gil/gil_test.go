@@ -44,7 +44,7 @@ func over(c chan struct{}) bool {
 
 func TestHandOverAfterTheInterval(t *testing.T) {
 	l, timers := fake()
-	a, b := new(int), new(int)
+	a, b := l.NewThread(), l.NewThread()
 	l.Lock(a)
 	got := goes(func() { l.Lock(b) })
 	first := <-timers // b waits
@@ -73,7 +73,7 @@ func TestHandOverAfterTheInterval(t *testing.T) {
 // A switch is forced: who gives the lock up because another has asked comes back only behind another.
 func TestForcedSwitch(t *testing.T) {
 	l, timers := fake()
-	a, b := new(int), new(int)
+	a, b := l.NewThread(), l.NewThread()
 	l.Lock(a)
 	got := goes(func() { l.Lock(b) })
 	<-timers <- time.Time{}
@@ -104,7 +104,7 @@ func TestForcedSwitch(t *testing.T) {
 // The interval counts against one holder: when the lock has changed hands meanwhile, the new one is not asked.
 func TestNewHolderIsNotAsked(t *testing.T) {
 	l, timers := fake()
-	a, b, c := new(int), new(int), new(int)
+	a, b, c := l.NewThread(), l.NewThread(), l.NewThread()
 	l.Lock(a)
 	got := goes(func() { l.Lock(c) })
 	first := <-timers
@@ -138,7 +138,7 @@ func TestNewHolderIsNotAsked(t *testing.T) {
 
 func TestUnlockedWhileItWaits(t *testing.T) {
 	l, _ := fake()
-	a, b := new(int), new(int)
+	a, b := l.NewThread(), l.NewThread()
 	l.Lock(a)
 	l.Unlock() // a waits for something else
 	l.Lock(b)  // in this goroutine: nothing could give it to b but that it is free
@@ -159,7 +159,7 @@ func TestManyThreads(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range threads {
 		all.Go(func() {
-			who := new(int)
+			who := l.NewThread()
 			for range rounds {
 				l.Lock(who)
 				if inside++; inside != 1 {
@@ -192,7 +192,7 @@ func TestManyThreads(t *testing.T) {
 
 func BenchmarkUncontended(b *testing.B) {
 	l := New(5 * time.Millisecond)
-	who := new(int)
+	who := l.NewThread()
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Lock(who)

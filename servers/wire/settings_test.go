@@ -56,8 +56,7 @@ func TestFaultsOnlyWhereAskedFor(t *testing.T) {
 // The lock is free again behind each call, and whoever holds it keeps everybody else from their answers.
 func TestInterpreterLock(t *testing.T) {
 	s := withSettings(servers.HTTP, func(cfg *servers.Config) { cfg.GIL = time.Hour })
-	other := new(Conn)
-	s.gil.Lock(other)
+	s.gil.Lock(s.gil.NewThread())
 	answered := make(chan struct{})
 	var all sync.WaitGroup
 	for range 8 {

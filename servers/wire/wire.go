@@ -11,7 +11,6 @@
 package wire
 
 import (
-	"cmp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,8 +42,8 @@ type Server struct {
 	faults    bool
 	limits    servers.Limits
 	draining  atomic.Bool
-	gil       *gil.Lock // nil: there is none
-	thread    any       // that takes it; nil: each connection has its own
+	gil       *gil.Lock  // nil: there is none
+	thread    gil.Thread // that takes it for all connections; 0: each connection has its own
 	counter   servers.Counter
 	cell      app.Counter // of all connections; nil: each takes its own, or there is no counter
 
@@ -68,8 +67,11 @@ func New(cfg servers.Config) *Server {
 // shares the interpreter lock with first, one of them; first may be nil.
 func NewLoop(cfg servers.Config, first *Server) *Server {
 	s := build(cfg)
-	if s.thread = s; first != nil && first.gil != nil {
+	if first != nil && first.gil != nil {
 		s.gil, s.Yield = first.gil, first.gil.Checkpoint
+	}
+	if s.gil != nil {
+		s.thread = s.gil.NewThread()
 	}
 	if s.counter != nil {
 		s.cell = s.counter.Cell()
@@ -105,6 +107,7 @@ type Conn struct {
 	p       *partial
 	cell    servers.Cell // of this connection's worker, where each has its own
 	started uint32
+	thread  gil.Thread // of this connection's worker; 0: it has not taken the interpreter lock yet
 }
 
 // Partial reports whether a request has begun to arrive and has not ended: the read timeout holds, not the idle one.
@@ -130,7 +133,7 @@ func (c *Conn) Started() uint32 { return c.started }
 func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
 	if s.gil != nil {
 		// All of this is what an interpreted program does between two system calls.
-		s.gil.Lock(cmp.Or(s.thread, any(c)))
+		s.gil.Lock(s.threadOf(c))
 		defer s.gil.Unlock()
 	}
 	switch {
@@ -150,7 +153,7 @@ func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
 func (s *Server) Resume(c *Conn, out []byte) (reply []byte, next Next) {
 	p := c.p
 	if s.gil != nil {
-		s.gil.Lock(cmp.Or(s.thread, any(c)))
+		s.gil.Lock(s.threadOf(c))
 		defer s.gil.Unlock()
 	}
 	rest := p.rest
@@ -186,6 +189,17 @@ func (s *Server) done(c *Conn) {
 		s.putPartial(c.p)
 		c.p = nil
 	}
+}
+
+// threadOf returns the thread that takes the interpreter lock for c. There must be a lock.
+func (s *Server) threadOf(c *Conn) gil.Thread {
+	if s.thread != 0 {
+		return s.thread
+	}
+	if c.thread == 0 {
+		c.thread = s.gil.NewThread()
+	}
+	return c.thread
 }
 
 // counts returns what a request of c counts with.

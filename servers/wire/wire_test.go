@@ -313,10 +313,10 @@ func BenchmarkFeed(b *testing.B) {
 			for _, p := range bench.pieces {
 				pieces = append(pieces, []byte(p))
 			}
-			var c Conn
 			out := make([]byte, 0, 4096)
 			b.ReportAllocs()
 			for b.Loop() {
+				var c Conn
 				for _, p := range pieces {
 					if _, next := s.Feed(&c, p, out); next != Keep {
 						b.Fatal("closed")
@@ -332,9 +332,9 @@ func TestFeedDoesNotAllocate(t *testing.T) {
 	s := newServer(servers.HTTP, servers.DefaultHeaderBytes, servers.DefaultBodyBytes)
 	in := []byte("GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\nGET /no HTTP/1.1\r\nHost: h\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
 	out := make([]byte, 0, 4096)
-	var c Conn
 	// The pools may be emptied by the garbage collector at any time, so the mean is what counts.
 	if n := testing.AllocsPerRun(1000, func() {
+		var c Conn // as an event loop has it: it must not escape to the heap
 		_, _ = s.Feed(&c, in, out)
 		_, _ = s.Feed(&c, in[:100], out)
 		_, _ = s.Feed(&c, in[100:], out)
@@ -514,8 +514,8 @@ func TestLoopsShareTheInterpreterLock(t *testing.T) {
 	cfg := servers.Config{Protocol: servers.Echo, GIL: time.Millisecond}
 	first := NewLoop(cfg, nil)
 	second := NewLoop(cfg, first)
-	if first.gil == nil || second.gil != first.gil || first.thread == second.thread {
-		t.Errorf("locks %p and %p, threads %p and %p", first.gil, second.gil, first.thread, second.thread)
+	if first.gil == nil || second.gil != first.gil || first.thread == 0 || first.thread == second.thread {
+		t.Errorf("locks %p and %p, threads %d and %d", first.gil, second.gil, first.thread, second.thread)
 	}
 	if other := NewLoop(cfg, nil); other.gil == first.gil {
 		t.Error("two that are not of one process share a lock")
