@@ -41,6 +41,8 @@ var arrows = []struct {
 	{"loadtest/host", []string{"loadtest/result"}},
 	{"loadtest/stats", []string{"loadtest/result"}},
 	{"loadtest/stats/...", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/prose", []string{"loadtest/stats"}},
+	{"loadtest/table", []string{"loadtest/prose"}},
 	{"loadtest/gate", []string{"loadtest/result"}},
 	{"loadtest/audit", []string{"loadtest/gate"}},
 	{"loadtest/plan", []string{"loadtest/load", "loadtest/result"}},

@@ -1,0 +1,198 @@
+// Package table is a table before it is written: columns, rows, and cells whose emphasis, marks and
+// footnotes are typed. A table is written for a terminal (Text), as Markdown, CSV or HTML; each
+// writer escapes the text and shows the marks in its own way.
+package table
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Table has columns, which are given first, and rows. The zero value is empty.
+type Table struct {
+	Title   string // above the table; CSV has none
+	Columns []Column
+	Rows    []Row
+
+	// Notes collects the footnotes of several tables, for the caller to write below the last. Where
+	// it is nil, the table's footnotes follow the table itself.
+	Notes *Notes
+	// Indent is how many spaces each line has before it in a terminal.
+	Indent int
+	// Padded pads the columns of Markdown, which then reads as a table as it is.
+	Padded bool
+}
+
+// A Column is one of a table.
+type Column struct {
+	Head  string
+	Right bool // aligned to the right, as numbers are
+	// Group is a head above those of neighbouring columns of the same group.
+	Group string
+	// Width wraps the text of the column's cells at so many columns of a terminal; the column is
+	// never narrower. 0 is as wide as the widest cell, and nothing is wrapped.
+	Width int
+}
+
+// A Row is a row of cells or, if it has a title, the start of a section. It may be shorter than the
+// table.
+type Row struct {
+	Cells []Cell
+	Class string // of the row, in HTML
+
+	Title string
+	Heads []string // of the columns in this section, in place of their own
+}
+
+// A Cell is a text in spans. The zero value is empty.
+type Cell struct {
+	Spans []Span
+	Over  int // how many columns it takes; 0 is one
+	Value any // what CSV writes in place of the text, such as a number in its base unit
+}
+
+// A Span is a part of a cell. A line break in the text is one in the cell.
+type Span struct {
+	Text string
+	Mark Mark
+	Note string // a footnote to it
+	// Href leads to a place of the same page or beside it, and Class is of the span; both are
+	// HTML's alone.
+	Href, Class string
+}
+
+// A Mark is a sign that each writer shows in its way.
+type Mark uint8
+
+// Marks of a span.
+const (
+	Strong  Mark = iota + 1 // bold; a terminal shows nothing
+	Best                    // bold; "*" after it in a terminal
+	Suspect                 // the word; "?" in a terminal
+)
+
+// missing stands where there is no value.
+const missing = "–"
+
+// Missing is the cell of what has no value. CSV leaves it empty.
+var Missing = Cell{Spans: []Span{{Text: missing}}, Value: ""}
+
+func (c Cell) isMissing() bool {
+	return len(c.Spans) == 0 || len(c.Spans) == 1 && c.Spans[0].Text == missing
+}
+
+// Left returns columns that are aligned to the left.
+func Left(heads ...string) []Column { return columns(false, heads) }
+
+// Right returns columns that are aligned to the right.
+func Right(heads ...string) []Column { return columns(true, heads) }
+
+func columns(right bool, heads []string) []Column {
+	var out []Column
+	for _, h := range heads {
+		out = append(out, Column{Head: h, Right: right})
+	}
+	return out
+}
+
+// New returns a table with these columns.
+func New(columns ...[]Column) *Table { return &Table{Columns: slices.Concat(columns...)} }
+
+// Row adds a row. A cell is a Cell, a string, or any other value: CSV writes that as it is, the
+// others as fmt.Sprint does.
+func (t *Table) Row(cells ...any) *Row {
+	r := Row{}
+	for _, c := range cells {
+		switch c := c.(type) {
+		case Cell:
+			r.Cells = append(r.Cells, c)
+		case string:
+			r.Cells = append(r.Cells, Text(c))
+		default:
+			r.Cells = append(r.Cells, Cell{Spans: []Span{{Text: fmt.Sprint(c)}}, Value: c})
+		}
+	}
+	t.Rows = append(t.Rows, r)
+	return &t.Rows[len(t.Rows)-1]
+}
+
+// Section starts a section of the table, with heads of its own if there are any.
+func (t *Table) Section(title string, heads ...string) {
+	t.Rows = append(t.Rows, Row{Title: title, Heads: heads})
+}
+
+// Text returns a cell of plain text.
+func Text(s string) Cell { return Cell{}.Add(s) }
+
+// Marked returns a cell of text with a mark.
+func Marked(s string, m Mark) Cell { return Cell{Spans: []Span{{Text: s, Mark: m}}} }
+
+// Add returns the cell with more text.
+func (c Cell) Add(s string) Cell { return c.Append(Span{Text: s}) }
+
+// Append returns the cell with more spans.
+func (c Cell) Append(spans ...Span) Cell {
+	c.Spans = append(slices.Clip(c.Spans), spans...)
+	return c
+}
+
+// Note returns the cell with a footnote, unless that is empty.
+func (c Cell) Note(text string) Cell {
+	if text == "" {
+		return c
+	}
+	return c.Append(Span{Note: text})
+}
+
+// Across returns the cell over several columns.
+func (c Cell) Across(columns int) Cell {
+	c.Over = columns
+	return c
+}
+
+func (c Cell) columns() int { return max(1, c.Over) }
+
+// String returns the text of the cell without its marks.
+func (c Cell) String() string {
+	var b strings.Builder
+	for _, s := range c.Spans {
+		b.WriteString(s.Text)
+	}
+	return b.String()
+}
+
+// Notes are footnotes, each once, in the order of their first mark.
+type Notes []string
+
+// number returns the number of a footnote, from 1.
+func (n *Notes) number(text string) int {
+	i := slices.Index(*n, text)
+	if i < 0 {
+		i = len(*n)
+		*n = append(*n, text)
+	}
+	return i + 1
+}
+
+// notes returns what collects the footnotes, and whether they belong below this table.
+func (t *Table) notes() (n *Notes, own bool) {
+	if t.Notes != nil {
+		return t.Notes, false
+	}
+	return &Notes{}, true
+}
+
+// heads returns the heads of the columns, or nil if all are empty.
+func (t *Table) heads() []string {
+	var heads []string
+	named := false
+	for _, c := range t.Columns {
+		heads = append(heads, c.Head)
+		named = named || c.Head != ""
+	}
+	if !named {
+		return nil
+	}
+	return heads
+}
