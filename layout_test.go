@@ -57,12 +57,13 @@ var arrows = []struct {
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},
-	{"loadtest/live", []string{"loadtest", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/live", []string{"loadtest", "loadtest/trial", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/report/...", nil},
 	{"loadtest/site", []string{"loadtest/report", "loadtest/chart", "loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/advise", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/search", []string{"loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/fault", []string{"loadtest/plan", "loadtest/load", "loadtest/result"}},
+	{"loadtest/trial", []string{"loadtest/plan", "loadtest/result"}},
 	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }
 

@@ -12,16 +12,16 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
 // trialTimeout is how long a trial may take.
 const trialTimeout = 2 * time.Minute
 
 // trials tries what the config asks for, beside the cells.
-func (s *session) trials(e *env, watch func(loadtest.TrialEvent)) error {
-	t := &loadtest.Trials{
+func (s *session) trials(e *env, watch func(trial.Event)) error {
+	t := &trial.Runner{
 		RunID: s.run.ID, Plan: s.plan, Save: s.writer.AppendTrial, Earlier: s.tried, Watch: watch,
 		Try: func(ctx context.Context, step plan.TrialStep) (map[string]float64, error) {
 			return try(ctx, s.rig.server, step)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
 // EventSchema describes a line of JSON, in JSON Schema 2020-12. It is made from
@@ -149,7 +150,7 @@ func (j *JSON) Event(ev loadtest.Event) {
 }
 
 // Trial writes a line.
-func (j *JSON) Trial(ev loadtest.TrialEvent) {
+func (j *JSON) Trial(ev trial.Event) {
 	t := ev.Trial
 	j.write(Event{Kind: "trial", Trial: &Trial{
 		N: ev.N, Trials: ev.Total, LeftSec: ev.Left.Seconds(), Name: t.Name, Variant: t.Variant, Repeat: t.Repeat,

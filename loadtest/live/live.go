@@ -13,6 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
 // A Watcher is told what happens in a campaign. Its methods may be called from
@@ -21,7 +22,7 @@ type Watcher interface {
 	Begin(Start)
 	Event(loadtest.Event)
 	// Trial is told of a trial that has ended. Trials come behind all repeats.
-	Trial(loadtest.TrialEvent)
+	Trial(trial.Event)
 	// End is told how the campaign ended: nil is that it measured all.
 	End(error)
 }
@@ -56,7 +57,7 @@ func (a All) Event(ev loadtest.Event) {
 }
 
 // Trial tells them all.
-func (a All) Trial(ev loadtest.TrialEvent) {
+func (a All) Trial(ev trial.Event) {
 	for _, w := range a {
 		w.Trial(ev)
 	}
@@ -125,7 +126,7 @@ func second(p *loadtest.Progress) string {
 }
 
 // trialLine is a trial in one line.
-func trialLine(ev loadtest.TrialEvent) string {
+func trialLine(ev trial.Event) string {
 	t := ev.Trial
 	s := fmt.Sprintf("%d/%d trial %s %s repeat=%d: ", ev.N, ev.Total, t.Name, t.Variant, t.Repeat)
 	if t.Failure != "" {

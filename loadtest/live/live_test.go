@@ -23,6 +23,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
 var update = flag.Bool("update", false, "write the schema and the golden files")
@@ -335,7 +336,7 @@ func TestAllAreTold(t *testing.T) {
 }
 
 func TestTrialLine(t *testing.T) {
-	ev := loadtest.TrialEvent{N: 2, Total: 5, Left: 3 * time.Second, Trial: &result.Trial{Name: "spawn", Variant: "fork", Repeat: 1, Values: map[string]float64{"b_sec": 0.25, "a": 3}}}
+	ev := trial.Event{N: 2, Total: 5, Left: 3 * time.Second, Trial: &result.Trial{Name: "spawn", Variant: "fork", Repeat: 1, Values: map[string]float64{"b_sec": 0.25, "a": 3}}}
 	if got, want := trialLine(ev), "2/5 trial spawn fork repeat=1: a 3, b_sec 0.25 (3s left)"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

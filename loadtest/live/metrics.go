@@ -16,6 +16,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
 // Metrics are a watcher that Prometheus can ask. Its gauges are of the last second
@@ -126,7 +127,7 @@ func (m *Metrics) second(p *loadtest.Progress) {
 }
 
 // Trial has nothing to set: no clients take part in it.
-func (m *Metrics) Trial(loadtest.TrialEvent) {}
+func (m *Metrics) Trial(trial.Event) {}
 
 // End has nothing left to do.
 func (m *Metrics) End(error) {

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
 // A Plain watcher writes a line for each repeat, and for each warning.
@@ -43,7 +44,7 @@ func (p *Plain) Event(ev loadtest.Event) {
 }
 
 // Trial writes what came of it.
-func (p *Plain) Trial(ev loadtest.TrialEvent) { p.println(trialLine(ev)) }
+func (p *Plain) Trial(ev trial.Event) { p.println(trialLine(ev)) }
 
 // End says nothing: the report follows.
 func (p *Plain) End(error) {}

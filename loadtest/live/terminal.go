@@ -11,6 +11,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
 // barWidth leaves room beside the bar in 80 columns.
@@ -124,7 +125,7 @@ func (t *Terminal) Event(ev loadtest.Event) {
 }
 
 // Trial writes those that failed above the lines, and the last one into them.
-func (t *Terminal) Trial(ev loadtest.TrialEvent) {
+func (t *Terminal) Trial(ev trial.Event) {
 	if ev.Trial.Failure != "" {
 		t.println(trialLine(ev))
 	}

@@ -1,4 +1,4 @@
-package loadtest
+package trial
 
 import (
 	"context"
@@ -10,27 +10,44 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-type trialFixture struct {
-	Trials
+const config = `
+models: [m]
+workloads: [{protocol: echo, workload: echo}]
+clients: [1]
+duration: 1s
+trials: [{name: increment, variants: [mutex, atomic], repeats: 2}]
+`
+
+type fixture struct {
+	Runner
 	saved  []result.Trial
-	events []TrialEvent
+	events []Event
 }
 
-func setUpTrials(t *testing.T) *trialFixture {
-	f := &trialFixture{}
-	f.Trials = Trials{
-		RunID: "id", Plan: setUp(t, config+"trials: [{name: increment, variants: [mutex, atomic], repeats: 2}]\n").Plan,
+func setUp(t *testing.T) *fixture {
+	t.Helper()
+	cfg, err := plan.Parse("c.yaml", []byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Make(cfg, []result.Info{{Name: "m"}}, plan.Limit{Clients: 1e6})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{}
+	f.Runner = Runner{
+		RunID: "id", Plan: p,
 		Try: func(_ context.Context, s plan.TrialStep) (map[string]float64, error) {
 			return map[string]float64{"increment_sec": float64(s.Repeat)}, nil
 		},
 		Save:  func(r *result.Trial) error { f.saved = append(f.saved, *r); return nil },
-		Watch: func(ev TrialEvent) { f.events = append(f.events, ev) },
+		Watch: func(ev Event) { f.events = append(f.events, ev) },
 	}
 	return f
 }
 
 func TestTrialsAreSaved(t *testing.T) {
-	f := setUpTrials(t)
+	f := setUp(t)
 	if err := f.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +62,7 @@ func TestTrialsAreSaved(t *testing.T) {
 }
 
 func TestATrialThatFailsIsKeptAndTheOthersGoOn(t *testing.T) {
-	f := setUpTrials(t)
+	f := setUp(t)
 	f.Try = func(_ context.Context, s plan.TrialStep) (map[string]float64, error) {
 		if s.Variant == "mutex" {
 			return map[string]float64{"half": 1}, errors.New("boom")
@@ -63,7 +80,7 @@ func TestATrialThatFailsIsKeptAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestTrialsGoOnWhereTheyWereInterrupted(t *testing.T) {
-	f := setUpTrials(t)
+	f := setUp(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	try := f.Try
 	f.Try = func(ctx context.Context, s plan.TrialStep) (map[string]float64, error) {
@@ -83,7 +100,7 @@ func TestTrialsGoOnWhereTheyWereInterrupted(t *testing.T) {
 }
 
 func TestATrialThatCannotBeSavedEndsThem(t *testing.T) {
-	f := setUpTrials(t)
+	f := setUp(t)
 	full := errors.New("disk full")
 	f.Save = func(*result.Trial) error { return full }
 	if err := f.Run(t.Context()); !errors.Is(err, full) {
