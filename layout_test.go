@@ -2,8 +2,11 @@
 package tierbench
 
 import (
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,5 +139,28 @@ func TestServersAndLoadtestMeetOnlyInAProcess(t *testing.T) {
 				t.Errorf("%s imports %s", fields[0], imported)
 			}
 		}
+	}
+}
+
+// The picture of loadtest names every package, each once.
+func TestThePictureOfLoadtestIsWhole(t *testing.T) {
+	text, err := os.ReadFile("loadtest/doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named, there []string
+	for _, m := range regexp.MustCompile(`(?m)^//\t(\w+)  `).FindAllStringSubmatch(string(text), -1) {
+		named = append(named, m[1])
+	}
+	files, err := filepath.Glob("loadtest/*/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		there = append(there, filepath.Base(filepath.Dir(f)))
+	}
+	slices.Sort(named)
+	if there = slices.Compact(there); !slices.Equal(named, there) {
+		t.Errorf("loadtest/doc.go names %q\nthe packages are %q", named, there)
 	}
 }

@@ -1,0 +1,51 @@
+// Package loadtest runs a campaign: for each step of a plan it starts a fresh
+// server, connects the clients, measures, judges and saves. It knows only by
+// small interfaces what starts a server and what generates the load.
+//
+// The packages below this one are a pipeline:
+//
+//	plan → launch and generate → judge → show
+//
+// What they pass on is the record of a run:
+//
+//	result      the record: types, files, a run's folder; a leaf
+//
+// Plan:
+//
+//	plan        a config file → the cells to measure, in their order
+//	search      the highest load within a promise: which load to try next
+//
+// Launch and generate:
+//
+//	launch      starts a server as a process group, and stops it
+//	host        what the kernel says of this machine and of a server
+//	load        what a campaign and a generator say to each other
+//	attack      the generator: connections, both loops, every answer checked
+//	fleet       the generator in many processes, on one host or several
+//	wrk         other generators: wrk, wrk2 and oha
+//	fault       injects a fault into a server within a window
+//	trial       runs what is measured without clients
+//	conform     tests whether a server keeps the contract
+//
+// Judge:
+//
+//	gate        decides whether a repeat counts
+//	stats       medians, intervals, comparisons, fits
+//	slo         which cells meet the objectives of the config
+//	claims      the ledger: claims, rules, verdicts
+//	compare     two runs, or two models of a run, with the difference
+//	crosscheck  whether generators agree on the same servers
+//	advise      predicts which models carry a load that was not measured
+//	audit       checks another benchmark's table by arithmetic
+//
+// Show:
+//
+//	live        a campaign while it runs: terminal, lines, JSON, metrics
+//	chart       a run as SVG, PNG and data for a page
+//	table       one table, written for a terminal, as Markdown, CSV or HTML
+//	prose       lists, counts and line breaks in sentences
+//	report      a run as a page, Markdown, CSV and benchmark format
+//	site        runs as a static site
+//
+// The import arrows are in layout_test.go at the root of the module.
+package loadtest
