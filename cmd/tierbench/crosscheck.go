@@ -210,7 +210,7 @@ type asked struct {
 func (c *crosscheckCmd) text() ([]byte, error) {
 	from := &plan.Config{Seed: 1, Experiments: []*plan.Experiment{{
 		Models: []string{"thread", "goroutine", "eventloop"}, Clients: []int{16, 64, 256},
-		Workloads: []plan.Workload{plan.Plaintext}, Warmup: 500 * time.Millisecond, Duration: 2 * time.Second,
+		Workloads: []plan.Workload{plan.Least("http")}, Warmup: 500 * time.Millisecond, Duration: 2 * time.Second,
 		Repeats: 5, ConnectRate: 5000,
 	}}}
 	if c.Config != "" {

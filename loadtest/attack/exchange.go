@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
+	"net/http"
 	"time"
 
 	"github.com/valyala/fasthttp"
 
 	"github.com/tierbench/tierbench/loadtest/load"
-	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // Errors that say what was wrong with an answer.
@@ -28,7 +26,7 @@ var (
 // An exchange is one kind of request and what must be heard of it. It belongs
 // to a shard. What differs between clients and requests is stamped into it.
 type exchange struct {
-	asks    load.Request
+	asks    load.Workload
 	request []byte // the whole of it; its last payload bytes come back, stamped
 	payload int
 	body    []byte // of each answer, where it is not the payload
@@ -41,84 +39,74 @@ type exchange struct {
 	head []byte
 }
 
-// reading is the question for what a counter has come to.
-const reading = "read counter"
-
 // maxHeader is the most that the header of an answer may have.
 const maxHeader = 64 << 10
 
-// newExchanges prepares the requests of a target. perRequest asks the server to
-// close the connection behind each answer.
-func newExchanges(t load.Target, perRequest bool) ([]*exchange, error) {
-	var all []*exchange
+// newExchanges prepares the requests of a target, and those that go with them:
+// prober is the number of what a new connection is asked first (-1: what its
+// client asks for), reader of what reads a counter (-1: there is none).
+// perRequest asks the server to close the connection after each answer.
+func newExchanges(t load.Target, perRequest bool) (all []*exchange, prober, reader int, err error) {
+	prober, reader = -1, -1
+	slow, counter := false, ""
 	for _, r := range t.Requests {
 		e, err := newExchange(t, r, perRequest)
 		if err != nil {
-			return nil, err
+			return nil, 0, 0, err
 		}
 		all = append(all, e)
+		slow = slow || r.Time > 0
+		if counter == "" {
+			counter = e.asks.Counter
+		}
 	}
 	if len(all) == 0 {
-		return nil, errors.New("no request to ask")
+		return nil, 0, 0, errors.New("no request to ask")
 	}
-	return all, nil
-}
-
-// more adds an exchange that is asked beside those of the mix, if one of them
-// calls for it, and returns its number; -1 if none does.
-func more(all *[]*exchange, t load.Target, workload string, perRequest bool, callsForIt func(load.Request) bool) (int, error) {
-	if !slices.ContainsFunc(t.Requests, callsForIt) {
-		return -1, nil
+	if slow {
+		// A connection is proven by what costs nothing: a thousand waits for as many
+		// new connections would take too long on a server that waits one by one.
+		e, err := newExchange(t, load.Least(t.Protocol), perRequest)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		prober, all = len(all), append(all, e)
 	}
-	e, err := newExchange(t, load.Request{Workload: workload}, perRequest)
-	*all = append(*all, e)
-	return len(*all) - 1, err
+	if counter != "" {
+		e := prepare(t, load.Workload{Protocol: t.Protocol, Method: http.MethodGet, Path: counter}, load.Request{}, perRequest)
+		e.reads = true
+		reader, all = len(all), append(all, e)
+	}
+	return all, prober, reader, nil
 }
 
 func newExchange(t load.Target, r load.Request, perRequest bool) (*exchange, error) {
-	e := &exchange{asks: r, http: t.Protocol == "http"}
-	ask := func(method, path string, payload int) {
-		e.request = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, t.Addr)
+	w, ok := load.Workloads.Find(t.Protocol, r.Workload)
+	if !ok {
+		return nil, fmt.Errorf("no way to ask for %s/%s", t.Protocol, r.Workload)
+	}
+	return prepare(t, w, r, perRequest), nil
+}
+
+func prepare(t load.Target, w load.Workload, r load.Request, perRequest bool) *exchange {
+	e := &exchange{asks: w, http: t.Protocol == "http", body: []byte(w.Answer), counts: w.Counter != ""}
+	if w.Echoes {
+		e.payload = r.PayloadBytes
+	}
+	if e.http {
+		e.request = fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: %s\r\n", w.Method, w.URI(r), t.Addr)
 		if perRequest {
 			e.request = append(e.request, "Connection: close\r\n"...)
 		}
-		if method == "POST" {
-			e.request = fmt.Appendf(e.request, "Content-Length: %d\r\n", payload)
+		if w.Method == http.MethodPost {
+			e.request = fmt.Appendf(e.request, "Content-Length: %d\r\n", e.payload)
 		}
 		e.request = append(e.request, "\r\n"...)
-	}
-	switch what := t.Protocol + "/" + r.Workload; what {
-	case "echo/echo", "echo/" + result.Idle:
-		e.payload = r.PayloadBytes
-	case "http/plaintext", "http/" + result.Idle:
-		ask("GET", "/plaintext", 0)
-		e.body = []byte("Hello, World!")
-	case "http/echo":
-		ask("POST", "/echo", r.PayloadBytes)
-		e.payload = r.PayloadBytes
-	case "http/wait":
-		ask("GET", "/wait?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
-		e.body = []byte("done")
-	case "http/block":
-		ask("GET", "/block?ms="+strconv.FormatInt(r.Time.Milliseconds(), 10), 0)
-		e.body = []byte("done")
-	case "http/cpu":
-		ask("GET", "/cpu?us="+strconv.FormatInt(r.Time.Microseconds(), 10), 0)
-		e.body = []byte("done")
-	case "http/counter":
-		ask("POST", "/counter", 0)
-		e.body = []byte("ok")
-		e.counts = true
-	case "http/" + reading:
-		ask("GET", "/counter", 0)
-		e.reads = true
-	default:
-		return nil, fmt.Errorf("no way to ask for %s", what)
 	}
 	for i := range e.payload {
 		e.request = append(e.request, 'a'+byte(i%26))
 	}
-	return e, nil
+	return e
 }
 
 // stamp makes the request one that no other of the run is, as far as its

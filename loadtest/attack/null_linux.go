@@ -10,13 +10,15 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tierbench/tierbench/loadtest/load"
 )
 
 // ServeNull is the server that does the least: it answers without looking. What
 // a generator reaches on it is the generator's ceiling. HTTP requests are taken
 // to be all of the first one's length, as those of this generator are, and are
-// answered with plaintext, or with their body if they have one; echo sends
-// back what came. Loops event loops share the connections; it ends with ctx.
+// answered with their body if they have one, or with the answer of the workload
+// at their path; echo sends back what came. Loops event loops share the connections; it ends with ctx.
 func ServeNull(ctx context.Context, protocol, addr string, loops int) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -155,12 +157,24 @@ func (c *nullConn) learn(in []byte) bool {
 		c.body, _ = strconv.Atoi(string(length))
 	}
 	c.request = len(head) + 4 + c.body
-	if c.body > 0 {
-		c.answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", c.body)
-	} else {
-		c.answer = []byte("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!")
+	length, answer := c.body, ""
+	if c.body == 0 {
+		answer = fixedAnswer(head)
+		length = len(answer)
 	}
+	c.answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, answer)
 	return true
+}
+
+// fixedAnswer is the answer of the workload that a request asks for; "" if there
+// is none, as for what only asks whether the server is ready.
+func fixedAnswer(head []byte) string {
+	for _, w := range load.Workloads {
+		if w.Cheap && bytes.HasPrefix(head, []byte(w.Method+" "+w.Path+" ")) {
+			return w.Answer
+		}
+	}
+	return ""
 }
 
 // writeAll waits for a client that does not read: it is this generator, which

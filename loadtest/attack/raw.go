@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -86,15 +87,12 @@ func (c *Clients) WriteRaw(w io.Writer, format, name string, samples []Sample) e
 	return nil
 }
 
-// asked names a request the way that vegeta does. A raw echo, which has no
-// method, is an ECHO.
-func (c *Clients) asked(r load.Request) (method, url string) {
-	if c.target.Protocol != "http" {
+// asked names a request the way that vegeta does, without its query. A raw echo,
+// which has no method, is an ECHO.
+func (c *Clients) asked(w load.Workload) (method, url string) {
+	if w.Protocol != "http" {
 		return "ECHO", "tcp://" + c.target.Addr
 	}
-	method = http.MethodGet
-	if r.Workload == "echo" || r.Workload == "counter" {
-		method = http.MethodPost
-	}
-	return method, "http://" + c.target.Addr + "/" + r.Workload
+	path, _, _ := strings.Cut(w.Path, "?")
+	return w.Method, "http://" + c.target.Addr + path
 }

@@ -112,15 +112,7 @@ func newShard(c *Clients, lane, n, first int) (*shard, error) {
 		connects: load.NewHistogram(), errors: map[string]int64{},
 	}
 	var err error
-	if sh.exchanges, err = newExchanges(c.target, c.population.PerRequest); err != nil {
-		return nil, err
-	}
-	// A connection is proven by what costs nothing: a thousand waits for as many
-	// new connections would take a server that waits one by one too long.
-	if sh.prober, err = more(&sh.exchanges, c.target, "plaintext", c.population.PerRequest, func(r load.Request) bool { return r.Time > 0 }); err != nil {
-		return nil, err
-	}
-	if sh.reader, err = more(&sh.exchanges, c.target, reading, c.population.PerRequest, func(r load.Request) bool { return r.Workload == "counter" }); err != nil {
+	if sh.exchanges, sh.prober, sh.reader, err = newExchanges(c.target, c.population.PerRequest); err != nil {
 		return nil, err
 	}
 	if sh.poll, err = newPoller(); err != nil {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -18,8 +16,8 @@ import (
 
 // Stock is vegeta as most programs use its library: one attacker, as many
 // workers as clients, a hit for each request, and the transport of net/http. It
-// is a peer that this package's own generator is measured beside. It can do
-// plaintext and echo over HTTP, in the closed loop.
+// is a peer that this package's own generator is compared with. It can only do the
+// closed loop.
 //
 // It opens its connections when it first needs them, so they are counted by
 // the kernel; its latency includes what net/http and the wait for a worker's
@@ -63,17 +61,20 @@ func (s *Stock) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Wi
 	if work.Loop != result.Closed {
 		return nil, errors.New("stock vegeta is measured in the closed loop only")
 	}
-	method, what := http.MethodGet, s.target.Requests[0]
+	asked, r, err := s.target.For(load.Stock)
+	if err != nil {
+		return nil, err
+	}
 	var body []byte
-	if what.Workload == "echo" {
-		method, body = http.MethodPost, bytes.Repeat([]byte("a"), what.PayloadBytes)
+	if asked.Echoes {
+		body = bytes.Repeat([]byte("a"), r.PayloadBytes)
 	}
 	a := vegeta.NewAttacker(
 		vegeta.Workers(uint64(s.n)), vegeta.MaxWorkers(uint64(s.n)), vegeta.Connections(s.n),
 		vegeta.KeepAlive(true), vegeta.HTTP2(false), vegeta.Timeout(0),
 	)
 	results := a.Attack(vegeta.NewStaticTargeter(vegeta.Target{
-		Method: method, URL: fmt.Sprintf("http://%s/%s", s.target.Addr, what.Workload), Body: body,
+		Method: asked.Method, URL: "http://" + s.target.Addr + asked.URI(r), Body: body,
 	}), vegeta.Rate{}, 0, "")
 	c := &Clients{clock: clock{time.Now()}, work: work}
 	all := load.NewInterval(work.Loop)
@@ -94,7 +95,7 @@ func (s *Stock) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Wi
 			w.BytesIn += int64(r.BytesIn)
 		}
 	}()
-	err := c.window(ctx, w, load.Hooks{
+	err = c.window(ctx, w, load.Hooks{
 		Open: func() error { return errors.Join(s.count(), call(m.Open)) },
 		Close: func() error {
 			if ctx.Err() != nil {

@@ -4,7 +4,6 @@
 package load
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -44,32 +43,6 @@ func (t Target) Part(before, part, whole int) Target {
 	}
 	t.Requests = own
 	return t
-}
-
-// A Request is one kind of request.
-type Request struct {
-	Workload     string        // "plaintext", "echo", "wait", …
-	PayloadBytes int           // of an echo
-	Time         time.Duration // of a wait, a block or a burst of CPU work
-	Weight       int           // share of the requests; 0 is 1
-	Clients      int           // that ask for nothing else; 0 is none of their own
-}
-
-// DefaultPayloadBytes is the payload of an echo that is not in its name.
-const DefaultPayloadBytes = 64
-
-// Name is what is asked, with its time or its payload: "plaintext",
-// "block-100ms", "echo-100B".
-func (r Request) Name() string {
-	switch {
-	case r.Time >= time.Millisecond && r.Time%time.Millisecond == 0:
-		return fmt.Sprintf("%s-%dms", r.Workload, r.Time.Milliseconds())
-	case r.Time > 0:
-		return fmt.Sprintf("%s-%dus", r.Workload, r.Time.Microseconds())
-	case r.PayloadBytes > 0 && r.PayloadBytes != DefaultPayloadBytes:
-		return fmt.Sprintf("%s-%dB", r.Workload, r.PayloadBytes)
-	}
-	return r.Workload
 }
 
 // A Population is who asks. The clients of one generator may be a part of all

@@ -1,36 +1,40 @@
 package plan
 
-import (
-	"slices"
-	"strings"
-)
+import "github.com/tierbench/tierbench/loadtest/load"
 
-// Generators that can make the load.
+// Generators that can make the load: the project's own, and peers in one or
+// several ways.
 const (
-	Vegeta = "vegeta" // the project's own, on vegeta
-	Stock  = "stock"  // vegeta as its library is used by most: a peer
-	Wrk    = "wrk"    // with one thread
-	WrkAll = "wrk-t"  // with a thread for each core
-	// WrkSame has as many threads as the project's own generator has shards.
-	WrkSame = "wrk-same"
-	Oha     = "oha"  // https://github.com/hatoo/oha
-	Wrk2    = "wrk2" // https://github.com/giltene/wrk2: the open loop only
+	Vegeta  = "vegeta" // the project's own, on vegeta
+	Stock   = load.Stock
+	Wrk     = load.Wrk   // with one thread
+	WrkAll  = "wrk-t"    // with a thread for each core
+	WrkSame = "wrk-same" // with as many threads as the project's own generator has shards
+	Oha     = load.Oha
+	Wrk2    = load.Wrk2 // the open loop only
 )
 
 var generators = []string{Vegeta, Stock, Wrk, WrkAll, WrkSame, Oha, Wrk2}
 
-// gets are the workloads that are asked for by a GET that never changes.
-var gets = []string{"plaintext", "wait", "block", "cpu"}
+// peers are the generators other than Vegeta, by what they run.
+var peers = map[string]string{
+	Stock: load.Stock, Wrk: load.Wrk, WrkAll: load.Wrk, WrkSame: load.Wrk, Oha: load.Oha, Wrk2: load.Wrk2,
+}
 
-// CanDo reports whether a generator can ask for a workload, or for which it can.
-func CanDo(generator string, w Workload) (ok bool, allowed string) {
-	switch generator {
-	case Wrk, WrkAll, WrkSame, Oha, Wrk2:
-		one := len(w.Requests) == 1 && w.Protocol == "http" && slices.Contains(gets, w.Requests[0].Workload)
-		return one, "http/" + strings.Join(gets, ", http/")
-	case Stock:
-		one := len(w.Requests) == 1 && w.Protocol == "http"
-		return one && (w.Requests[0].Workload == "plaintext" || w.Requests[0].Workload == "echo"), "http/plaintext, http/echo"
+// Program is the program that a generator needs; "" if it needs none.
+func Program(generator string) string {
+	if p := peers[generator]; p != load.Stock {
+		return p
 	}
-	return true, ""
+	return ""
+}
+
+// CanDo reports whether a generator can ask for a workload, and for which it can.
+func CanDo(generator string, w Workload) (ok bool, allowed string) {
+	peer := peers[generator]
+	if peer == "" {
+		return true, ""
+	}
+	_, _, err := load.Target{Protocol: w.Protocol, Requests: w.Requests}.For(peer)
+	return err == nil, load.Workloads.Where(func(w load.Workload) bool { return w.DrivenBy(peer) }).String()
 }

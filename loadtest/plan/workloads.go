@@ -19,8 +19,12 @@ type Workload struct {
 	Requests []load.Request // of a mix, several
 }
 
-// Plaintext is the least that can be asked for over HTTP.
-var Plaintext = Workload{Protocol: "http", Requests: []load.Request{{Workload: "plaintext", Weight: 1}}}
+// Least is the least that can be asked for over a protocol.
+func Least(protocol string) Workload {
+	r := load.Least(protocol)
+	r.Weight = 1
+	return Workload{Protocol: protocol, Requests: []load.Request{r}}
+}
 
 // Name is the workload's in keys: what is asked, with its time. In a mix, the
 // others follow with their shares, or with how many clients ask for them.
@@ -51,23 +55,9 @@ func (w Workload) ByClients() bool {
 
 func (w Workload) String() string { return w.Protocol + "/" + w.Name() }
 
-var (
-	protocols = []string{"http", "echo"}
-	workloads = map[string][]string{
-		"http": {"plaintext", "echo", "wait", "block", "cpu", "counter", result.Idle},
-		"echo": {"echo", result.Idle},
-	}
-	timed = []string{"wait", "block", "cpu"}
-)
+var protocols = []string{"http", "echo"}
 
-const (
-	// MaxPayloadBytes fits the socket buffers of both ends, so that a server
-	// that reads and writes by turns never waits for its client to read.
-	MaxPayloadBytes = 64 << 10
-	maxWeight       = 10_000
-	maxTime         = 10 * time.Second // of a wait or a block
-	maxCPUTime      = time.Second
-)
+const maxWeight = 10_000
 
 func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
 	var w Workload
@@ -117,10 +107,14 @@ func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
 }
 
 func (d *decoder) request(r *load.Request) fields {
+	longest := time.Duration(0)
+	for _, w := range load.Workloads {
+		longest = max(longest, w.Time.Max)
+	}
 	return fields{
 		"workload":      d.text(&r.Workload),
-		"payload_bytes": func(n ast.Node, path string) { r.PayloadBytes = d.int(n, path, 1, MaxPayloadBytes) },
-		"time":          d.duration(&r.Time, time.Microsecond, maxTime),
+		"payload_bytes": func(n ast.Node, path string) { r.PayloadBytes = d.int(n, path, 1, load.MaxPayloadBytes) },
+		"time":          d.duration(&r.Time, time.Microsecond, longest),
 		"weight":        func(n ast.Node, path string) { r.Weight = d.int(n, path, 1, maxWeight) },
 		"clients":       func(n ast.Node, path string) { r.Clients = d.int(n, path, 1, maxClients) },
 	}
@@ -148,37 +142,36 @@ func (d *decoder) byClients(mix []load.Request, path string) {
 // asked checks a request that is asked over a protocol, and fills in what it
 // does not say.
 func (d *decoder) asked(n ast.Node, path, protocol string, r *load.Request) bool {
-	what := protocol + "/" + r.Workload
-	if allowed := workloads[protocol]; !slices.Contains(allowed, r.Workload) {
-		at := path + ".workload"
+	all := load.Workloads
+	w, ok := all.Find(protocol, r.Workload)
+	if !ok {
+		at, allowed := path+".workload", strings.Join(all.Over(protocol).Names(), ", ")
 		if r.Workload == "" {
-			d.failAt(n, at, fmt.Sprintf("is missing; allowed over %s: %s", protocol, strings.Join(allowed, ", ")))
+			d.failAt(n, at, fmt.Sprintf("is missing; allowed over %s: %s", protocol, allowed))
 		} else {
-			d.fail(d.places[at], at, fmt.Sprintf("%q is no workload over %s; allowed: %s", r.Workload, protocol, strings.Join(allowed, ", ")))
+			d.fail(d.places[at], at, fmt.Sprintf("%q is no workload over %s; allowed: %s", r.Workload, protocol, allowed))
 		}
 		return false
 	}
-	if echoes := r.Workload == "echo" || protocol == "echo"; echoes && r.PayloadBytes < 0 {
+	if w.Echoes && r.PayloadBytes < 0 {
 		r.PayloadBytes = load.DefaultPayloadBytes
-	} else if !echoes && r.PayloadBytes >= 0 {
+	} else if !w.Echoes && r.PayloadBytes >= 0 {
 		at := path + ".payload_bytes"
-		d.fail(d.places[at], at, fmt.Sprintf("%s sends no payload; only echo does", what))
+		echoing := all.Over(protocol).Where(func(w load.Workload) bool { return w.Echoes })
+		d.fail(d.places[at], at, fmt.Sprintf("%s sends no payload; only %s does", w, strings.Join(echoing.Names(), ", ")))
 	}
 	r.PayloadBytes = max(r.PayloadBytes, 0)
 	at := path + ".time"
-	unit := time.Millisecond
-	if r.Workload == "cpu" {
-		unit = time.Microsecond
-	}
-	switch takes := slices.Contains(timed, r.Workload); {
-	case takes && r.Time == 0:
-		d.failAt(n, at, fmt.Sprintf("is missing; %s takes a time, such as 50ms", what))
-	case !takes && r.Time > 0:
-		d.fail(d.places[at], at, fmt.Sprintf("%s takes no time; only %s do", what, strings.Join(timed, ", ")))
-	case r.Time%unit != 0:
-		d.fail(d.places[at], at, fmt.Sprintf("%v is no whole number of %v", r.Time, unit))
-	case r.Workload == "cpu" && r.Time > maxCPUTime:
-		d.fail(d.places[at], at, fmt.Sprintf("%v is more than %v", r.Time, maxCPUTime))
+	switch timed := w.Time.Unit > 0; {
+	case timed && r.Time == 0:
+		d.failAt(n, at, fmt.Sprintf("is missing; %s takes a time, such as 50ms", w))
+	case !timed && r.Time > 0:
+		timed := all.Where(func(w load.Workload) bool { return w.Time.Unit > 0 })
+		d.fail(d.places[at], at, fmt.Sprintf("%s takes no time; only %s do", w, strings.Join(timed.Names(), ", ")))
+	case timed && r.Time%w.Time.Unit != 0:
+		d.fail(d.places[at], at, fmt.Sprintf("%v is no whole number of %v", r.Time, w.Time.Unit))
+	case r.Time > w.Time.Max:
+		d.fail(d.places[at], at, fmt.Sprintf("%v is more than %v", r.Time, w.Time.Max))
 	}
 	return true
 }

@@ -21,7 +21,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -110,7 +109,7 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.
 		return nil, err
 	}
 	c.addr = addr.AddrPort()
-	p, err := path(c.target)
+	asked, what, err := c.target.For(c.tool.name)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +118,7 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	r := run{url: "http://" + c.target.Addr + p, n: c.n, threads: c.threads, rate: work.Pace.Rate}
+	r := run{url: "http://" + c.target.Addr + asked.URI(what), n: c.n, threads: c.threads, rate: work.Pace.Rate}
 	var lead time.Duration
 	if c.tool.lead != nil {
 		lead = c.tool.lead(r)
@@ -159,23 +158,6 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.
 
 // clip is what is shown of an output that was not understood.
 func clip(out []byte) []byte { return out[:min(len(out), 500)] }
-
-// path is what is asked for.
-func path(t load.Target) (string, error) {
-	if len(t.Requests) != 1 || t.Protocol != "http" {
-		return "", errors.New("other generators ask for one thing, over HTTP")
-	}
-	switch r := t.Requests[0]; r.Workload {
-	case "plaintext":
-		return "/plaintext", nil
-	case "wait", "block":
-		return "/" + r.Workload + "?ms=" + strconv.FormatInt(r.Time.Milliseconds(), 10), nil
-	case "cpu":
-		return "/cpu?us=" + strconv.FormatInt(r.Time.Microseconds(), 10), nil
-	default:
-		return "", fmt.Errorf("other generators cannot ask for %s", r.Workload)
-	}
-}
 
 func (c *Clients) window(ctx context.Context, w *load.Window, measuring time.Time, work load.Work, m load.Hooks) error {
 	if err := c.connected(ctx, time.Until(measuring)); err != nil {

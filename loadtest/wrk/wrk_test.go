@@ -172,8 +172,11 @@ func TestPath(t *testing.T) {
 		{"a mix", load.Target{Protocol: "http", Requests: []load.Request{{Workload: "plaintext"}, {Workload: "plaintext"}}}, ""},
 		{"another protocol", load.Target{Protocol: "echo", Requests: []load.Request{{Workload: "plaintext"}}}, ""},
 	} {
-		if got, err := path(tt.target); got != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("%s: %q, err %v, want %q", tt.reason, got, err, tt.want)
+		for _, tool := range []tool{wrk, wrk2, oha} {
+			w, r, err := tt.target.For(tool.name)
+			if got := w.URI(r); got != tt.want || (err == nil) != (tt.want != "") {
+				t.Errorf("%s by %s: %q, err %v, want %q", tt.reason, tool.name, got, err, tt.want)
+			}
 		}
 	}
 }
