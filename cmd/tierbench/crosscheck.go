@@ -45,7 +45,7 @@ type crosscheckCmd struct {
 // Help is an example for --help.
 func (c *crosscheckCmd) Help() string {
 	return "Measures the same cells with this project's generator and with wrk and oha in the closed loop, and with wrk2 in the open one, by turns, " +
-		"and says whether their throughputs agree within 5 %, or why not. wrk has as many threads as the project's generator has attackers. " +
+		"and says whether their throughputs agree within 5 %, or why not. wrk has as many threads as the project's generator has shards. " +
 		"Generators that are not installed are named. Only HTTP workloads of one GET are checked.\n\n" +
 		"It exits with 1 if two generators disagree and nothing that was measured says why, or if nothing was checked.\n\n" +
 		"Of a server that runs already neither CPU nor memory is known.\n\n" +

@@ -130,7 +130,7 @@ func (w *workers) close() {
 func (g *rig) drive(ctx context.Context, step plan.Step, t load.Target, raw bool) (loadtest.Clients, *load.Connected, error) {
 	p, n := step.Population(), g.processes(step)
 	if n == 0 {
-		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: raw, Attackers: g.attackers(step), AllowRemote: g.allowRemote})
+		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: raw, Shards: g.attackers(step), AllowRemote: g.allowRemote})
 		if err != nil {
 			return nil, connected, err // not a nil *Clients in the interface
 		}
@@ -146,7 +146,7 @@ func (g *rig) drive(ctx context.Context, step plan.Step, t load.Target, raw bool
 	}
 	// They inherit the CPUs of this process.
 	c, connected, err := fleet.Connect(ctx, fleet.Spec{
-		Link: link, Argv: []string{self, "worker"}, Workers: n, Attackers: g.attackers(step), Version: version(), AllowRemote: g.allowRemote,
+		Link: link, Argv: []string{self, "worker"}, Workers: n, Shards: g.attackers(step), Version: version(), AllowRemote: g.allowRemote,
 	}, t, p)
 	if err != nil {
 		return nil, connected, err
@@ -191,7 +191,7 @@ func (c *workerCmd) Run(e *env) error {
 	defer conn.Close()
 	options := fleet.ServeOptions{Job: c.Job, Worker: c.Number, Version: version()}
 	return fleet.Serve(e.ctx, conn, options, func(ctx context.Context, p fleet.Part) (fleet.Clients, *load.Connected, error) {
-		clients, connected, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Attackers: p.Attackers, AllowRemote: p.AllowRemote})
+		clients, connected, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Shards: p.Shards, AllowRemote: p.AllowRemote})
 		if err != nil {
 			return nil, connected, err
 		}

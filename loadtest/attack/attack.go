@@ -2,18 +2,16 @@
 // connections, drives them and measures every answer. It is the only importer
 // of vegeta.
 //
-// The clients are shared out to one attacker of vegeta for each core. An
-// attacker's clients are served by an event loop of its own (a shard), and one
-// hit of vegeta is a turn of that loop: a slice of time in which it takes all
-// answers that have come, checks each byte of them, and sends each client's
-// next request. With one hit for each request, vegeta and net/http take about
-// three times the CPU time that the request itself does, and the generator is
-// what is measured; that way of using vegeta is kept as a peer (see Stock).
-// The schedule of the open loop comes from vegeta's pacers, and raw results are
-// written in its formats.
+// The clients are divided among shards, one for each core. A shard is one
+// attacker of vegeta and an event loop, and one hit of vegeta is a turn of that
+// loop: a slice of time in which it takes all answers that have come, checks each
+// byte of them, and sends each client's next request. With one hit for each
+// request, vegeta and net/http would take about three times the CPU time of the
+// request itself, and the measurement would be of the generator; that way of using
+// vegeta is kept as a peer (see Stock). The schedule of the open loop comes from
+// vegeta's pacers, and raw results are written in its formats.
 //
-// Nothing is shared by shards on the path of a request, and nothing is
-// allocated on it.
+// Shards share nothing on the path of a request, and allocate nothing on it.
 //
 // In the closed loop a client sends its next request the moment its last is
 // answered, so that N clients have N requests in flight at any time, as they
@@ -41,9 +39,8 @@ import (
 
 // Options are the generator's own settings. The zero value works.
 type Options struct {
-	// Attackers work side by side, each with its share of the clients; one for
-	// each core if 0.
-	Attackers int
+	// Shards is how many threads of load share the clients; one for each core if 0.
+	Shards int
 	// AnswerTimeout is how long a request that was sent within the window may
 	// stay unanswered behind its end before it counts as an error; 5 s and the
 	// longest time that a request asks for if 0.
@@ -108,8 +105,8 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 		p.Active = p.Clients
 	}
 	p.Active = max(p.Active, 0)
-	if o.Attackers == 0 {
-		o.Attackers = runtime.GOMAXPROCS(0)
+	if o.Shards == 0 {
+		o.Shards = runtime.GOMAXPROCS(0)
 	}
 	if o.AnswerTimeout == 0 {
 		o.AnswerTimeout = defaultAnswerTimeout
@@ -129,11 +126,11 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 		return nil, stats, err
 	}
 	c := &Clients{target: t, population: p, options: o, addr: addr, clock: clock{time.Now()}}
-	lanes := min(o.Attackers, p.Clients)
-	c.maxPending = max(1, maxPending/lanes)
-	for i, first := 0, 0; i < lanes; i++ {
-		n := p.Clients / lanes
-		if i < p.Clients%lanes {
+	shards := min(o.Shards, p.Clients)
+	c.maxPending = max(1, maxPending/shards)
+	for i, first := 0, 0; i < shards; i++ {
+		n := p.Clients / shards
+		if i < p.Clients%shards {
 			n++
 		}
 		sh, err := newShard(c, i, n, first)

@@ -107,11 +107,11 @@ func closedLoop(length time.Duration) load.Work {
 
 func TestEveryAnswerIsCountedOnce(t *testing.T) {
 	for _, tt := range []struct {
-		reason             string
-		clients, attackers int
+		reason          string
+		clients, shards int
 	}{
 		{"one client", 1, 4},
-		{"fewer clients than attackers", 3, 4},
+		{"fewer clients than shards", 3, 4},
 		{"clients that do not divide evenly", 50, 3},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -123,9 +123,9 @@ func TestEveryAnswerIsCountedOnce(t *testing.T) {
 					return msg, false
 				})(n, c)
 			})
-			c := connect(t, echoTarget(addr, 32), tt.clients, Options{Attackers: tt.attackers})
-			if got, want := c.Shards(), min(tt.clients, tt.attackers); got != want {
-				t.Errorf("%d attackers, want %d", got, want)
+			c := connect(t, echoTarget(addr, 32), tt.clients, Options{Shards: tt.shards})
+			if got, want := c.Shards(), min(tt.clients, tt.shards); got != want {
+				t.Errorf("%d shards, want %d", got, want)
 			}
 			var opened, closed int64
 			w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Warmup: 10 * time.Millisecond, Length: 200 * time.Millisecond}, load.Hooks{
@@ -338,7 +338,7 @@ func TestHTTPEcho(t *testing.T) {
 }
 
 func TestSecondsAddUpToTheWindow(t *testing.T) {
-	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 4, Options{Attackers: 2})
+	c := connect(t, echoTarget(serve(t, echoUntil(8, well)), 8), 4, Options{Shards: 2})
 	var at []time.Duration
 	var progress []int64
 	w, err := c.Run(t.Context(), closedLoop(1100*time.Millisecond), load.Hooks{
@@ -530,7 +530,7 @@ func BenchmarkRequest(b *testing.B) {
 			}()
 		}
 	}()
-	c, _, err := Connect(b.Context(), echoTarget(ln.Addr().String(), 64), load.Population{Clients: 16}, Options{Attackers: 1})
+	c, _, err := Connect(b.Context(), echoTarget(ln.Addr().String(), 64), load.Population{Clients: 16}, Options{Shards: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestACounterIsReadFromEachProcess(t *testing.T) {
 			}
 			return fmt.Sprintf("%d %d\n", counts[pid], pid)
 		})
-		c, _, err := Connect(t.Context(), httpTarget(addr, "counter"), load.Population{Clients: 6, PerRequest: perRequest}, Options{Attackers: 2})
+		c, _, err := Connect(t.Context(), httpTarget(addr, "counter"), load.Population{Clients: 6, PerRequest: perRequest}, Options{Shards: 2})
 		if err != nil {
 			t.Fatal(err)
 		}

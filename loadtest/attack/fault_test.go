@@ -31,7 +31,7 @@ func TestLostClientsAreNoBystanders(t *testing.T) {
 			return msg, false
 		})(n, c)
 	})
-	c := connect(t, echoTarget(addr, 8), 5, Options{Attackers: 2})
+	c := connect(t, echoTarget(addr, 8), 5, Options{Shards: 2})
 	work := load.Work{Loop: result.Closed, Length: 1500 * time.Millisecond, Fault: &load.Fault{At: at}}
 	w, err := c.Run(t.Context(), work, load.Hooks{Open: func() error {
 		time.AfterFunc(at+50*time.Millisecond, func() { // later than planned is as good

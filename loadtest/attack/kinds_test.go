@@ -54,7 +54,7 @@ func TestAMixByClientsKeepsThemApart(t *testing.T) {
 			target := load.Target{Addr: addr, Protocol: "http", ByClients: true, Requests: []load.Request{
 				{Workload: "plaintext"}, {Workload: "cpu", Time: 5 * time.Millisecond, Clients: 2},
 			}}
-			c := connect(t, target, clients, Options{Attackers: 3})
+			c := connect(t, target, clients, Options{Shards: 3})
 			w, err := c.Run(t.Context(), load.Work{Loop: loop, Length: 400 * time.Millisecond, Pace: load.Pace{Rate: 500}}, load.Hooks{})
 			if err != nil || len(w.Errors) != 0 {
 				t.Fatalf("err %v, errors %v", err, w.Errors)

@@ -146,7 +146,7 @@ func TestIdleClientsOnlyAnswerAtTheEnd(t *testing.T) {
 		asked[n]++
 		return msg, false
 	}))
-	c, _, err := Connect(t.Context(), echoTarget(addr, 8), load.Population{Clients: 10, Active: 3}, Options{Attackers: 2})
+	c, _, err := Connect(t.Context(), echoTarget(addr, 8), load.Population{Clients: 10, Active: 3}, Options{Shards: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,15 +380,15 @@ func TestSchedules(t *testing.T) {
 	}
 }
 
-// Lanes send at even intervals together, also those of several generators.
+// Shards send at even intervals together, also those of several generators.
 func TestLanesShareTheSchedule(t *testing.T) {
 	var due []time.Duration
 	for _, half := range []float64{0, 0.5} {
 		c := &Clients{population: load.Population{Clients: 4}, work: load.Work{Pace: load.Pace{Rate: 1000, Share: 0.5, Before: half}}}
 		c.shards = []*shard{{clients: make([]client, 1)}, {clients: make([]client, 3)}}
-		for lane := range c.shards {
-			sh := c.shards[lane]
-			sh.of, sh.lane = c, lane
+		for number := range c.shards {
+			sh := c.shards[number]
+			sh.of, sh.number = c, number
 			if err := sh.schedule(0); err != nil {
 				t.Fatal(err)
 			}
@@ -398,7 +398,7 @@ func TestLanesShareTheSchedule(t *testing.T) {
 		}
 	}
 	if n := len(due); n < 990 || n > 1001 {
-		t.Errorf("all lanes together send %d requests a second, want 1000", n)
+		t.Errorf("all shards together send %d requests a second, want 1000", n)
 	}
 }
 
@@ -526,7 +526,7 @@ func TestWhatTheWindowCutsOffIsKnown(t *testing.T) {
 		time.Sleep(time.Duration(10+n%7*20) * time.Millisecond)
 		return msg, false
 	}))
-	c := connect(t, echoTarget(addr, 8), clients, Options{Attackers: 2})
+	c := connect(t, echoTarget(addr, 8), clients, Options{Shards: 2})
 	work := closedLoop(200 * time.Millisecond)
 	work.Warmup = 100 * time.Millisecond // all have asked when the window opens
 	w, err := c.Run(t.Context(), work, load.Hooks{})

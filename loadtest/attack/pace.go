@@ -10,7 +10,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// A schedule says when each request of a lane of the open loop is due. It asks
+// A schedule says when each request of a shard of the open loop is due. It asks
 // a pacer of vegeta as a sender would that is never late, so that what it gets
 // is the plan, whatever the server does.
 type schedule struct {
@@ -60,7 +60,7 @@ func rate(r float64) vegeta.Rate {
 	return vegeta.Rate{Freq: 1, Per: time.Duration(math.Round(float64(time.Second) / r))}
 }
 
-// pacer is the part of a pace that a lane of the given share sends.
+// pacer is the part of a pace that a shard of the given share sends.
 func pacer(p load.Pace, share float64, length time.Duration) (vegeta.Pacer, error) {
 	first, to := p.Rate*share, p.To*share
 	switch p.Shape {

@@ -22,7 +22,7 @@ type Sample struct {
 	err     string // kind of error, "" for a right answer
 }
 
-// maxSamples is the most that an attacker keeps: half a gigabyte of them.
+// maxSamples is the most that a shard keeps: half a gigabyte of them.
 const maxSamples = 10_000_000
 
 // keep notes a request for Samples.

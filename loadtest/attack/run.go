@@ -105,8 +105,8 @@ func untilStart(t time.Time) time.Duration {
 	return time.Until(t)
 }
 
-// Target is a vegeta.Targeter. It names the attacker: what is asked is the
-// shard's own affair.
+// Target is a vegeta.Targeter. It names the server: the shard decides what
+// to ask.
 func (sh *shard) Target(t *vegeta.Target) error {
 	t.Method, t.URL = http.MethodGet, "http://"+sh.of.target.Addr+"/"
 	return nil
@@ -142,11 +142,11 @@ func (sh *shard) RoundTrip(*http.Request) (*http.Response, error) {
 
 var _ http.RoundTripper = (*shard)(nil)
 
-// schedule plans a lane of the open loop: at the first rate until the window
+// schedule plans a shard's part of the open loop: at the first rate until the window
 // opens, and then by the shape.
 func (sh *shard) schedule(begin time.Duration) error {
 	c := sh.of
-	share := c.share(sh.lane)
+	share := c.share(sh.number)
 	p, err := pacer(c.work.Pace, share, c.work.Length)
 	if err != nil {
 		return err
@@ -154,27 +154,27 @@ func (sh *shard) schedule(begin time.Duration) error {
 	if s := c.work.Pace.Shape; s != "" && s != load.Constant {
 		sh.shape, p = p, rate(c.work.Pace.Rate*share)
 	}
-	sh.plan = newSchedule(p, begin+c.offset(sh.lane))
+	sh.plan = newSchedule(p, begin+c.offset(sh.number))
 	return nil
 }
 
-// share is the part of the whole load that a lane sends.
-func (c *Clients) share(lane int) float64 {
+// share is the part of the whole load that a shard sends.
+func (c *Clients) share(shard int) float64 {
 	whole := c.work.Pace.Share
 	if whole == 0 {
 		whole = 1
 	}
-	return whole * float64(len(c.shards[lane].clients)) / float64(c.population.Clients)
+	return whole * float64(len(c.shards[shard].clients)) / float64(c.population.Clients)
 }
 
-// offset is how much later than the first lane this one begins, so that all
+// offset is how much later than the first shard this one begins, so that all
 // together send at even intervals.
-func (c *Clients) offset(lane int) time.Duration {
+func (c *Clients) offset(shard int) time.Duration {
 	before := c.work.Pace.Before
-	for i := range lane {
+	for i := range shard {
 		before += c.share(i)
 	}
-	return time.Duration(before / (c.work.Pace.Rate * c.share(lane)) * float64(time.Second))
+	return time.Duration(before / (c.work.Pace.Rate * c.share(shard)) * float64(time.Second))
 }
 
 func (c *Clients) inWindow(t time.Duration) bool {
@@ -333,7 +333,7 @@ func (c *Clients) finish(ctx context.Context, w *load.Window) {
 		}
 		sh.loop, sh.retries, sh.ramp = "", nil, len(sh.clients)
 		sh.settle()
-		answered[sh.lane] = sh.probe()
+		answered[sh.number] = sh.probe()
 		sh.read()
 	})
 	for _, n := range answered {

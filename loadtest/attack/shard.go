@@ -67,7 +67,7 @@ type shard struct {
 	buf       []byte
 
 	ramp    int     // clients that have dialed for the first time
-	lane    int     // of the generator's lanes
+	number  int     // among the generator's shards, from 0
 	pending int     // first connects under way, their first answers included
 	retries []retry // in the order of their times
 	flying  int     // requests in flight, but for first ones
@@ -106,9 +106,9 @@ type shard struct {
 	churn     *hdrhistogram.Histogram // connects within the window
 }
 
-func newShard(c *Clients, lane, n, first int) (*shard, error) {
+func newShard(c *Clients, number, n, first int) (*shard, error) {
 	sh := &shard{
-		of: c, lane: lane, clients: make([]client, n), buf: make([]byte, 64<<10),
+		of: c, number: number, clients: make([]client, n), buf: make([]byte, 64<<10),
 		connects: load.NewHistogram(), errors: map[string]int64{},
 	}
 	var err error
@@ -128,7 +128,7 @@ func newShard(c *Clients, lane, n, first int) (*shard, error) {
 	}
 	if !byClients {
 		sh.rotation = rotation(c.target.Requests)
-		// Lanes do not ask in step with each other.
+		// Shards do not ask in step with each other.
 		sh.turn = first % len(sh.rotation)
 	}
 	return sh, nil
@@ -228,7 +228,7 @@ func (sh *shard) wake(until time.Duration) time.Duration {
 
 // rampAt is when the next client dials for the first time.
 func (sh *shard) rampAt() time.Duration {
-	n := float64(sh.ramp*len(sh.of.shards) + sh.lane)
+	n := float64(sh.ramp*len(sh.of.shards) + sh.number)
 	return sh.of.connecting + time.Duration(n/sh.of.population.ConnectRate*float64(time.Second))
 }
 
@@ -238,7 +238,7 @@ func (sh *shard) dispatch(now time.Duration) time.Duration {
 		return now
 	}
 	if opened := sh.of.openedAt.Load(); opened != 0 && sh.shape != nil {
-		sh.plan, sh.shape = newSchedule(sh.shape, time.Duration(opened)+sh.of.offset(sh.lane)), nil
+		sh.plan, sh.shape = newSchedule(sh.shape, time.Duration(opened)+sh.of.offset(sh.number)), nil
 	}
 	for sh.plan.next <= now && !sh.free.empty() {
 		cl := &sh.clients[sh.free.pop()]

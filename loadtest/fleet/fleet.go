@@ -21,10 +21,10 @@ type Spec struct {
 	Link    Link
 	Argv    []string // starts a worker, which finds in its environment where it belongs (EnvURL, …)
 	Workers int      // processes; as many as there are clients at most
-	// Attackers share the clients in all. Each worker has one at least.
-	Attackers int
-	Version   string      // of the program, which the workers must have too
-	CPUs      host.CPUSet // to run on; those of this process when empty
+	// Shards share the clients in all. Each worker has one at least.
+	Shards  int
+	Version string      // of the program, which the workers must have too
+	CPUs    host.CPUSet // to run on; those of this process when empty
 	// AllowRemote lets the target be another host.
 	AllowRemote bool
 	Timing
@@ -67,7 +67,7 @@ type member struct {
 	silent    int // heartbeats
 	stage     int // of stages
 	connected *load.Connected
-	attackers int
+	shards    int
 	sent      sums
 	answers   int64
 	told      int64 // which time it told its usage
@@ -179,13 +179,13 @@ func (f *Fleet) share(target load.Target, p load.Population) {
 		if part.Active = before(first+clients) - m.first; part.Active <= 0 {
 			part.Active = -1 // 0 is all
 		}
-		attackers := f.spec.Attackers / n
-		if i < f.spec.Attackers%n {
-			attackers++
+		shards := f.spec.Shards / n
+		if i < f.spec.Shards%n {
+			shards++
 		}
 		// Requests that have clients of their own are shared out as well.
 		own := target.Part(m.first, max(part.Active, 0), f.active)
-		m.part = Part{Target: own, Population: part, Attackers: max(1, attackers), AllowRemote: f.spec.AllowRemote}
+		m.part = Part{Target: own, Population: part, Shards: max(1, shards), AllowRemote: f.spec.AllowRemote}
 		f.members = append(f.members, m)
 		first += clients
 	}
@@ -309,7 +309,7 @@ func (f *Fleet) take(m *member, r *report) error {
 				h.Version, h.Protocol, f.spec.Version, protocol)
 		}
 	case isConnected:
-		m.connected, m.attackers = r.Connected, r.Attackers
+		m.connected, m.shards = r.Connected, r.Shards
 		if r.Err != "" {
 			return errors.New("cannot connect: " + r.Err)
 		}
@@ -412,7 +412,7 @@ func (f *Fleet) Shards() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.members {
-		n += m.attackers
+		n += m.shards
 	}
 	return n
 }

@@ -16,7 +16,7 @@ const protocol = 1
 type Part struct {
 	Target     load.Target
 	Population load.Population
-	Attackers  int // that share its clients
+	Shards     int // that share its clients
 	// AllowRemote lets the target be another host.
 	AllowRemote bool `json:",omitempty"`
 }
@@ -36,7 +36,7 @@ type report struct {
 	Hello  *hello `json:",omitempty"`
 
 	Connected *load.Connected `json:",omitempty"`
-	Attackers int             `json:",omitempty"` // of connected
+	Shards    int             `json:",omitempty"` // of connected
 
 	N        int64          `json:",omitempty"` // of what was counted, of answers, and which time it tells
 	Interval *load.Interval `json:",omitempty"`

@@ -171,7 +171,7 @@ func (s *serving) do(ctx context.Context, to order) error {
 				s.mu.Lock()
 				s.clients = clients
 				s.mu.Unlock()
-				r.Attackers = clients.Shards()
+				r.Shards = clients.Shards()
 			}
 			s.say(r)
 		})

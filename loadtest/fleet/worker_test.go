@@ -61,7 +61,7 @@ func role(name string) error {
 		timeout = 100 * time.Millisecond
 	}
 	return Serve(context.Background(), conn, o, func(ctx context.Context, p Part) (Clients, *load.Connected, error) {
-		c, how, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Attackers: p.Attackers, ConnectTimeout: timeout})
+		c, how, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Shards: p.Shards, ConnectTimeout: timeout})
 		if err != nil {
 			return nil, how, err
 		}
@@ -110,7 +110,7 @@ func hub(t *testing.T) *Hub {
 }
 
 func spec(link Link, role string, workers int) Spec {
-	return Spec{Link: link, Argv: []string{os.Args[0], "role", role}, Workers: workers, Attackers: workers, Version: version}
+	return Spec{Link: link, Argv: []string{os.Args[0], "role", role}, Workers: workers, Shards: workers, Version: version}
 }
 
 // serve is an echo server of 8 bytes. before is called with the number of each
@@ -262,19 +262,19 @@ func TestWhatTheWorkersCountAddsUp(t *testing.T) {
 		t.Errorf("%d answers in slices, window %v from %v", slices, w.Length, w.Started)
 	}
 	if opens != 1 || closes != 1 || established != clients || !(cpu[1] > cpu[0]) || f.Shards() != 3 {
-		t.Errorf("opened %d times, closed %d times, %d established at the end, CPU %v, %d attackers", opens, closes, established, cpu, f.Shards())
+		t.Errorf("opened %d times, closed %d times, %d established at the end, CPU %v, %d shards", opens, closes, established, cpu, f.Shards())
 	}
 }
 
 // The shares of an open loop are one whole, and what is due in the window is
 // the rate's, whichever way the clients are divided.
 func TestTheRateIsSharedOut(t *testing.T) {
-	const rate, clients, workers, attackers = 500, 7, 3, 5
+	const rate, clients, workers, shards = 500, 7, 3, 5
 	s := spec(hub(t).Link, "worker", workers)
-	s.Attackers = attackers
+	s.Shards = shards
 	f := fleet(t, s, serve(t, nil), load.Population{Clients: clients})
-	if got := f.Shards(); got != attackers {
-		t.Errorf("%d attackers, want %d", got, attackers)
+	if got := f.Shards(); got != shards {
+		t.Errorf("%d shards, want %d", got, shards)
 	}
 	var seconds []time.Duration
 	w, err := f.Run(t.Context(), load.Work{Loop: result.Open, Pace: load.Pace{Rate: rate}, Warmup: 50 * time.Millisecond, Length: 2200 * time.Millisecond}, load.Hooks{
@@ -283,8 +283,8 @@ func TestTheRateIsSharedOut(t *testing.T) {
 	if err != nil || len(w.Errors) != 0 {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
-	// Each attacker's first and last request may be on either side of an edge.
-	if want := rate * w.Length.Seconds(); float64(w.Due) < want-2*attackers || float64(w.Due) > want+2*attackers {
+	// Each shard's first and last request may be on either side of an edge.
+	if want := rate * w.Length.Seconds(); float64(w.Due) < want-2*shards || float64(w.Due) > want+2*shards {
 		t.Errorf("%d were due in %v, want %.0f", w.Due, w.Length, want)
 	}
 	all := w.Whole()
@@ -308,12 +308,12 @@ func TestShares(t *testing.T) {
 		{"one asks", 1000, 1, 4},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
-			f := &Fleet{spec: Spec{Workers: tt.workers, Attackers: 4}, active: tt.active}
+			f := &Fleet{spec: Spec{Workers: tt.workers, Shards: 4}, active: tt.active}
 			if f.active == 0 {
 				f.active = tt.clients
 			}
 			f.share(load.Target{}, load.Population{Clients: tt.clients, Active: tt.active, ConnectRate: 100})
-			clients, active, attackers, share, rate := 0, 0, 0, 0.0, 0.0
+			clients, active, shards, share, rate := 0, 0, 0, 0.0, 0.0
 			for _, m := range f.members {
 				p := m.part.Population
 				w := f.workOf(m, load.Work{Loop: result.Open, Pace: load.Pace{Rate: 10}})
@@ -332,14 +332,14 @@ func TestShares(t *testing.T) {
 					active += p.Active
 				}
 				clients += p.Clients
-				attackers += m.part.Attackers
+				shards += m.part.Shards
 				rate += p.ConnectRate
 			}
 			if clients != tt.clients || active != f.active || share < 1-1e-12 || share > 1+1e-12 || rate < 99.999 || rate > 100.001 {
 				t.Errorf("%d clients, %d active, shares of %v, connect rate %v", clients, active, share, rate)
 			}
-			if attackers != max(4, tt.workers) {
-				t.Errorf("%d attackers", attackers)
+			if shards != max(4, tt.workers) {
+				t.Errorf("%d shards", shards)
 			}
 		})
 	}

@@ -95,8 +95,9 @@ const (
 )
 
 // A Pace is the schedule of an open loop, from the start of the warm-up, at the
-// first rate, through the window. Of N generators with n lanes each, every lane
-// sends its share: lane i of L sends at a rate of 1/L, i/L of an interval late.
+// first rate, through the window. Every shard of every generator process sends
+// its share: of n equal shards, shard i sends 1/n of the rate, i/n of its interval
+// later than the first.
 type Pace struct {
 	Shape     string // Constant if empty
 	Rate      float64
