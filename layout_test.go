@@ -54,7 +54,7 @@ var arrows = []struct {
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/fleet", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
-	{"loadtest/crosscheck", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/crosscheck", []string{"loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/claims", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},

@@ -12,6 +12,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/advise"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // latestRun is where the newest run is found.
@@ -82,12 +83,12 @@ func (c *adviseCmd) Run(e *env) error {
 			fmt.Fprintf(e.out, ": headroom %s, by %s", times(l.Headroom()), l.What)
 		}
 		fmt.Fprintln(e.out)
+		t := table.New(table.Left(""), table.Right(""), table.Left(""))
+		t.Indent = 2
 		for _, l := range a.Limits {
-			fmt.Fprintf(e.out, "  %-8s %8s  %s\n", l.What, times(l.Headroom()), l.Steps[0])
-			for _, s := range l.Steps[1:] {
-				fmt.Fprintf(e.out, "  %-8s %8s  %s\n", "", "", s)
-			}
+			t.Row(l.What, times(l.Headroom()), strings.Join(l.Steps, "\n"))
 		}
+		fmt.Fprint(e.out, t.Text(0))
 		for _, d := range a.Doubts {
 			fmt.Fprintf(e.out, "  ? %s\n", d)
 		}
@@ -103,11 +104,7 @@ func (c *adviseCmd) check(e *env, set *result.Set) error {
 	if len(all) == 0 {
 		return mistake{fmt.Errorf("%s has no workload with three numbers of clients, so none can be left out", set.Run.ID)}
 	}
-	const widths = "%-18s %-28s %9s  %-15s %10s %10s %8s %8s %s"
-	line := func(args ...any) {
-		fmt.Fprintln(e.out, strings.TrimRight(fmt.Sprintf(widths, args...), " "))
-	}
-	line("model", "workload", "clients", "what", "predicted", "measured", "error", "±", "")
+	t := table.New(table.Left("model", "workload"), table.Right("clients"), table.Left("what"), table.Right("predicted", "measured", "error", "±"), table.Left(""))
 	for _, p := range all {
 		outside, spread := "", "–"
 		if p.Outside {
@@ -116,16 +113,17 @@ func (c *adviseCmd) check(e *env, set *result.Set) error {
 		if !math.IsNaN(p.Spread) && p.Spread > 0 {
 			spread = fmt.Sprintf("%.1f %%", 100*p.Spread)
 		}
-		line(p.Model, p.Asked, stats.Group(p.Clients), p.What, p.Unit.Format(p.Predicted), p.Unit.Format(p.Measured), fmt.Sprintf("%+.1f %%", 100*p.Error()), spread, outside)
+		t.Row(p.Model, p.Asked, stats.Group(p.Clients), p.What, p.Unit.Format(p.Predicted), p.Unit.Format(p.Measured), fmt.Sprintf("%+.1f %%", 100*p.Error()), spread, outside)
 	}
-	fmt.Fprintf(e.out, "\nerror, without its sign:    n   median      90 %%  largest\n")
+	errs := table.New(table.Left("error, without its sign", ""), table.Right("n", "median", "90 %", "largest"))
+	part := func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
 	for _, a := range advise.Accuracies(all) {
 		where := "between"
 		if a.Outside {
 			where = "outside"
 		}
-		fmt.Fprintf(e.out, "%-16s %-8s %4d %6.1f %% %7.1f %% %6.1f %%\n", a.What, where, a.N, 100*a.Median, 100*a.P90, 100*a.Max)
+		errs.Row(a.What, where, a.N, part(a.Median), part(a.P90), part(a.Max))
 	}
-	fmt.Fprintf(e.out, "\n± is the larger half of what was measured's own interval. Outside is beyond the numbers of clients that were kept.\n")
+	fmt.Fprintf(e.out, "%s\n%s\n± is the larger half of what was measured's own interval. Outside is beyond the numbers of clients that were kept.\n", t.Text(0), errs.Text(0))
 	return nil
 }

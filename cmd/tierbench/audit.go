@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/audit"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 type auditCmd struct {
@@ -36,6 +37,7 @@ func (c *auditCmd) Run(e *env) error {
 	if err != nil {
 		return mistake{err}
 	}
+	t := table.New(table.Left("", ""), table.Right(""), table.Left(""))
 	wrong := 0
 	for _, r := range rows {
 		outcome := "holds"
@@ -50,11 +52,12 @@ func (c *auditCmd) Run(e *env) error {
 		if !math.IsNaN(r.Residual) {
 			residual = fmt.Sprintf("%+.1f %%", 100*r.Residual)
 		}
-		fmt.Fprintf(e.out, "line %-4d %-13s %9s  %s\n", r.Line, outcome, residual, r.Label)
+		t.Row(fmt.Sprintf("line %d", r.Line), outcome, residual, r.Label)
 		for _, what := range append(r.Wrong, r.Skipped...) {
-			fmt.Fprintf(e.out, "          %s\n", what)
+			t.Row("", table.Text(what).Across(3))
 		}
 	}
+	fmt.Fprint(e.out, t.Text(0))
 	if wrong > 0 {
 		return errAudit{wrong, len(rows)}
 	}

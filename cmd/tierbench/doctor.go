@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 type doctorCmd struct{}
@@ -29,30 +30,32 @@ var tiers = []struct {
 }{{"tens", 10}, {"hundreds", 100}, {"thousands", 1000}, {"ten thousand", 10_000}, {"a hundred thousand", 100_000}, {"a million", 1_000_000}}
 
 func diagnose(w io.Writer, c host.Capacity) {
-	row := func(what, value, means string) { fmt.Fprintf(w, "%-20s %-18s %s\n", what, value, means) }
-	row("cores", fmt.Sprint(c.Cores), "shared by server and generator")
-	row("descriptors", unlimited(c.NoFile), "hard limit of a process; ulimit -Hn")
-	row("open files", unlimited(c.FileMax), "fs.file-max: of all processes")
-	row("ports", fmt.Sprint(c.PortHigh-c.PortLow+1), fmt.Sprintf("net.ipv4.ip_local_port_range %d-%d, for each source address of 127.0.0.0/8", c.PortLow, c.PortHigh))
+	limits := table.New(table.Left("", "", ""))
+	limits.Row("cores", c.Cores, "shared by server and generator")
+	limits.Row("descriptors", unlimited(c.NoFile), "hard limit of a process; ulimit -Hn")
+	limits.Row("open files", unlimited(c.FileMax), "fs.file-max: of all processes")
+	limits.Row("ports", c.PortHigh-c.PortLow+1, fmt.Sprintf("net.ipv4.ip_local_port_range %d-%d, for each source address of 127.0.0.0/8", c.PortLow, c.PortHigh))
 	t := c.MaxThreads()
-	row("threads", fmt.Sprint(t.Clients), "left for servers; "+t.Why)
-	row("pids", unlimited(c.PIDMax), "kernel.pid_max; counts threads too")
-	row("pids of the group", unlimited(c.CgroupPIDs), "pids.max of the control group")
-	row("processes of a user", unlimited(c.NProc), "RLIMIT_NPROC; ulimit -Hu")
-	row("memory", fmt.Sprintf("%.1f GiB", float64(c.MemAvailable)/(1<<30)), fmt.Sprintf("available; %d clients at 99 KB, with a thread each", c.MemAvailable/memoryPerClient))
-	row("listen backlog", unlimited(c.SomaxConn), "net.core.somaxconn: connections that wait to be accepted")
-	row("SYN backlog", unlimited(c.SynBacklog), "net.ipv4.tcp_max_syn_backlog")
+	limits.Row("threads", t.Clients, "left for servers; "+t.Why)
+	limits.Row("pids", unlimited(c.PIDMax), "kernel.pid_max; counts threads too")
+	limits.Row("pids of the group", unlimited(c.CgroupPIDs), "pids.max of the control group")
+	limits.Row("processes of a user", unlimited(c.NProc), "RLIMIT_NPROC; ulimit -Hu")
+	limits.Row("memory", fmt.Sprintf("%.1f GiB", float64(c.MemAvailable)/(1<<30)), fmt.Sprintf("available; %d clients at 99 KB, with a thread each", c.MemAvailable/memoryPerClient))
+	limits.Row("listen backlog", unlimited(c.SomaxConn), "net.core.somaxconn: connections that wait to be accepted")
+	limits.Row("SYN backlog", unlimited(c.SynBacklog), "net.ipv4.tcp_max_syn_backlog")
+	fmt.Fprintln(w, limits.Text(0))
 
-	fmt.Fprintln(w, "\nA run on this host can hold:")
+	bounds := table.New(table.Right(""), table.Left(""))
+	bounds.Title, bounds.Indent = "A run on this host can carry:", 2
 	for _, b := range c.Bounds() {
-		fmt.Fprintf(w, "  %7d clients by %s: %s\n", b.Clients, b.What, b.Why)
+		bounds.Row(b.Clients, fmt.Sprintf("clients by %s: %s", b.What, b.Why))
 	}
 	one, cores := host.Least(c.MaxClients(), c.Server(1)), host.Least(c.MaxClients(), c.Server(c.Cores))
-	fmt.Fprintf(w, "  %7d clients of a server of one process, by %s: %s\n", one.Clients, one.What, one.Why)
+	bounds.Row(one.Clients, fmt.Sprintf("clients of a server of one process, by %s: %s", one.What, one.Why))
 	if c.Cores > 1 {
-		fmt.Fprintf(w, "  %7d clients of a server with a process for each core, by %s: %s\n", cores.Clients, cores.What, cores.Why)
+		bounds.Row(cores.Clients, fmt.Sprintf("clients of a server with a process for each core, by %s: %s", cores.What, cores.Why))
 	}
-	fmt.Fprintf(w, "The generator is divided into as many processes as it takes, of up to %d clients.\n", c.PerProcess().Clients)
+	fmt.Fprintf(w, "%sThe generator is divided into as many processes as it takes, of up to %d clients.\n", bounds.Text(0), c.PerProcess().Clients)
 	fmt.Fprintf(w, "\nLargest tier: %s. At most %d clients, by %s.\n", tierOf(one.Clients), one.Clients, one.What)
 	if cores.Clients > one.Clients {
 		fmt.Fprintf(w, "With a process for each core (prefork): %s. At most %d clients; more with more processes.\n", tierOf(cores.Clients), cores.Clients)

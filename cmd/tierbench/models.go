@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // serverFlag finds the program that the built-in models are in. The harness
@@ -76,8 +77,10 @@ func (c *listCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	t := table.New(table.Left("", ""))
 	for _, m := range models {
-		fmt.Fprintf(e.out, "%-10s  %s\n", m.Name, m.Doc)
+		t.Row(m.Name, m.Doc)
 	}
+	fmt.Fprint(e.out, t.Text(0))
 	return nil
 }

@@ -5,44 +5,34 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // Write writes the rows as a table for a terminal, with what they rest on below
 // it.
 func Write(w io.Writer, rows []Row) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "model\tasked\tclients\tpeer\treq/s\tpeer's\tours ÷ peer's\t\tp50 ÷\tp99 ÷\tin flight\toutcome\n")
+	t := table.New(table.Left("model", "asked"), table.Right("clients"), table.Left("peer"),
+		table.Right("req/s", "peer's", "ours ÷ peer's", "", "p50 ÷", "p99 ÷", "in flight"), table.Left("outcome"))
 	for i := range rows {
 		r := &rows[i]
 		c := ofBoth(r.Ours)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Model, c.Asked(), c.At(), r.Generator,
+		t.Row(c.Model, c.Asked(), c.At(), r.Generator,
 			value(r.Ours, stats.Throughput), value(r.Peer, stats.Throughput), quotient(r.Throughput), interval(r.Throughput),
 			quotient(r.P50), quotient(r.P99), inFlight(r.Ours)+" : "+inFlight(r.Peer), r.Outcome)
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	notes := []string{
+		fmt.Sprintf("agree: the interval of the quotient lies within ±%.0f %%; undecided: it reaches within and beyond; medians of pairs of one round", 100*Within),
+		"in flight: throughput × mean latency, of ours : of the peer; by Little's law it is the number of clients that wait for an answer",
 	}
-	var notes []string
-	note := func(format string, args ...any) {
-		if s := fmt.Sprintf(format, args...); !slices.Contains(notes, s) {
-			notes = append(notes, s)
-		}
-	}
-	note("agree: the interval of the quotient lies within ±%.0f %%; undecided: it reaches within and beyond; medians of pairs of one round", 100*Within)
-	note("in flight: throughput × mean latency, of ours : of the peer; by Little's law it is the number of clients that wait for an answer")
 	for i := range rows {
-		if n := counting[strings.TrimSuffix(strings.TrimSuffix(rows[i].Generator, "-same"), "-t")]; n != "" {
-			note("%s", n)
+		if n := counting[strings.TrimSuffix(strings.TrimSuffix(rows[i].Generator, "-same"), "-t")]; n != "" && !slices.Contains(notes, n) {
+			notes = append(notes, n)
 		}
 	}
-	fmt.Fprintln(w)
-	for _, n := range notes {
-		fmt.Fprintln(w, n)
-	}
+	fmt.Fprintf(w, "%s\n%s\n", t.Text(0), strings.Join(notes, "\n"))
 	for i := range rows {
 		r := &rows[i]
 		if len(r.Reasons) == 0 {

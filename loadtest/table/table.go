@@ -18,7 +18,7 @@ type Table struct {
 	// Notes collects the footnotes of several tables, for the caller to write below the last. Where
 	// it is nil, the table's footnotes follow the table itself.
 	Notes *Notes
-	// Indent is how many spaces each line has before it in a terminal.
+	// Indent is how many spaces each line but the title has before it in a terminal.
 	Indent int
 	// Padded pads the columns of Markdown, which then reads as a table as it is.
 	Padded bool

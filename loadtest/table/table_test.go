@@ -76,13 +76,14 @@ http <plaintext>
 `, models().Text(40))
 
 	wide := New(Left("名前", "what it says"), Right("n"), Left(""))
-	wide.Indent = 2
+	wide.Title, wide.Indent = "Wide:", 2
 	wide.Columns[1].Width = 12
 	wide.Row("漢字漢字", "one two three four", 1, "!")
 	wide.Row("a", "tab\tand\nbreak\x1b[2J", 200)
 	wide.Row("b", Text("over two columns, and wider than they are").Across(2), "!")
 	wide.Row("c", Text("over the rest, which widens nothing, as nothing is to the right of it").Across(3))
 	compare(t, "wide runes, wrapped text and control characters", `
+Wide:
   名前      what it says                            n
   漢字漢字  one two                                 1  !
             three four

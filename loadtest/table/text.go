@@ -25,7 +25,7 @@ func (t *Table) Text(width int) string {
 		b.WriteString(s + "\n")
 	}
 	if t.Title != "" {
-		line(t.Title)
+		b.WriteString(t.Title + "\n")
 	}
 	for i, block := range l.blocks(width - t.Indent) {
 		if i > 0 {
