@@ -67,6 +67,10 @@ var arrows = []struct {
 	{"loadtest/search", []string{"loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/fault", []string{"loadtest/plan", "loadtest/load", "loadtest/result"}},
 	{"loadtest/trial", []string{"loadtest/plan", "loadtest/result"}},
+	{"loadtest/harness", []string{
+		"loadtest", "loadtest/attack", "loadtest/fault", "loadtest/fleet", "loadtest/host", "loadtest/launch", "loadtest/live", "loadtest/load",
+		"loadtest/plan", "loadtest/result", "loadtest/search", "loadtest/stats", "loadtest/trial", "loadtest/wrk",
+	}},
 	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
 }
 

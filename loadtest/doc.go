@@ -17,6 +17,7 @@
 //
 // Launch and generate:
 //
+//	harness     opens a run on this machine: binds, starts servers and generators, saves
 //	launch      starts a server as a process group, and stops it
 //	host        what the kernel says of this machine and of a server
 //	load        what a campaign and a generator say to each other

@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/tierbench/tierbench/loadtest/advise"
+	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 	"github.com/tierbench/tierbench/loadtest/table"
@@ -93,7 +94,7 @@ func (c *adviseCmd) Run(e *env) error {
 			fmt.Fprintf(e.out, "  ? %s\n", d)
 		}
 	}
-	fmt.Fprintf(e.out, "\nfrom %s; how far off such predictions are: tierbench advise --check %s\n", set.Run.ID, relative(c.Run_))
+	fmt.Fprintf(e.out, "\nfrom %s; how far off such predictions are: tierbench advise --check %s\n", set.Run.ID, harness.Relative(c.Run_))
 	return nil
 }
 

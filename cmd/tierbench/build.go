@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os/exec"
 	"runtime"
 	"runtime/debug"
@@ -70,6 +71,13 @@ func describeModules() result.Build {
 func about() string {
 	b := describeModules()
 	return strings.Join(strings.Fields("tierbench "+b.Commit+" "+b.Go), " ")
+}
+
+// version is of this program: what a worker and its coordinator must have in
+// common.
+func version() string {
+	b := describeModules()
+	return fmt.Sprintf("%s %s dirty=%v", b.Go, b.Commit, b.Dirty)
 }
 
 // toolVersion is the first line that a program prints of its version; "" if it

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/conform"
+	"github.com/tierbench/tierbench/loadtest/harness"
 )
 
 type conformCmd struct {
@@ -64,7 +65,7 @@ func (c *conformCmd) Run(e *env) error {
 	for _, protocol := range protocols {
 		findings, err := conform.Check(e.ctx, protocol, conform.Command(c.Command, c.Ready), conform.Options{Clients: c.Clients})
 		if err != nil {
-			return errInterrupted
+			return harness.ErrInterrupted
 		}
 		all = append(all, findings...)
 		if !c.JSON {

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"time"
@@ -15,7 +15,9 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/crosscheck"
+	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -77,16 +79,16 @@ func (c *crosscheckCmd) Run(e *env) error {
 		return err
 	}
 	// Everything is checked before the first connection.
-	var server *running
+	var server netip.AddrPort
 	if c.Addr != "" {
-		addr, err := attack.Resolve(c.Addr, c.AllowRemote)
+		var err error
+		server, err = attack.Resolve(c.Addr, c.AllowRemote)
 		if errors.Is(err, attack.ErrRemote) {
 			err = fmt.Errorf("%w; allow it with --allow-remote if the host is yours to load", err)
 		}
 		if err != nil {
 			return mistake{fmt.Errorf("--addr: %w", err)}
 		}
-		server = newRunning(addr)
 	}
 	text, err := c.text()
 	if err != nil {
@@ -96,7 +98,7 @@ func (c *crosscheckCmd) Run(e *env) error {
 	if err != nil {
 		return fmt.Errorf("what the command line makes a config of: %w", err)
 	}
-	if err := prepare(); err != nil {
+	if err := harness.Prepare(); err != nil {
 		return err
 	}
 	view, stop, err := c.watcher(e)
@@ -104,39 +106,39 @@ func (c *crosscheckCmd) Run(e *env) error {
 		return err
 	}
 	defer stop()
-	program, builtin := "", []result.Info{{Name: runningModel, Doc: "The server that ran at " + c.Addr + "."}}
-	if server == nil {
-		if program, builtin, err = c.builtin(e.ctx); err != nil {
-			return err
-		}
-	}
-	p, err := plan.Make(cfg, builtin, hostLimit())
-	if err != nil {
-		return fmt.Errorf("what the command line makes a config of: %w", err)
-	}
-	absent, err := absences(p)
+	h, err := newHarness(c.Results)
 	if err != nil {
 		return err
 	}
-	if server != nil {
+	h.ClaimRules, h.Addr, h.AllowRemote = claims.RulesVersion, server, c.AllowRemote
+	h.Models = []result.Info{{Name: runningModel, Doc: "The server that ran at " + c.Addr + "."}}
+	if !server.IsValid() {
+		if h.Server, h.Models, err = c.builtin(e.ctx); err != nil {
+			return err
+		}
+	}
+	p, absent, err := h.Plan(cfg)
+	if err != nil {
+		return fmt.Errorf("what the command line makes a config of: %w", err)
+	}
+	if server.IsValid() {
 		// Else every single measurement would wait for it.
-		conn, err := net.DialTimeout("tcp", server.Addr(), connectWithin)
+		conn, err := net.DialTimeout("tcp", server.String(), connectWithin)
 		if err != nil {
 			return mistake{fmt.Errorf("--addr: no server is there: %w", err)}
 		}
 		conn.Close()
 	}
 	maps.Copy(absent, missing())
-	s, err := newSession(p, program, c.Results, absent, generation{running: server, allowRemote: c.AllowRemote})
+	r, err := h.New(p, absent)
 	if err != nil {
 		return err
 	}
-	defer s.writer.Close()
-	defer s.rig.workers.close()
-	s.run.ConfigFile = "" // there is none
-	err = s.campaign(e, view)
+	defer r.Close()
+	r.Record.ConfigFile = "" // there is none
+	err = r.Measure(e.ctx, view)
 	e = c.tables(e)
-	set, lerr := result.Load(s.writer.Dir())
+	set, lerr := result.Load(r.Dir())
 	if lerr != nil {
 		return errors.Join(err, lerr)
 	}
@@ -144,7 +146,7 @@ func (c *crosscheckCmd) Run(e *env) error {
 		return errors.Join(err, rerr)
 	}
 	written, verr := verdict(e, set)
-	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", relative(filepath.Join(set.Dir, report.HTMLFile)), crosscheckFile)
+	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", harness.Relative(filepath.Join(set.Dir, report.HTMLFile)), crosscheckFile)
 	return errors.Join(err, verr, result.WriteFile(filepath.Join(set.Dir, crosscheckFile), written))
 }
 
@@ -177,15 +179,9 @@ var peers = map[string][]string{
 	result.Open:   {plan.Wrk2},
 }
 
-// missing names the programs that are not there.
+// missing says which of the peers are not here, and why.
 func missing() map[string]string {
-	absent := map[string]string{}
-	for _, g := range slices.Concat(peers[result.Closed], peers[result.Open]) {
-		if _, err := exec.LookPath(programs[g]); err != nil {
-			absent[g] = programs[g] + " is not installed"
-		}
-	}
-	return absent
+	return harness.AbsentGenerators(slices.Concat(peers[result.Closed], peers[result.Open]))
 }
 
 // An asked is one experiment of the config that is made.

@@ -19,7 +19,7 @@ func (c *doctorCmd) Help() string { return "Example:\n\n    tierbench doctor" }
 const memoryPerClient = 99 << 10
 
 func (c *doctorCmd) Run(e *env) error {
-	diagnose(e.out, host.ReadCapacity(procRoot))
+	diagnose(e.out, host.ReadCapacity("/proc"))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/plan"
 )
 
@@ -36,21 +37,20 @@ func main() {
 	}
 }
 
-// A mistake is the user's: nothing was started.
+// A mistake is one of the command line: nothing was started.
 type mistake struct{ error }
 
 func (m mistake) Unwrap() error { return m.error }
 
-var errInterrupted = errors.New("interrupted")
-
 func exitCode(err error) int {
 	var m mistake
+	var here harness.Mistake
 	var p plan.Errors
 	var missed errSLO
 	switch {
-	case errors.As(err, &m), errors.As(err, &p):
+	case errors.As(err, &m), errors.As(err, &here), errors.As(err, &p):
 		return exitMistake
-	case errors.Is(err, errInterrupted):
+	case errors.Is(err, harness.ErrInterrupted):
 		return exitStopped
 	case errors.As(err, &missed):
 		return exitMissed

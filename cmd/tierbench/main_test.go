@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -312,7 +313,7 @@ repeats: 2
 	ctx, cancel := context.WithCancel(t.Context())
 	log := &interrupter{cancel: cancel}
 	err := run(ctx, []string{"run", writeConfig(t, config), "--server", serverProgram, "--results", results}, io.Discard, log)
-	if !errors.Is(err, errInterrupted) || exitCode(err) != exitStopped {
+	if !errors.Is(err, harness.ErrInterrupted) || exitCode(err) != exitStopped {
 		t.Fatalf("err %v\n%s", err, log)
 	}
 	if !strings.Contains(err.Error(), "--resume") {

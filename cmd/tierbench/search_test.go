@@ -4,9 +4,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
@@ -18,7 +16,7 @@ func TestSearchMistakes(t *testing.T) {
 		args string
 		want string
 	}{
-		{"nothing to measure", "--p99 1s", "name a --model, or a server of your own behind --"},
+		{"nothing to measure", "--p99 1s", "name a --model, or a server of your own after --"},
 		{"clients are what is looked for", "--model thread --clients 5", "it goes with --find rate"},
 		{"no such model", "--model bogus", `"bogus" is neither built in nor among commands`},
 		{"no such workload", "--model thread --workload foo", `"foo" is no workload over http`},
@@ -46,19 +44,6 @@ func TestSearchMistakes(t *testing.T) {
 				t.Errorf("it made %v, err %v", made, err)
 			}
 		})
-	}
-}
-
-// TestSearchDefaultEnd plans the end that a search has by default: a mistake of nobody's.
-func TestSearchDefaultEnd(t *testing.T) {
-	builtin := []result.Info{{Name: "one", Processes: 1}, {Name: "several"}}
-	limit := limitOf(host.Capacity{Cores: 2, NoFile: 1256, FileMax: 20_000, MemAvailable: -1})
-	for name, cmd := range map[string]*searchCmd{"one": {Model: "one"}, "several": {Model: "several"}} {
-		cmd.Find, cmd.Protocol, cmd.Warmup, cmd.Duration = "clients", "http", time.Second, time.Second
-		h := &hunt{cmd: cmd, builtin: builtin, limit: limit}
-		if _, err := h.plan([]level{{float64(cmd.most(builtin, limit)), 1}}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/tierbench/tierbench/loadtest/claims"
+	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/site"
 )
@@ -59,7 +60,7 @@ func (c *siteCmd) Run(e *env) error {
 		}
 		return err
 	}
-	fmt.Fprintf(e.out, "%d runs: %s\n", len(s.Runs), relative(filepath.Join(c.Out, site.IndexFile)))
+	fmt.Fprintf(e.out, "%d runs: %s\n", len(s.Runs), harness.Relative(filepath.Join(c.Out, site.IndexFile)))
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"bytes"
@@ -19,15 +19,15 @@ import (
 // trialTimeout is how long a trial may take.
 const trialTimeout = 2 * time.Minute
 
-// trials tries what the config asks for, beside the cells.
-func (s *session) trials(e *env, watch func(trial.Event)) error {
+// try tries what the config asks for, after the cells.
+func (r *Run) try(ctx context.Context, watch func(trial.Event)) error {
 	t := &trial.Runner{
-		RunID: s.run.ID, Plan: s.plan, Save: s.writer.AppendTrial, Earlier: s.tried, Watch: watch,
+		RunID: r.Record.ID, Plan: r.plan, Save: r.writer.AppendTrial, Earlier: r.trials, Watch: watch,
 		Try: func(ctx context.Context, step plan.TrialStep) (map[string]float64, error) {
-			return try(ctx, s.rig.server, step)
+			return try(ctx, r.harness.Server, step)
 		},
 	}
-	return t.Run(e.ctx)
+	return t.Run(ctx)
 }
 
 // try has a program try a step in processes of its own, and reads what it says

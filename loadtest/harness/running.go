@@ -1,4 +1,4 @@
-package main
+package harness
 
 import (
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A running server was there before the campaign and stays behind it. It may be
+// A running server was there before the campaign, and stays after it. It may be
 // on another host, so nothing is known of its processes, and its connections are
 // counted at this end.
 type running struct {

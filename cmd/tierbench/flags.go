@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/mattn/go-isatty"
+
+	"github.com/tierbench/tierbench/loadtest/fleet"
+	"github.com/tierbench/tierbench/loadtest/harness"
+	"github.com/tierbench/tierbench/loadtest/live"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// serverFlag finds the program that the built-in models are in. The harness
+// knows of them only what it says: the two share no code.
+type serverFlag struct {
+	Server string `help:"The program with the built-in models. By default the one named server beside this one." placeholder:"FILE" type:"path"`
+}
+
+func (f serverFlag) path() (string, error) {
+	if f.Server != "" {
+		return f.Server, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the server program: %w", err)
+	}
+	beside := filepath.Join(filepath.Dir(self), "server")
+	if _, err := os.Stat(beside); err != nil {
+		return "", mistake{fmt.Errorf("find the server program: %w (make build and go install put it there; or name it with --server)", err)}
+	}
+	return beside, nil
+}
+
+// builtin asks the server program for its models.
+func (f serverFlag) builtin(ctx context.Context) (program string, models []result.Info, err error) {
+	if program, err = f.path(); err == nil {
+		models, err = harness.BuiltIn(ctx, program)
+	}
+	return program, models, err
+}
+
+// newHarness is one for runs in the folder results.
+func newHarness(results string) (*harness.Harness, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program, which is that of generator processes too: %w", err)
+	}
+	return &harness.Harness{Self: self, Results: results, Build: describeBuild(), Version: version()}, nil
+}
+
+// maxWorkers is the most generator processes.
+const maxWorkers = 1000
+
+// workersFlag divides the generator into processes.
+type workersFlag struct {
+	Workers   int    `help:"Generator processes. 0: one, and more where a tier needs more descriptors than one has. Default: ${default}." default:"0" placeholder:"N"`
+	NATS      string `name:"nats" help:"Meet the workers on this NATS server instead of one of our own. Several of a cluster are separated by commas." placeholder:"URL"`
+	NATSToken string `name:"nats-token" help:"Token for it." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
+	NATSCreds string `name:"nats-creds" help:"File with the user credentials for it." placeholder:"FILE" type:"path"`
+	NATSCA    string `name:"nats-ca" help:"File with the certificate of the authority that vouches for it (TLS)." placeholder:"FILE" type:"path"`
+}
+
+// check finds mistakes, the server that cannot be reached included.
+func (f *workersFlag) check(raw string) error {
+	if f.Workers < 0 || f.Workers > maxWorkers {
+		return mistake{fmt.Errorf("--workers %d: allowed: 1 to %d, or 0 for as many as it takes", f.Workers, maxWorkers)}
+	}
+	if f.NATS == "" {
+		for flag, value := range map[string]string{"--nats-creds": f.NATSCreds, "--nats-ca": f.NATSCA} {
+			if value != "" {
+				return mistake{fmt.Errorf("%s is for the server that --nats names, and there is none", flag)}
+			}
+		}
+	} else {
+		conn, err := f.link().Dial("tierbench")
+		if err != nil {
+			return mistake{fmt.Errorf("--nats: %w", err)}
+		}
+		conn.Close()
+	}
+	if raw != "" && (f.Workers > 0 || f.NATS != "") {
+		return mistake{errors.New("--raw keeps the requests of a generator of one process, so it cannot be had with --workers or --nats")}
+	}
+	return nil
+}
+
+func (f *workersFlag) link() fleet.Link {
+	return fleet.Link{URL: f.NATS, Token: f.NATSToken, Creds: f.NATSCreds, CA: f.NATSCA}
+}
+
+// liveFlags say how a run is shown while it goes on.
+type liveFlags struct {
+	Plain   bool   `help:"Plain lines instead of a live view, as when the output is no terminal."`
+	JSON    bool   `name:"json" help:"Write what happens as JSON, an object a line, instead of the table (tierbench schema --events)."`
+	Metrics string `help:"Let Prometheus ask for http://ADDR/metrics while it runs; on loopback if the address has no host. An answer takes CPU time of the generator." placeholder:"ADDR"`
+}
+
+// watcher is what the flags ask for. Stop ends what it serves.
+func (l *liveFlags) watcher(e *env) (w live.Watcher, stop func(), err error) {
+	all, stop := live.All{}, func() {}
+	if l.Metrics != "" {
+		m := live.NewMetrics()
+		at, end, err := m.Serve(l.Metrics)
+		if err != nil {
+			return nil, nil, mistake{fmt.Errorf("--metrics: %w", err)}
+		}
+		fmt.Fprintf(e.errOut, "metrics: http://%s/metrics\n", at)
+		all, stop = append(all, m), end
+	}
+	f, ok := e.errOut.(*os.File)
+	switch {
+	case l.JSON:
+		all = append(all, live.NewJSON(e.out))
+	case ok && !l.Plain && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb": // which cannot go back a line
+		all = append(all, live.NewTerminal(f))
+	default:
+		all = append(all, live.NewPlain(e.errOut))
+	}
+	return all, stop, nil
+}
+
+// tables is where those for a person go.
+func (l *liveFlags) tables(e *env) *env {
+	if l.JSON {
+		return &env{e.ctx, io.Discard, e.errOut} // the output is for a program
+	}
+	return e
+}

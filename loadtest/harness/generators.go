@@ -1,0 +1,132 @@
+package harness
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+
+	"github.com/tierbench/tierbench/loadtest"
+	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/fleet"
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/plan"
+)
+
+// programs are the generators that are programs of their own.
+var programs = map[string]string{
+	plan.Wrk: "wrk", plan.WrkAll: "wrk", plan.WrkSame: "wrk", plan.Wrk2: "wrk2", plan.Oha: "oha",
+}
+
+// AbsentGenerators says why generators cannot be used here: those whose program
+// is not installed.
+func AbsentGenerators(generators []string) map[string]string {
+	absent := map[string]string{}
+	for _, g := range generators {
+		program, ok := programs[g]
+		if !ok {
+			continue
+		}
+		if _, err := exec.LookPath(program); err != nil {
+			absent[g] = program + " is not installed"
+		}
+	}
+	return absent
+}
+
+// divide checks that the generator processes suffice for a plan.
+func (h *Harness) divide(p *plan.Plan) error {
+	bound := host.ReadCapacity(procRoot).PerProcess()
+	h.perProcess = bound.Clients
+	for i := range p.Cells {
+		c := &p.Cells[i]
+		n := h.processes(plan.Step{Cell: c})
+		if n > 0 && int64(c.Key.Clients) > int64(n)*bound.Clients {
+			return mistakef("%s: %d clients are more than %d workers can hold; allowed: --workers %d or more, or 0 (%s)",
+				p.Config.File, c.Key.Clients, n, h.need(c.Key.Clients), bound.Why)
+		}
+		if n > 0 && h.Raw != "" {
+			return mistakef("%s: --raw keeps the requests of a generator of one process, and %d clients need %d of them", p.Config.File, c.Key.Clients, n)
+		}
+	}
+	return nil
+}
+
+// need is how many generator processes it takes for so many clients.
+func (h *Harness) need(clients int) int {
+	return int((int64(clients) + h.perProcess - 1) / h.perProcess)
+}
+
+// processes is how many generator processes drive a step's clients; 0 if this
+// process drives them itself.
+func (h *Harness) processes(step plan.Step) int {
+	need := h.need(step.Key.Clients)
+	switch {
+	case step.Generator != plan.Vegeta:
+		return 0
+	case h.GeneratorProcesses > 0:
+		return min(h.GeneratorProcesses, step.Key.Clients)
+	case h.Link.URL == "" && need <= 1:
+		return 0
+	}
+	return need
+}
+
+// meet is where generator processes and their coordinator meet.
+func (h *Harness) meet() (fleet.Link, error) {
+	if h.Link.URL != "" {
+		return h.Link, nil
+	}
+	if h.hub == nil {
+		hub, err := fleet.StartHub()
+		if err != nil {
+			return fleet.Link{}, err
+		}
+		h.hub = hub
+	}
+	return h.hub.Link, nil
+}
+
+// drive opens the clients of a step with the project's own generator.
+func (h *Harness) drive(ctx context.Context, step plan.Step, t load.Target, raw bool) (loadtest.Clients, *load.Connected, error) {
+	p, n := step.Population(), h.processes(step)
+	if n == 0 {
+		c, connected, err := attack.Connect(ctx, t, p, attack.Options{Raw: raw, Shards: h.shards(step), AllowRemote: h.AllowRemote})
+		if err != nil {
+			return nil, connected, err // not a nil *Clients in the interface
+		}
+		return c, connected, nil
+	}
+	link, err := h.meet()
+	if err != nil {
+		return nil, nil, err
+	}
+	// They inherit the CPUs of this process.
+	c, connected, err := fleet.Connect(ctx, fleet.Spec{
+		Link: link, Argv: []string{h.Self, "worker"}, Workers: n, Shards: h.shards(step), Version: h.Version, AllowRemote: h.AllowRemote,
+	}, t, p)
+	if err != nil {
+		return nil, connected, err
+	}
+	return c, connected, nil
+}
+
+// ServeGenerator is a generator process: it takes its orders from the
+// coordinator at the link until ctx is done or the coordinator ends.
+func ServeGenerator(ctx context.Context, link fleet.Link, o fleet.ServeOptions) error {
+	if err := tune(); err != nil {
+		return err
+	}
+	conn, err := link.Dial(fmt.Sprintf("tierbench worker %d", o.Worker))
+	if err != nil {
+		return Mistake{err}
+	}
+	defer conn.Close()
+	return fleet.Serve(ctx, conn, o, func(ctx context.Context, p fleet.Part) (fleet.Clients, *load.Connected, error) {
+		clients, connected, err := attack.Connect(ctx, p.Target, p.Population, attack.Options{Shards: p.Shards, AllowRemote: p.AllowRemote})
+		if err != nil {
+			return nil, connected, err
+		}
+		return clients, connected, nil
+	})
+}

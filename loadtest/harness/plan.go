@@ -1,0 +1,112 @@
+package harness
+
+import (
+	"errors"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/host"
+	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/result"
+)
+
+// Plan lists what a config measures here. Absent are the servers, generators and
+// trials that have no program here; they are not in the plan. It is a Mistake if
+// nothing is left, or nothing that an objective is of.
+func (h *Harness) Plan(cfg *plan.Config) (p *plan.Plan, absent map[string]string, err error) {
+	return h.planWithin(cfg, Limit())
+}
+
+func (h *Harness) planWithin(cfg *plan.Config, limit plan.Limit) (p *plan.Plan, absent map[string]string, err error) {
+	if p, err = plan.Make(cfg, h.Models, limit); err != nil {
+		return nil, nil, err
+	}
+	absent = AbsentGenerators(p.Generators())
+	for _, m := range p.Models {
+		maps.Copy(absent, absentProgram(m.Name, m.Command))
+	}
+	for _, t := range p.Config.Trials {
+		maps.Copy(absent, absentProgram(result.AbsentTrial(t.Name), t.Run))
+	}
+	p.Without(absent)
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(absent)) {
+		all = append(all, name+" ("+absent[name]+")")
+	}
+	if len(p.Cells) == 0 {
+		return nil, nil, mistakef("%s: there is nothing to measure: %s", cfg.File, strings.Join(all, ", "))
+	}
+	// An objective that nothing is measured of would be met by nothing.
+	for i := range cfg.SLOs {
+		if s := &cfg.SLOs[i]; !slices.ContainsFunc(p.Cells, func(c plan.Cell) bool { return s.Of(&c.Key) }) {
+			return nil, nil, mistakef("%s: slo[%d]: nothing that it is of can be measured here: %s", cfg.File, i, strings.Join(all, ", "))
+		}
+	}
+	return p, absent, nil
+}
+
+// absentProgram says of a name why its command cannot be run, if it cannot. No
+// command is the server program.
+func absentProgram(name string, command []string) map[string]string {
+	if len(command) == 0 {
+		return nil
+	}
+	_, err := exec.LookPath(command[0])
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrPermission):
+		return map[string]string{name: command[0] + ": not executable"}
+	}
+	return map[string]string{name: command[0] + ": not found (a path is looked up from the working directory)"}
+}
+
+// Limit is the most clients that this host can have. The generator may have as
+// many processes as it takes, so the server's processes and the machine bound them.
+func Limit() plan.Limit { return limitOf(host.ReadCapacity(procRoot)) }
+
+func limitOf(c host.Capacity) plan.Limit {
+	machine := c.MaxClients()
+	say := func(b host.Bound) (int64, string) {
+		return b.Clients, b.What + ": " + b.Why + "; see tierbench doctor"
+	}
+	limit := plan.Limit{Of: func(m result.Info, e *plan.Experiment) (int64, string) {
+		b := machine
+		if n := processesOf(m, e, c.Cores); n > 0 {
+			b = host.Least(b, c.Server(n))
+		}
+		for _, g := range e.Generators {
+			if g != plan.Vegeta { // a peer is one process
+				b = host.Least(b, c.PerProcess())
+			}
+		}
+		return say(b)
+	}}
+	limit.Clients, limit.Why = say(machine)
+	return limit
+}
+
+// processesOf is how many processes share a server's connections in an
+// experiment; 0 is not known.
+func processesOf(m result.Info, e *plan.Experiment, cores int) int {
+	if m.Processes != result.PerCore {
+		return m.Processes
+	}
+	for i, arg := range e.ServerArgs {
+		name, value, joined := strings.Cut(arg, "=")
+		if !joined && i+1 < len(e.ServerArgs) {
+			value = e.ServerArgs[i+1]
+		}
+		if n, err := strconv.Atoi(value); name == "--workers" && err == nil && n > 0 {
+			return n
+		}
+	}
+	if set, err := host.ParseCPUs(e.CPUs.Server); err == nil {
+		return len(set)
+	}
+	return cores
+}
