@@ -50,7 +50,7 @@ var arrows = []struct {
 	{"loadtest/audit", []string{"loadtest/gate"}},
 	{"loadtest/plan", []string{"loadtest/load", "loadtest/result"}},
 	{"loadtest/launch", []string{"loadtest/host"}},
-	{"loadtest/conform", []string{"loadtest/launch", "loadtest/host"}},
+	{"loadtest/conform", []string{"loadtest/launch", "loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/fleet", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},

@@ -214,7 +214,8 @@ func (e *exchange) follows(got []byte, at int, head []byte) bool {
 
 // parseReading reads what a counter has come to, and the process that says so.
 func parseReading(body []byte) (value int64, pid int, err error) {
-	if n, _ := fmt.Sscanf(string(body), "%d %d\n", &value, &pid); n != 2 || fmt.Sprintf("%d %d\n", value, pid) != string(body) {
+	value, pid, ok := load.ParseReading(body)
+	if !ok {
 		return 0, 0, fmt.Errorf("%w: want a counter's value and a process, got %.40q", errBytes, body)
 	}
 	return value, pid, nil

@@ -81,7 +81,7 @@ func Check(ctx context.Context, protocol string, start Start, opt Options) ([]Fi
 	rules := echoRules
 	if protocol == "http" {
 		want = "listens on its address and answers GET /healthz with status 200"
-		rules = httpRules
+		rules = httpRules()
 	}
 	began := time.Now()
 	if err := c.ensure(); err != nil {
@@ -109,8 +109,8 @@ type checker struct {
 	server   Server // nil when none runs
 	findings []Finding
 
-	closes bool            // the server closes each connection behind one answer, and says so
-	has    map[string]bool // routes that it has of those it need not have
+	closes bool            // the server closes each connection after one answer, and says so
+	has    map[string]bool // workloads that it has
 }
 
 func (c *checker) add(rule, want, outcome, seen string) {

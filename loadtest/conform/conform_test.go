@@ -16,11 +16,14 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tierbench/tierbench/loadtest/load"
 )
 
 // The servers of these tests are this binary, in a role that its arguments
@@ -406,6 +409,53 @@ func TestEachBreachIsCaughtByItsRule(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A workload of the table is a rule, whatever it is.
+func TestEachWorkloadIsARule(t *testing.T) {
+	before := load.Workloads
+	defer func() { load.Workloads = before }()
+	pause := load.Workload{
+		Protocol: "http", Name: "pause", Method: "GET", Path: "/wait?ms={time}", Answer: "done",
+		Time: load.Time{Unit: time.Millisecond, Max: time.Second, Spent: load.Waiting},
+	}
+	nap, tally, copied := pause, pause, pause
+	nap.Name, nap.Answer = "nap", "awake"
+	tally.Name, tally.Method, tally.Path, tally.Answer, tally.Time, tally.Counter = "tally", "POST", "/counter", "ok", load.Time{}, "/plaintext"
+	copied.Name, copied.Method, copied.Path, copied.Answer, copied.Time, copied.Echoes = "copy", "POST", "/echo", "", load.Time{}, true
+	gone := copied
+	gone.Name, gone.Path = "gone", "/gone"
+	load.Workloads = append(slices.Clip(before), pause, nap, tally, copied, gone)
+
+	c := &checker{
+		ctx: t.Context(), protocol: "http", has: map[string]bool{}, opt: Options{Patience: defaultPatience},
+		start: Command([]string{os.Args[0], "role", "{protocol}", "{addr}", "none"}, 0),
+	}
+	defer c.kill()
+	for _, tt := range []struct{ rule, want, outcome, seen string }{
+		{"pause", "GET /wait?ms=50 is answered after that time, with done", Pass, "answered after "},
+		{"nap", "GET /wait?ms=50 is answered after that time, with awake", Fail, `body "done", want "awake"`},
+		{"tally", "POST /counter is answered with ok, GET /plaintext with the count and the process id of who counted", Fail, `GET: body "Hello, World!", want the count`},
+		{"copy", "POST /echo is answered with the same body", Pass, "answered after "},
+		{"gone", "POST /gone is answered with the same body", Absent, "status 404"},
+	} {
+		rules := httpRules()
+		i := slices.IndexFunc(rules, func(r rule) bool { return r.name == tt.rule })
+		if i < 0 {
+			t.Errorf("%s is no rule", tt.rule)
+			continue
+		}
+		outcome, seen := c.tryOn(rules[i])
+		if rules[i].want != tt.want || outcome != tt.outcome || !strings.HasPrefix(seen, tt.seen) {
+			t.Errorf("%s: %q is %s: %s\nwant %q, %s: %s", tt.rule, rules[i].want, outcome, seen, tt.want, tt.outcome, tt.seen)
+		}
+		if c.has[tt.rule] != (tt.rule == "pause" || tt.rule == "copy" || tt.rule == "tally") {
+			t.Errorf("has %v", c.has)
+		}
+	}
+	if w, ok := c.slow(); !ok || w.Name != "pause" {
+		t.Errorf("%v can be held in flight", w)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"time"
+
+	"github.com/tierbench/tierbench/loadtest/load"
 )
 
 var echoRules = []rule{
@@ -113,7 +115,7 @@ func (c *checker) rawLarge() (string, string) {
 	if c.closes {
 		return Absent, "it closes behind the first piece"
 	}
-	return c.raw(func(conn net.Conn) error { return exchange(conn, pattern(largest)) }, fmt.Sprintf("%d bytes came back", largest))
+	return c.raw(func(conn net.Conn) error { return exchange(conn, pattern(load.MaxPayloadBytes)) }, fmt.Sprintf("%d bytes came back", load.MaxPayloadBytes))
 }
 
 func (c *checker) rawConnections() (string, string) {

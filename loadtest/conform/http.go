@@ -10,29 +10,45 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// largest is the largest payload that the harness sends.
-const largest = 64 << 10
+// What a server must have. It need not have the other workloads.
+var (
+	plaintext = required("plaintext")
+	echo      = required("echo")
+)
 
-var httpRules = []rule{
-	{"plaintext", "GET /plaintext is answered with status 200 and Hello, World!", (*checker).plaintext},
-	{"keep-alive", "a connection serves one request after the other, or its end is announced by Connection: close", (*checker).keepAlive},
-	{"echo", "POST /echo is answered with status 200 and the same body, whatever is in it", (*checker).httpEcho},
-	{"split", "a request that comes in pieces is put together", (*checker).httpSplit},
-	{"large", "POST /echo gives back 64 KiB, the most that the harness sends", (*checker).httpLarge},
-	{"connections", "many connections at a time are served, and are held by processes of the server's own group", (*checker).httpConnections},
-	{"pipelining", "requests that are sent at once are answered one by one; the harness does without", (*checker).pipelining},
-	{"wait", "GET /wait?ms=50 is answered after that time, with done", timed("wait", "ms", 50, 50*time.Millisecond)},
-	{"block", "GET /block?ms=50 is answered after that time, with done", timed("block", "ms", 50, 50*time.Millisecond)},
-	// What a microsecond of work is, each server calibrates for itself.
-	{"cpu", "GET /cpu?us=1000 is answered with done", timed("cpu", "us", 1000, 0)},
-	{"counter", "POST /counter is answered with ok, GET /counter with the count and the process id of who counted", (*checker).counter},
-	{"bad-requests", "what is no request, and a client that breaks off, do not end the server", (*checker).badRequests},
+func required(name string) load.Workload {
+	w, ok := load.Workloads.Find("http", name)
+	if !ok {
+		panic("conform: no workload http/" + name)
+	}
+	return w
+}
+
+// httpRules are those of the protocol and, for each workload, one of its own.
+func httpRules() []rule {
+	rules := []rule{
+		{plaintext.Name, fmt.Sprintf("%s %s is answered with status 200 and %s", plaintext.Method, plaintext.Path, plaintext.Answer), (*checker).plaintext},
+		{"keep-alive", "a connection serves one request after the other, or its end is announced by Connection: close", (*checker).keepAlive},
+		{echo.Name, fmt.Sprintf("%s %s is answered with status 200 and the same body, whatever is in it", echo.Method, echo.Path), (*checker).httpEcho},
+		{"split", "a request that comes in pieces is put together", (*checker).httpSplit},
+		{"large", fmt.Sprintf("%s %s gives back 64 KiB, the most that the harness sends", echo.Method, echo.Path), (*checker).httpLarge},
+		{"connections", "many connections at a time are served, and are held by processes of the server's own group", (*checker).httpConnections},
+		{"pipelining", "requests that are sent at once are answered one by one; the harness does without", (*checker).pipelining},
+	}
+	for _, w := range load.Workloads.Over("http") {
+		if w.Name != plaintext.Name && w.Name != echo.Name && w.Name != result.Idle {
+			rules = append(rules, workloadRule(w))
+		}
+	}
+	return append(rules, rule{"bad-requests", "what is no request, and a client that breaks off, do not end the server", (*checker).badRequests})
 }
 
 // An answer is one that was read whole.
@@ -71,7 +87,7 @@ func (s *session) read() (answer, error) {
 		return answer{}, fmt.Errorf("read the answer: %w", plain(err))
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 2*largest))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 2*load.MaxPayloadBytes))
 	if err != nil {
 		return answer{}, fmt.Errorf("read the body of the answer: %w", plain(err))
 	}
@@ -121,12 +137,10 @@ func (a answer) want(body string) error {
 	return nil
 }
 
-const hello = "Hello, World!"
-
 func (c *checker) plaintext() (string, string) {
-	a, err := c.once("GET", "/plaintext", nil)
+	a, err := c.once(plaintext.Method, plaintext.Path, nil)
 	if err == nil {
-		err = a.want(hello)
+		err = a.want(plaintext.Answer)
 	}
 	return verdict(err, "status 200, "+short(a.body))
 }
@@ -168,7 +182,7 @@ func (c *checker) keepAlive() (string, string) {
 func (c *checker) httpEcho() (string, string) {
 	sizes := []int{0, 1, 64, 1000}
 	for _, n := range sizes {
-		a, err := c.once("POST", "/echo", pattern(n))
+		a, err := c.once(echo.Method, echo.Path, pattern(n))
 		if err == nil {
 			err = a.want(string(pattern(n)))
 		}
@@ -176,7 +190,7 @@ func (c *checker) httpEcho() (string, string) {
 			return Fail, fmt.Sprintf("a body of %d bytes: %v", n, err)
 		}
 	}
-	c.has["echo"] = true
+	c.has[echo.Name] = true
 	return Pass, fmt.Sprintf("bodies of %d bytes came back", sizes)
 }
 
@@ -198,14 +212,14 @@ func (c *checker) httpSplit() (string, string) {
 }
 
 func (c *checker) httpLarge() (string, string) {
-	a, err := c.once("POST", "/echo", pattern(largest))
+	a, err := c.once(echo.Method, echo.Path, pattern(load.MaxPayloadBytes))
 	if err == nil && a.missing() {
 		return Absent, fmt.Sprintf("status %d", a.status)
 	}
 	if err == nil {
-		err = a.want(string(pattern(largest)))
+		err = a.want(string(pattern(load.MaxPayloadBytes)))
 	}
-	return verdict(err, fmt.Sprintf("%d bytes came back", largest))
+	return verdict(err, fmt.Sprintf("%d bytes came back", load.MaxPayloadBytes))
 }
 
 func (c *checker) httpConnections() (string, string) {
@@ -291,56 +305,84 @@ func (c *checker) pipelining() (string, string) {
 	return Pass, fmt.Sprintf("%d requests that were sent at once were answered", requests)
 }
 
-// missing tells a route that a server does not have.
+// missing reports whether the server does not have the route.
 func (a answer) missing() bool {
 	return a.status == http.StatusNotFound || a.status == http.StatusMethodNotAllowed || a.status == http.StatusNotImplemented
 }
 
-// timed is the rule of a route that takes a time, at least what is given.
-func timed(route, parameter string, value int, least time.Duration) func(*checker) (string, string) {
-	return func(c *checker) (string, string) {
+// sample is a short request for a workload.
+func sample(w load.Workload) load.Request {
+	r := load.Request{Workload: w.Name}
+	switch {
+	case w.Echoes:
+		r.PayloadBytes = load.DefaultPayloadBytes
+	case w.Time.Spent == load.Computing:
+		r.Time = time.Millisecond
+	default:
+		r.Time = 50 * time.Millisecond
+	}
+	r.Time = max(r.Time, w.Time.Unit)
+	return r
+}
+
+// workloadRule is the rule of a workload that a server need not have.
+func workloadRule(w load.Workload) rule {
+	r := sample(w)
+	answered := "is answered with " + w.Answer
+	switch {
+	case w.Echoes:
+		answered = "is answered with the same body"
+	case w.Time.Spent != load.Computing:
+		answered = "is answered after that time, with " + w.Answer
+	case w.Counter != "":
+		answered += fmt.Sprintf(", GET %s with the count and the process id of who counted", w.Counter)
+	}
+	return rule{w.Name, fmt.Sprintf("%s %s %s", w.Method, w.URI(r), answered), func(c *checker) (string, string) {
+		payload := pattern(r.PayloadBytes)
+		want := w.Answer
+		if w.Echoes {
+			want = string(payload)
+		}
 		began := time.Now()
-		a, err := c.once("GET", fmt.Sprintf("/%s?%s=%d", route, parameter, value), nil)
+		a, err := c.once(w.Method, w.URI(r), payload)
 		took := time.Since(began)
 		if err == nil && a.missing() {
 			return Absent, fmt.Sprintf("status %d", a.status)
 		}
 		if err == nil {
-			err = a.want("done")
+			err = a.want(want)
 		}
-		if err == nil && took < least {
-			err = fmt.Errorf("answered after %v, want no less than %v", took.Round(time.Millisecond/10), least)
+		// What a microsecond of work is, each server calibrates for itself.
+		if err == nil && w.Time.Spent != load.Computing && took < r.Time {
+			err = fmt.Errorf("answered after %v, want no less than %v", took.Round(time.Millisecond/10), r.Time)
 		}
-		c.has[route] = err == nil
-		return verdict(err, fmt.Sprintf("answered after %.1f ms", took.Seconds()*1000))
-	}
+		c.has[w.Name] = err == nil
+		if w.Counter == "" {
+			return verdict(err, fmt.Sprintf("answered after %.1f ms", took.Seconds()*1000))
+		}
+		if err != nil {
+			return Fail, w.Method + ": " + err.Error()
+		}
+		a, err = c.once("GET", w.Counter, nil)
+		if err == nil {
+			err = a.wantReading()
+		}
+		if err != nil {
+			return Fail, "GET: " + err.Error()
+		}
+		return Pass, "it counted " + short(a.body)
+	}}
 }
 
-var counted = regexp.MustCompile(`^\d+ \d+\n$`)
-
-func (c *checker) counter() (string, string) {
-	a, err := c.once("POST", "/counter", nil)
-	if err == nil && a.missing() {
-		return Absent, fmt.Sprintf("status %d", a.status)
+// wantReading fails unless an answer has status 200 and what a counter has come to.
+func (a answer) wantReading() error {
+	if a.status != http.StatusOK {
+		return fmt.Errorf("status %d, want 200", a.status)
 	}
-	if err == nil {
-		err = a.want("ok")
+	if _, _, ok := load.ParseReading(a.body); !ok {
+		return fmt.Errorf(`body %s, want the count, a space, a process id and a line feed, such as "1 4711\n"`, short(a.body))
 	}
-	if err != nil {
-		return Fail, "POST: " + err.Error()
-	}
-	a, err = c.once("GET", "/counter", nil)
-	switch {
-	case err != nil:
-	case a.status != http.StatusOK:
-		err = fmt.Errorf("status %d, want 200", a.status)
-	case !counted.Match(a.body):
-		err = fmt.Errorf(`body %s, want the count, a space, a process id and a line feed, such as "1 4711\n"`, short(a.body))
-	}
-	if err != nil {
-		return Fail, "GET: " + err.Error()
-	}
-	return Pass, "it counted " + short(a.body)
+	return nil
 }
 
 // badRequests are what clients and scanners send by mistake or in bad faith.

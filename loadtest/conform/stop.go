@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tierbench/tierbench/loadtest/load"
 )
 
 // An ending is how a server stopped.
@@ -130,6 +132,19 @@ func (c *checker) idle() (*session, error) {
 	return s, nil
 }
 
+// inFlight is how long requests are in flight that SIGTERM comes into.
+const inFlight = 500 * time.Millisecond
+
+// slow is a workload of the server's whose answer takes its time, without work.
+func (c *checker) slow() (load.Workload, bool) {
+	for _, w := range load.Workloads.Over("http") {
+		if w.Time.Spent != load.Computing && w.Time.Max >= inFlight && c.has[w.Name] {
+			return w, true
+		}
+	}
+	return load.Workload{}, false
+}
+
 // stopInFlight has requests in flight when SIGTERM comes: such as take their
 // time, where the server has a route for that, else such as have begun to
 // arrive. The server has read what was sent: one that closes connections in
@@ -139,18 +154,15 @@ func (c *checker) stopInFlight() (e ending, outcome, seen string) {
 	first, rest, want := []byte("in flight"), []byte(nil), ""
 	if c.protocol == "http" {
 		body := "in flight"
-		first = c.request("POST", "/echo", []byte(body))
+		first = c.request(echo.Method, echo.Path, []byte(body))
 		first, rest, want = first[:len(first)-4], first[len(first)-4:], body
-		what = "POST /echo, half of it sent before"
-		for _, route := range []string{"block", "wait"} {
-			if c.has[route] {
-				path := "/" + route + "?ms=500"
-				// One after the other they must fit into the time there is.
-				what, clients = "GET "+path, 4
-				first, rest, want = c.request("GET", path, nil), nil, "done"
-			}
-		}
-		if rest != nil && !c.has["echo"] {
+		what = fmt.Sprintf("%s %s, half of it sent before", echo.Method, echo.Path)
+		if w, ok := c.slow(); ok {
+			path := w.URI(load.Request{Time: inFlight})
+			// One after the other they must fit into the time there is.
+			what, clients = w.Method+" "+path, 4
+			first, rest, want = c.request(w.Method, path, nil), nil, w.Answer
+		} else if !c.has[echo.Name] {
 			return c.stop(nil), Absent, "not to be told: nothing that it has can be held in flight"
 		}
 	}

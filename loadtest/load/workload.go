@@ -217,3 +217,10 @@ func TimeOf(protocol, name string) (time.Duration, Spent) {
 	}
 	return 0, Computing
 }
+
+// ParseReading reads the answer of Workload.Counter: what the counter has come to,
+// and the process that says so.
+func ParseReading(body []byte) (count int64, pid int, ok bool) {
+	n, _ := fmt.Sscanf(string(body), "%d %d\n", &count, &pid)
+	return count, pid, n == 2 && fmt.Sprintf("%d %d\n", count, pid) == string(body)
+}
