@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
-	"time"
 
+	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -39,7 +38,7 @@ func newModel(set *result.Set, cells []*stats.Cell, name, asked string) *model {
 		m.every = append(m.every, c)
 		if c.Asked() == asked {
 			m.cells = append(m.cells, c)
-			m.wait = wait(c.Workload)
+			m.wait = wait(&c.Key)
 		}
 	}
 	m.learn(nil)
@@ -158,14 +157,10 @@ func (m *model) doubts(need Need) []string {
 	return out
 }
 
-// wait is the time that a workload waits by itself, by its name.
-func wait(workload string) float64 {
-	text, ok := strings.CutPrefix(workload, "wait-")
-	if !ok {
-		return 0
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
+// wait is the time that a request waits by itself, in seconds.
+func wait(k *result.Key) float64 {
+	d, spent := load.TimeOf(k.Protocol, k.Workload)
+	if spent != load.Waiting {
 		return 0
 	}
 	return d.Seconds()

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -56,7 +56,7 @@ func byKind(f *Figure, src *Source) {
 func waits(f *Figure, src *Source) {
 	var ps []panel
 	for _, g := range src.groups(closed(src.Cells)) {
-		sec := waitOf(g[0].Workload)
+		sec := waitOf(g[0].Protocol, g[0].Workload)
 		if sec == 0 {
 			continue
 		}
@@ -72,17 +72,14 @@ func waits(f *Figure, src *Source) {
 	f.add(ps)
 }
 
-// waitOf is the time that a workload of one kind waits for, by its name; 0 if
-// it does something else.
-func waitOf(workload string) float64 {
-	for _, kind := range []string{"wait-", "block-"} {
-		if text, ok := strings.CutPrefix(workload, kind); ok {
-			if d, err := time.ParseDuration(text); err == nil {
-				return d.Seconds()
-			}
-		}
+// waitOf is the time that a request waits for, in seconds, by its name; 0 if it
+// does something else.
+func waitOf(protocol, workload string) float64 {
+	d, spent := load.TimeOf(protocol, workload)
+	if spent == load.Computing {
+		return 0
 	}
-	return 0
+	return d.Seconds()
 }
 
 // interference draws the kinds of a mix, each by itself: what some requests do
