@@ -199,8 +199,8 @@ func (t searchText) table(a *search.Answer, cells []*stats.Cell) {
 				if t.Rate && c.Rate != (plan.Rate{PerSecond: l.Load}).String() || !t.Rate && c.Clients != int(math.Round(l.Load)) {
 					continue
 				}
-				if s := c.Summary(m); s.N > 0 {
-					return m.Unit.Format(s.Median)
+				if s := c.Median(m); s.N > 0 {
+					return m.Unit.Format(s.Value)
 				}
 			}
 			return "–"

@@ -56,29 +56,29 @@ func (m *model) leave(c *stats.Cell) []Prediction {
 	m.learn(c)
 	defer m.learn(nil)
 	var out []Prediction
-	add := func(what string, u stats.Unit, e estimate, s stats.Summary) {
-		if s.Median <= 0 {
+	add := func(what string, u stats.Unit, e estimate, s stats.Estimate) {
+		if s.Value <= 0 {
 			return
 		}
 		out = append(out, Prediction{
 			Model: m.name, Asked: m.asked, Clients: c.Clients, What: what, Unit: u,
-			Predicted: e.value, Measured: s.Median, Spread: s.Spread(), Outside: e.outside,
+			Predicted: e.value, Measured: s.Value, Spread: s.Spread(), Outside: e.outside,
 		})
 	}
 	cpu, ok := m.cpu.at(n, logarithmic)
 	if ok {
-		add("CPU per request", stats.Seconds, cpu, c.Summary(stats.CPU))
+		add("CPU per request", stats.Seconds, cpu, c.Median(stats.CPU))
 	}
 	if busy, ok2 := m.busy.at(n, logarithmic); ok && ok2 && cpu.value > 0 {
 		x := busy.value / cpu.value
 		if m.wait > 0 {
 			x = math.Min(n/(m.wait+cpu.value), m.cores/cpu.value)
 		}
-		add("throughput", stats.PerSecond, estimate{value: x, outside: cpu.outside}, c.Summary(stats.Throughput))
+		add("throughput", stats.PerSecond, estimate{value: x, outside: cpu.outside}, c.Median(stats.Throughput))
 	}
 	if memory, ok := m.memory.at(n, linear); ok {
 		if measured, ok := all.at(n, linear); ok {
-			add("memory", stats.Bytes, memory, stats.Summary{Median: measured.value, Lo: measured.value, Hi: measured.value, N: 1})
+			add("memory", stats.Bytes, memory, stats.Estimate{Value: measured.value, Lo: measured.value, Hi: measured.value, N: 1})
 		}
 	}
 	return out

@@ -12,9 +12,9 @@ type curve []point
 
 type point struct{ clients, value float64 }
 
-func (c *curve) add(clients float64, s stats.Summary) {
+func (c *curve) add(clients float64, s stats.Estimate) {
 	if s.N > 0 {
-		*c = append(*c, point{clients, s.Median})
+		*c = append(*c, point{clients, s.Value})
 	}
 }
 

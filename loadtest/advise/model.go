@@ -88,12 +88,12 @@ func (m *model) learn(leftOut *stats.Cell) {
 			continue
 		}
 		n := float64(c.Clients)
-		m.cpu.add(n, c.Summary(stats.CPU))
-		m.busy.add(n, stats.Summarize(values(c, coresUsed)))
-		m.memory.add(n, stats.Summarize(values(c, func(r *result.Repeat) float64 { return weigh(r.Server.Usage) })))
+		m.cpu.add(n, c.Median(stats.CPU))
+		m.busy.add(n, stats.MedianOf(values(c, coresUsed)))
+		m.memory.add(n, stats.MedianOf(values(c, func(r *result.Repeat) float64 { return weigh(r.Server.Usage) })))
 		before = append(before, values(c, func(r *result.Repeat) float64 { return weigh(r.Server.Before) })...)
 	}
-	if s := stats.Summarize(before); s.Median > 0 {
+	if s := stats.MedianOf(before); s.Value > 0 {
 		m.memory.add(0, s)
 	}
 	for _, c := range []*curve{&m.cpu, &m.busy, &m.memory} {
@@ -110,7 +110,7 @@ func (m *model) slots(n int) (float64, string) {
 		if m.wait == 0 {
 			break
 		}
-		at := c.Summary(stats.Throughput).Median * m.wait
+		at := c.Median(stats.Throughput).Value * m.wait
 		most = math.Max(most, at)
 		// Fewer wait than there are clients, and it is not for lack of CPU time.
 		if at < 0.9*float64(c.Clients) && median(c, coresUsed) < m.cores/2 {
@@ -182,5 +182,5 @@ func values(c *stats.Cell, f func(*result.Repeat) float64) []float64 {
 }
 
 func median(c *stats.Cell, f func(*result.Repeat) float64) float64 {
-	return stats.Summarize(values(c, f)).Median
+	return stats.MedianOf(values(c, f)).Value
 }

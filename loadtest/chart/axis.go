@@ -53,13 +53,13 @@ func valueAxis(u stats.Unit, panels []panel) axis {
 		crossed = crossed || p.crossed()
 		for _, s := range p.series {
 			for _, q := range s.points {
-				if !q.valid() || !finite(q.Median, q.Lo, q.Hi) {
+				if !q.valid() || !finite(q.Value, q.Lo, q.Hi) {
 					continue
 				}
 				low = min(low, q.Lo)
 				hi = max(hi, q.Hi)
-				if q.Median > 0 {
-					lo = min(lo, q.Median)
+				if q.Value > 0 {
+					lo = min(lo, q.Value)
 					if q.Lo > 0 {
 						lo = min(lo, q.Lo)
 					}

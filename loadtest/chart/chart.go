@@ -130,7 +130,7 @@ type series struct {
 // A point without a value that counts has an empty summary.
 type point struct {
 	x float64
-	stats.Summary
+	stats.Estimate
 	cell *stats.Cell
 }
 
@@ -263,7 +263,7 @@ func processes(f *Figure, src *Source) {
 			s.points = slices.DeleteFunc(s.points, func(q point) bool { return !q.valid() })
 			for j := range s.points {
 				q := &s.points[j]
-				q.Lo, q.Hi, q.Kind = q.cell.Summary(stats.LeastBusy).Median, q.Median, stats.Range
+				q.Lo, q.Hi, q.Method = q.cell.Median(stats.LeastBusy).Value, q.Value, stats.Range
 			}
 		}
 		p.series = slices.DeleteFunc(p.series, func(s series) bool { return len(s.points) == 0 })
@@ -359,7 +359,7 @@ func newPanel(src *Source, cells []*stats.Cell, m stats.Metric, byRate bool) (pa
 			if c.Model != name || len(c.Repeats) == 0 || x <= 0 {
 				continue
 			}
-			if sum := c.Summary(m); sum.N > 0 || len(c.Counted) == 0 {
+			if sum := c.Median(m); sum.N > 0 || len(c.Counted) == 0 {
 				s.points = append(s.points, point{x, sum, c})
 				at = append(at, x)
 			}
@@ -408,7 +408,7 @@ func trim(panels []panel) bool {
 		for j := range panels[i].series {
 			s := &panels[i].series[j]
 			n := len(s.points)
-			s.points = slices.DeleteFunc(s.points, func(p point) bool { return p.valid() && p.Median <= 0 })
+			s.points = slices.DeleteFunc(s.points, func(p point) bool { return p.valid() && p.Value <= 0 })
 			any = any || len(s.points) < n
 		}
 		panels[i].series = slices.DeleteFunc(panels[i].series, func(s series) bool { return len(s.points) == 0 })

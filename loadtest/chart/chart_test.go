@@ -372,7 +372,7 @@ func TestSpread(t *testing.T) {
 }
 
 func TestUnbroken(t *testing.T) {
-	at := func(x float64, n int) point { return point{x: x, Summary: stats.Summary{N: n}} }
+	at := func(x float64, n int) point { return point{x: x, Estimate: stats.Estimate{N: n}} }
 	for _, tt := range []struct {
 		why    string
 		points []point
@@ -486,7 +486,7 @@ func TestTicksOfAnAxisWithoutEnds(t *testing.T) {
 		}
 	}
 	at := func(v float64) point {
-		return point{x: 1, Summary: stats.Summary{N: 1, Median: v, Lo: v, Hi: v}}
+		return point{x: 1, Estimate: stats.Estimate{N: 1, Value: v, Lo: v, Hi: v}}
 	}
 	a := valueAxis(stats.Count, []panel{{series: []series{{points: []point{at(2), at(inf), at(8)}}}}})
 	if !finite(a.min, a.max) || a.max < 8 || len(a.ticks) == 0 {

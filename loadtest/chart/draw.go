@@ -330,7 +330,7 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 		col := f.styles[s.model].color
 		for _, part := range s.unbroken() {
 			if len(part) == 1 {
-				if q := part[0]; q.Kind != stats.None {
+				if q := part[0]; q.Known() {
 					drawBar(c, draw.LineStyle{Color: col, Width: 0.9}, x(q.x), inside(q.Lo), inside(q.Hi))
 				}
 				continue
@@ -356,7 +356,7 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 		for _, part := range s.unbroken() {
 			var line []vg.Point
 			for _, q := range part {
-				line = append(line, vg.Point{X: x(q.x), Y: inside(q.Median)})
+				line = append(line, vg.Point{X: x(q.x), Y: inside(q.Value)})
 			}
 			if len(line) > 1 {
 				c.StrokeLines(draw.LineStyle{Color: st.color, Width: 1.5, Dashes: st.dashes}, line)
@@ -370,7 +370,7 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	for _, s := range p.series {
 		st := f.styles[s.model]
 		for _, q := range s.points {
-			pt := vg.Point{X: x(q.x), Y: inside(q.Median)}
+			pt := vg.Point{X: x(q.x), Y: inside(q.Value)}
 			switch {
 			case !q.valid():
 				drawRing(c, st.color, pt.X, rings[q.x])
@@ -472,7 +472,7 @@ func (f *Figure) drawNames(c draw.Canvas, pl *plot.Plot, p panel) {
 		ends[i] = vg.Point{X: x(s.points[len(s.points)-1].x), Y: c.Min.Y} // a ring's
 		for _, q := range s.points {
 			if q.valid() {
-				ends[i] = vg.Point{X: x(q.x), Y: y(q.Median)}
+				ends[i] = vg.Point{X: x(q.x), Y: y(q.Value)}
 			}
 		}
 		want[i] = float64(ends[i].Y)

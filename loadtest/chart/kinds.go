@@ -35,7 +35,7 @@ func grown(title string, of func(*result.Usage) int64) stats.Metric {
 // nothing in it that the chart of memory has not.
 func byKind(f *Figure, src *Source) {
 	for _, g := range src.groups(weighed(closed(src.Cells), stats.Memory)) {
-		if !slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Summary(memoryKinds[3]).N > 0 }) {
+		if !slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Median(memoryKinds[3]).N > 0 }) {
 			continue
 		}
 		var ps []panel
@@ -150,7 +150,7 @@ func faults(f *Figure, src *Source) {
 		}
 		var out []point
 		for i, vs := range each {
-			out = append(out, point{(float64(i) + 0.5) * width, stats.Summarize(vs), c})
+			out = append(out, point{(float64(i) + 0.5) * width, stats.MedianOf(vs), c})
 		}
 		return out
 	}, secondAxis)
@@ -180,7 +180,7 @@ func eventsOf(all []series) []event {
 	}
 	var out []event
 	for _, k := range kinds {
-		out = append(out, event{stats.Summarize(from[k]).Median, stats.Summarize(to[k]).Median, k})
+		out = append(out, event{stats.MedianOf(from[k]).Value, stats.MedianOf(to[k]).Value, k})
 	}
 	return out
 }
@@ -203,9 +203,9 @@ func noiseFloor(cells []*stats.Cell) string {
 			if o.Key != k {
 				continue
 			}
-			a, b := c.Summary(stats.Throughput), o.Summary(stats.Throughput)
-			if a.N > 0 && b.N > 0 && b.Median > 0 {
-				most = math.Max(most, math.Abs(a.Median/b.Median-1))
+			a, b := c.Median(stats.Throughput), o.Median(stats.Throughput)
+			if a.N > 0 && b.N > 0 && b.Value > 0 {
+				most = math.Max(most, math.Abs(a.Value/b.Value-1))
 				n++
 			}
 		}

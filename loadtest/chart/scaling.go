@@ -97,18 +97,13 @@ func curveOf(law stats.Scaling, measured []point) *curve {
 	measured = slices.DeleteFunc(slices.Clone(measured), func(q point) bool { return !q.valid() })
 	from, to := measured[0].x, measured[len(measured)-1].x
 	at := func(x float64) point {
-		e := law.At(x)
-		q := point{x: x, Summary: stats.Summary{N: e.N, Median: e.Value, Lo: e.Value, Hi: e.Value}, cell: measured[0].cell}
-		if e.Known() {
-			q.Lo, q.Hi, q.Kind = e.Lo, e.Hi, stats.CI95
-		}
-		return q
+		return point{x: x, Estimate: law.At(x), cell: measured[0].cell}
 	}
 	c := &curve{}
 	for i := range curvePoints {
 		c.points = append(c.points, at(from*math.Pow(to/from, float64(i)/(curvePoints-1))))
 	}
-	if v := law.Peak.Value; v >= from && v <= to {
+	if v := law.Peak.Value; law.Peak.N > 0 && v >= from && v <= to {
 		c.peak = at(v)
 	}
 	return c
@@ -122,7 +117,7 @@ func lawText(law stats.Scaling, measured []point) string {
 	text := fmt.Sprintf("σ %s, κ %s, R² %.3f, ", estimate(law.Contention), estimate(law.Coherency), law.R2)
 	peak := law.Peak.Value
 	switch {
-	case math.IsNaN(peak):
+	case law.Peak.N == 0:
 		return text + "no peak"
 	case peak < measured[0].x:
 		return text + "falls from the first number of clients on"
@@ -157,7 +152,7 @@ func (f *Figure) drawPeaks(c draw.Canvas, pl *plot.Plot, p panel) {
 			continue
 		}
 		st := f.styles[s.model]
-		at0 := vg.Point{X: x(s.curve.peak.x), Y: min(max(y(s.curve.peak.Median), c.Min.Y), c.Max.Y)}
+		at0 := vg.Point{X: x(s.curve.peak.x), Y: min(max(y(s.curve.peak.Value), c.Min.Y), c.Max.Y)}
 		fade := color.NRGBA{st.color.R, st.color.G, st.color.B, 0xA0}
 		c.StrokeLine2(draw.LineStyle{Color: fade, Width: 0.7, Dashes: []vg.Length{1, 2}}, at0.X, c.Min.Y, at0.X, at0.Y+5)
 		name := at(textStyle(smallSize, st.text, false), draw.XCenter, draw.YBottom)

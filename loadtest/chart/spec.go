@@ -137,7 +137,7 @@ func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
 			o.X = append(o.X, short(q.x))
 			var y, lo, hi *float64
 			if q.valid() {
-				a, b, c := short(q.Median), short(q.Lo), short(q.Hi)
+				a, b, c := short(q.Value), short(q.Lo), short(q.Hi)
 				y = &a
 				if b != a {
 					lo = &b

@@ -65,14 +65,14 @@ func percentiles(c *stats.Cell, of []*hdrhistogram.Histogram) []point {
 			}
 		}
 		v := seconds(all.ValueAtQuantile(q))
-		s := stats.Summary{Median: v, Lo: v, Hi: v, N: len(of)}
-		for _, e := range each {
-			s.Lo, s.Hi = min(s.Lo, e), max(s.Hi, e)
+		e := stats.Estimate{Value: v, Lo: v, Hi: v, N: len(of)}
+		for _, s := range each {
+			e.Lo, e.Hi = min(e.Lo, s), max(e.Hi, s)
 		}
 		if len(each) > 1 {
-			s.Kind = stats.Range
+			e.Method = stats.Range
 		}
-		out = append(out, point{x: x, Summary: s, cell: c})
+		out = append(out, point{x: x, Estimate: e, cell: c})
 	}
 	return out
 }
@@ -186,8 +186,8 @@ func overTime(in func(result.Second) (float64, bool), u stats.Unit) func(*Figure
 			}
 			var out []point
 			for i, vs := range each {
-				if s := stats.Summarize(vs); s.N > 0 {
-					out = append(out, point{stats.Summarize(at[i]).Median, s, c})
+				if s := stats.MedianOf(vs); s.N > 0 {
+					out = append(out, point{stats.MedianOf(at[i]).Value, s, c})
 				}
 			}
 			if len(out) < 2 {

@@ -33,13 +33,13 @@ func (p panel) thin(points []point) []point {
 func (p panel) straight(points []point) bool {
 	first, last := points[0], points[len(points)-1]
 	for _, q := range points {
-		if !q.valid() || q.cell != first.cell || q.Kind != first.Kind {
+		if !q.valid() || q.cell != first.cell || q.Method != first.Method {
 			return false
 		}
 	}
 	x0, x1 := p.x.part(first.x), p.x.part(last.x)
 	for _, of := range []func(point) float64{
-		func(q point) float64 { return q.Median },
+		func(q point) float64 { return q.Value },
 		func(q point) float64 { return q.Lo },
 		func(q point) float64 { return q.Hi },
 	} {

@@ -9,7 +9,7 @@ import (
 func TestThin(t *testing.T) {
 	p := panel{x: axis{log: true, min: 1, max: 1e4, ticks: []float64{1000}}, y: axis{log: true, min: 1, max: 1e4}}
 	at := func(x, y, hi float64) point {
-		return point{x: x, Summary: stats.Summary{Median: y, Lo: y, Hi: hi, N: 1, Kind: stats.Range}}
+		return point{x: x, Estimate: stats.Estimate{Value: y, Lo: y, Hi: hi, N: 1, Method: stats.Range}}
 	}
 	for _, tt := range []struct {
 		why    string

@@ -9,9 +9,10 @@
 // standard library.
 package claims
 
-// RulesVersion goes up whenever a rule is changed, so that two ledgers of one
-// version were decided alike.
-const RulesVersion = "2"
+// RulesVersion goes up whenever a rule is changed, or the intervals that rules are
+// decided by, so that two ledgers of one version were decided alike. Version 3
+// takes the exact interval of a median; until then it was a bootstrap.
+const RulesVersion = "3"
 
 // A Word is how a verdict ends.
 type Word string

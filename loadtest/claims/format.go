@@ -273,9 +273,9 @@ func (l *Ledger) about() string {
 	if l.RunRules != l.RulesVersion {
 		when = "changed since the run began (under version " + cmp.Or(l.RunRules, "0") + ")"
 	}
-	s := fmt.Sprintf("Rules version %s, %s. A number stands with its 95 %% interval (bootstrap over the repeats; Student's for slopes). "+
-		"n is the fewest repeats behind it that count; where fewer than ten were made it says quick. Below six the interval is hardly more than their range. "+
-		"A verdict takes the whole interval: where it holds the bound, nothing is decided.", l.RulesVersion, when)
+	s := fmt.Sprintf("Rules version %s, %s. Each number has its 95 %% interval: of a median by order statistics, of a slope Student's, of anything else by bootstrap over the repeats. "+
+		"n is the fewest repeats behind it that count; where fewer than ten were made it says quick. Below six repeats no interval of a median reaches 95 %%, and it is their range. "+
+		"A verdict takes the whole interval: where that includes the bound, nothing is decided.", l.RulesVersion, when)
 	var floor []string
 	for _, n := range l.Noise {
 		if n.Cells > 0 {

@@ -96,7 +96,7 @@ func TestTextIsNotWide(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	l := Evaluate(story())
-	l.Verdicts[0].Effects = append(l.Verdicts[0].Effects, Effect{What: "no end", Estimate: stats.Estimate{Value: 1, Lo: math.NaN(), Hi: math.Inf(1), N: 3}})
+	l.Verdicts[0].Effects = append(l.Verdicts[0].Effects, Effect{What: "no end", Estimate: stats.Estimate{Value: 1, Lo: math.NaN(), Hi: math.Inf(1), N: 3, Method: stats.Percentiles}})
 	var b bytes.Buffer
 	if err := JSON(&b, l); err != nil {
 		t.Fatal(err)

@@ -108,7 +108,7 @@ func (l *ladder) law(workload string) string {
 		return stats.Group(int(math.Round(x)))
 	}
 	peak := "none"
-	if p := l.fit.Peak; !math.IsNaN(p.Value) {
+	if p := l.fit.Peak; p.N > 0 {
 		peak = with(p, clients) + " clients"
 		if most := l.most(); p.Value > float64(most) {
 			peak += fmt.Sprintf(" (beyond the %s that were tried)", stats.Group(most))

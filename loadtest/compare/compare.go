@@ -28,12 +28,12 @@ type Row struct {
 	Cell   *stats.Cell // that of A
 	Peer   *stats.Cell // that of B
 	Metric stats.Metric
-	A, B   stats.Summary
+	A, B   stats.Estimate
 	// Ratio is B ÷ A. Of two models of a run it is taken repeat by repeat, as
 	// those of one number were measured close together, and is the median of
 	// these. Of two runs no repeat belongs to another: it is the median of all
 	// quotients, with the interval of the Mann–Whitney test.
-	Ratio stats.Summary
+	Ratio stats.Estimate
 	// P is the probability that samples of one distribution differ as much
 	// (Mann–Whitney).
 	P       float64
@@ -52,9 +52,9 @@ type Row struct {
 // Change is by how much B is worse, as a part of A; below 0 it is better.
 func (r *Row) Change() float64 {
 	if r.Metric.BetterHigher {
-		return 1 - r.Ratio.Median
+		return 1 - r.Ratio.Value
 	}
-	return r.Ratio.Median - 1
+	return r.Ratio.Value - 1
 }
 
 // A Comparison is two sides of which each has what the other is measured by.
@@ -147,7 +147,7 @@ func has(k result.Key, m stats.Metric) bool {
 
 func (c *Comparison) row(a, b *stats.Cell, m stats.Metric) Row {
 	as, bs := a.Values(m), b.Values(m)
-	r := Row{Cell: a, Peer: b, Metric: m, A: stats.Summarize(as), B: stats.Summarize(bs), P: 1, Outcome: Unmeasured,
+	r := Row{Cell: a, Peer: b, Metric: m, A: stats.MedianOf(as), B: stats.MedianOf(bs), P: 1, Outcome: Unmeasured,
 		Suspect: a.Verdict() == result.Suspect || b.Verdict() == result.Suspect}
 	positive := func(xs []float64) bool { return !slices.ContainsFunc(xs, func(x float64) bool { return x <= 0 }) }
 	switch {
@@ -163,7 +163,7 @@ func (c *Comparison) row(a, b *stats.Cell, m stats.Metric) Row {
 		return r
 	}
 	if c.Paired {
-		r.Ratio = stats.Summarize(stats.Pairs(b, a, m))
+		r.Ratio = stats.MedianOf(stats.Pairs(b, a, m))
 		if r.Ratio.N == 0 {
 			r.Why, r.blind = "no repeat counts on both sides", true
 			return r
@@ -181,7 +181,7 @@ func (c *Comparison) row(a, b *stats.Cell, m stats.Metric) Row {
 // decide calls a difference one only if the interval of the ratio leaves 1 out,
 // and the test agrees where there are repeats enough for it.
 func (r *Row) decide() Outcome {
-	apart := r.Ratio.Kind != stats.None && (r.Ratio.Lo > 1 || r.Ratio.Hi < 1)
+	apart := r.Ratio.Known() && (r.Ratio.Lo > 1 || r.Ratio.Hi < 1)
 	switch {
 	case !apart, !r.Few && r.P >= stats.Alpha:
 		return Tie

@@ -84,7 +84,7 @@ func TestOutcome(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := c.Rows[0]
-			out := got{r.Outcome, r.Few, r.Regressed, len(c.Failed()), math.Round(r.Ratio.Median*1000) / 1000, r.Why}
+			out := got{r.Outcome, r.Few, r.Regressed, len(c.Failed()), math.Round(r.Ratio.Value*1000) / 1000, r.Why}
 			if diff := cmp.Diff(tt.want, out); diff != "" {
 				t.Error(diff)
 			}

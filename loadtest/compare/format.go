@@ -38,7 +38,7 @@ func (c *Comparison) cells(r *Row) []string {
 		return append(out, "–", "–", "–", string(r.Outcome)+": "+r.Why)
 	}
 	iv := "–"
-	if r.Ratio.Kind != stats.None {
+	if r.Ratio.Known() {
 		iv = fmt.Sprintf("%.3f – %.3f", r.Ratio.Lo, r.Ratio.Hi)
 	}
 	is := string(r.Outcome)
@@ -46,7 +46,7 @@ func (c *Comparison) cells(r *Row) []string {
 		if by := math.Abs(r.Change()); by < 1 {
 			is += " by " + percent(by)
 		} else {
-			is += fmt.Sprintf(", %.3g times", r.Ratio.Median)
+			is += fmt.Sprintf(", %.3g times", r.Ratio.Value)
 		}
 	}
 	if r.Few {
@@ -58,14 +58,14 @@ func (c *Comparison) cells(r *Row) []string {
 	if r.Regressed {
 		is += ", more than allowed"
 	}
-	return append(out, fmt.Sprintf("%.3f", r.Ratio.Median), iv, fmt.Sprintf("%.3f", r.P), is)
+	return append(out, fmt.Sprintf("%.3f", r.Ratio.Value), iv, fmt.Sprintf("%.3f", r.P), is)
 }
 
-func side(s stats.Summary, u stats.Unit) string {
+func side(s stats.Estimate, u stats.Unit) string {
 	if s.N == 0 {
 		return "–"
 	}
-	out := u.Format(s.Median)
+	out := u.Format(s.Value)
 	if sp := s.Spread(); !math.IsNaN(sp) {
 		out += fmt.Sprintf(" ±%.0f%%", 100*sp)
 	}
@@ -200,20 +200,25 @@ func (r *Row) item() item {
 	i := item{Metric: r.Metric.Name, Unit: string(r.Metric.Unit), ModelA: k.Model, ModelB: r.Peer.Model,
 		Protocol: k.Protocol, Workload: k.Workload, Clients: k.Clients, Loop: k.Loop, Rate: k.Rate, Setting: k.Setting,
 		AN: r.A.N, BN: r.B.N, Outcome: r.Outcome, Few: r.Few, Suspect: r.Suspect, Regressed: r.Regressed, Why: r.Why}
-	set := func(s stats.Summary, median, lo, hi **float64) {
-		if s.N > 0 {
-			*median = &s.Median
+	set := func(e *stats.Estimate, median, lo, hi **float64) {
+		if e.N > 0 {
+			*median = &e.Value
 		}
-		if s.Kind != stats.None {
-			*lo, *hi = &s.Lo, &s.Hi
+		if e.Known() {
+			*lo, *hi = &e.Lo, &e.Hi
 		}
 	}
-	set(r.A, &i.A, &i.ALo, &i.AHi)
-	set(r.B, &i.B, &i.BLo, &i.BHi)
+	set(&r.A, &i.A, &i.ALo, &i.AHi)
+	set(&r.B, &i.B, &i.BLo, &i.BHi)
 	if r.Outcome != Unmeasured {
-		set(r.Ratio, &i.Ratio, &i.RatioLo, &i.RatioHi)
+		set(&r.Ratio, &i.Ratio, &i.RatioLo, &i.RatioHi)
 		i.P = &r.P
-		i.Interval = map[stats.Kind]string{stats.Range: "range", stats.CI95: "95 % CI"}[r.Ratio.Kind]
+		switch {
+		case r.Ratio.Method == stats.Range:
+			i.Interval = "range"
+		case r.Ratio.Known():
+			i.Interval = "95 % CI"
+		}
 	}
 	return i
 }

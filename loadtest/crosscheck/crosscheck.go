@@ -39,7 +39,7 @@ type Row struct {
 	Ours, Peer *stats.Cell
 	Generator  string // the peer's
 	// Quotients of ours and the peer's, repeat by repeat.
-	Throughput, P50, P99 stats.Summary
+	Throughput, P50, P99 stats.Estimate
 	Outcome              Outcome // of the throughput
 	Reasons              []string
 }
@@ -85,7 +85,7 @@ func Rows(cells []*stats.Cell) []Row {
 }
 
 func (r *Row) judge() {
-	of := func(m stats.Metric) stats.Summary { return stats.Summarize(stats.Pairs(r.Ours, r.Peer, m)) }
+	of := func(m stats.Metric) stats.Estimate { return stats.MedianOf(stats.Pairs(r.Ours, r.Peer, m)) }
 	r.Throughput, r.P50, r.P99 = of(stats.Throughput), of(stats.P50), of(stats.P99)
 	switch where(r.Throughput) {
 	case unknown:
@@ -135,18 +135,14 @@ const (
 )
 
 // where says where a quotient lies, by its interval if it has one.
-func where(s stats.Summary) place {
+func where(s stats.Estimate) place {
 	if s.N == 0 {
 		return unknown
 	}
-	lo, hi := s.Lo, s.Hi
-	if s.Kind == stats.None {
-		lo, hi = s.Median, s.Median
-	}
 	switch {
-	case lo >= 1-Within && hi <= 1+Within:
+	case s.Lo >= 1-Within && s.Hi <= 1+Within:
 		return inside
-	case hi < 1-Within || lo > 1+Within:
+	case s.Hi < 1-Within || s.Lo > 1+Within:
 		return outside
 	}
 	return across
@@ -185,7 +181,7 @@ func median(c *stats.Cell, f func(*result.Repeat) float64) float64 {
 	for _, r := range c.Counted {
 		xs = append(xs, f(r))
 	}
-	return stats.Summarize(xs).Median
+	return stats.MedianOf(xs).Value
 }
 
 func workers(r *result.Repeat) float64 { return float64(r.Generator.Shards) }
@@ -231,7 +227,7 @@ func (r *Row) sharedCores() string {
 	if most <= bound {
 		return ""
 	}
-	cost := func(c *stats.Cell) string { return stats.Seconds.Format(c.Summary(stats.GeneratorCPU).Median) }
+	cost := func(c *stats.Cell) string { return stats.Seconds.Format(c.Median(stats.GeneratorCPU).Value) }
 	return fmt.Sprintf("server and generator share cores, which were %.0f %% busy, and a request costs %s %s and %s %s",
 		100*most, Ours, cost(r.Ours), r.Generator, cost(r.Peer))
 }

@@ -87,22 +87,22 @@ func Summary(rows []Row) string {
 }
 
 func value(c *stats.Cell, m stats.Metric) string {
-	s := c.Summary(m)
+	s := c.Median(m)
 	if s.N == 0 {
 		return "–"
 	}
-	return strings.TrimSuffix(m.Unit.Format(s.Median), "/s")
+	return strings.TrimSuffix(m.Unit.Format(s.Value), "/s")
 }
 
-func quotient(s stats.Summary) string {
+func quotient(s stats.Estimate) string {
 	if s.N == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.3f", s.Median)
+	return fmt.Sprintf("%.3f", s.Value)
 }
 
-func interval(s stats.Summary) string {
-	if s.Kind == stats.None {
+func interval(s stats.Estimate) string {
+	if !s.Known() {
 		return ""
 	}
 	return fmt.Sprintf("%.3f–%.3f", s.Lo, s.Hi)

@@ -33,12 +33,12 @@ func CSV(w io.Writer, set *result.Set) error {
 			verdict, strconv.Itoa(len(c.Repeats)), strconv.Itoa(len(c.Counted)), strconv.Itoa(len(c.Suspects())),
 			stats.Intervals([]*stats.Cell{c}), doubts(c)}
 		for _, m := range stats.Metrics {
-			s := c.Summary(m)
+			s := c.Median(m)
 			cells := []string{"", "", ""}
 			if s.N > 0 {
-				cells[0] = num(s.Median)
+				cells[0] = num(s.Value)
 			}
-			if s.Kind != stats.None {
+			if s.Known() {
 				cells[1], cells[2] = num(s.Lo), num(s.Hi)
 			}
 			line = append(line, cells...)

@@ -32,14 +32,14 @@ func TestCSV(t *testing.T) {
 			t.Errorf("line %d is of %q", i+1, lines[i+1])
 		}
 		verdicts[at(i+1, "verdict")]++
-		s := c.Summary(stats.Throughput)
+		s := c.Median(stats.Throughput)
 		if s.N == 0 {
 			if got := at(i+1, "throughput"); got != "" {
 				t.Errorf("line %d has a throughput of %s, want none", i+1, got)
 			}
 			continue
 		}
-		for column, want := range map[string]float64{"throughput": s.Median, "throughput_lo": s.Lo, "throughput_hi": s.Hi} {
+		for column, want := range map[string]float64{"throughput": s.Value, "throughput_lo": s.Lo, "throughput_hi": s.Hi} {
 			if got, err := strconv.ParseFloat(at(i+1, column), 64); err != nil || math.Abs(got-want) > 1e-9*want {
 				t.Errorf("line %d: %s is %s, want %v", i+1, column, at(i+1, column), want)
 			}

@@ -325,10 +325,10 @@ func (v *view) answer(p *pageData, styles map[string]chart.SpecStyle) {
 				for _, m := range metrics {
 					var best []answer
 					order := stats.Best(cells, m)
-					slices.SortStableFunc(order, func(a, b int) int { return m.Compare(cells[a].Summary(m).Median, cells[b].Summary(m).Median) })
+					slices.SortStableFunc(order, func(a, b int) int { return m.Compare(cells[a].Median(m).Value, cells[b].Median(m).Value) })
 					for _, i := range order {
 						c := cells[i]
-						s := strings.TrimSpace(value(c, m) + " " + spread(c.Summary(m)))
+						s := strings.TrimSpace(value(c, m) + " " + spread(c.Median(m)))
 						best = append(best, answer{c.Model, s, styles[c.Model].Light, styles[c.Model].Dark, v.place(c), c.Verdict() == result.Suspect})
 					}
 					row.Best = append(row.Best, best)

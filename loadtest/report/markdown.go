@@ -285,10 +285,10 @@ func summaryCell(c *stats.Cell, g *group, best bool, notes *notes) string {
 	}
 	head := g.headline()
 	s := value(c, head)
-	if best && c.Summary(head).N > 0 {
+	if best && c.Median(head).N > 0 {
 		s = "**" + s + "**"
 	}
-	if sp := spread(c.Summary(head)); sp != "" {
+	if sp := spread(c.Median(head)); sp != "" {
 		s += " " + sp
 	}
 	if c.Verdict() == result.Suspect {
@@ -366,7 +366,7 @@ func of(m stats.Metric, head string) column {
 }
 
 func withInterval(m stats.Metric) column {
-	return column{"interval>", func(c *stats.Cell) string { return interval(c.Summary(m), m.Unit) }}
+	return column{"interval>", func(c *stats.Cell) string { return interval(c.Median(m), m.Unit) }}
 }
 
 var (
@@ -399,7 +399,7 @@ func (g *group) tables() [][]column {
 		first = seenOpen
 	}
 	for _, r := range g.rows {
-		if slices.ContainsFunc(r.cells, func(c *stats.Cell) bool { return c != nil && c.Summary(stats.Jain).N > 0 }) {
+		if slices.ContainsFunc(r.cells, func(c *stats.Cell) bool { return c != nil && c.Median(stats.Jain).N > 0 }) {
 			first = append(slices.Clone(first), fairness)
 			break
 		}
@@ -436,7 +436,7 @@ func (v *view) explanation() string {
 	s := "Medians of the repeats that count. CPU time and context switches are for each request, over the whole process tree. " +
 		"Memory per client is the growth of PSS from before the first connection to the end of the window, divided by the clients; " +
 		"at few clients it is mostly what the server allocates once. Connections per process are those of the first repeat that counts."
-	if slices.ContainsFunc(v.cells, func(c *stats.Cell) bool { return c.Summary(stats.Jain).N > 0 }) {
+	if slices.ContainsFunc(v.cells, func(c *stats.Cell) bool { return c.Median(stats.Jain).N > 0 }) {
 		s += " Fairness is Jain's index of the answers per client: 1 if all got as many."
 	}
 	if slices.ContainsFunc(v.groups, (*group).isOpen) {
@@ -468,15 +468,15 @@ func kOfN(c *stats.Cell) string {
 }
 
 func value(c *stats.Cell, m stats.Metric) string {
-	s := c.Summary(m)
+	s := c.Median(m)
 	if s.N == 0 {
 		return "–"
 	}
-	return m.Unit.Format(s.Median)
+	return m.Unit.Format(s.Value)
 }
 
-func interval(s stats.Summary, u stats.Unit) string {
-	if s.Kind == stats.None {
+func interval(s stats.Estimate, u stats.Unit) string {
+	if !s.Known() {
 		return "–"
 	}
 	return u.Format(s.Lo) + " – " + u.Format(s.Hi)
@@ -523,9 +523,9 @@ func (v *view) ratioTable() *table {
 		for _, c := range found {
 			ratio, iv := "–", "–"
 			if c.N > 0 {
-				ratio = fmt.Sprintf("%.3f", c.Median)
+				ratio = fmt.Sprintf("%.3f", c.Value)
 			}
-			if c.Kind != stats.None {
+			if c.Known() {
 				iv = fmt.Sprintf("%.3f – %.3f", c.Lo, c.Hi)
 			}
 			t.row(ask.Model, peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), ratio, iv, bounds(ask), v.outcome(c))

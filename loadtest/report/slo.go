@@ -32,7 +32,7 @@ func objectiveTable(rows []slo.Row) *table {
 		if r.Outcome != slo.Met {
 			outcome = "**" + outcome + "**"
 		}
-		t.row(r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.What, r.Bound, r.Value, r.Interval, outcome)
+		t.row(r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.What, r.Bound, r.Shown, r.Interval, outcome)
 	}
 	return t
 }
@@ -58,7 +58,7 @@ func (v *view) objectivesTable(b *bufio.Writer) {
 	fmt.Fprintf(b, "\n%s\n", objectivesText(rows))
 	for i := range rows {
 		if r := &rows[i]; r.Outcome != slo.Met {
-			trimmed(b, fmt.Sprintf("! %-11s %s %s %s: %s, asked %s (%s)", r.What, r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.Value, r.Bound, r.Verdict()))
+			trimmed(b, fmt.Sprintf("! %-11s %s %s %s: %s, asked %s (%s)", r.What, r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.Shown, r.Bound, r.Verdict()))
 		}
 	}
 }

@@ -121,7 +121,7 @@ func (v *view) openBlock(b *bufio.Writer, g *group) {
 				p99 = value(c, stats.P99) + "*"
 			}
 			trimmed(b, fmt.Sprintf(widths, label, clip(v.names[i], 17), strings.TrimSuffix(stats.PerSecond.Format(c.RateRPS), "/s"),
-				strings.TrimSuffix(value(c, stats.Throughput), "/s")+suspectMark(c, v.suspect), p99, spread(c.Summary(stats.P99)),
+				strings.TrimSuffix(value(c, stats.Throughput), "/s")+suspectMark(c, v.suspect), p99, spread(c.Median(stats.P99)),
 				value(c, stats.ServiceP99), value(c, stats.SendLag), value(c, stats.CPU)))
 		}
 	}
@@ -188,7 +188,7 @@ func (l layout) cell(c *stats.Cell, head stats.Metric, best bool) string {
 		}
 	}
 	f[0] += suspectMark(c, l.marks)
-	text := left(f[0], l.widths[0]) + left(spread(c.Summary(l.metrics[0])), l.widths[1]) + left(f[1], l.widths[2])
+	text := left(f[0], l.widths[0]) + left(spread(c.Median(l.metrics[0])), l.widths[1]) + left(f[1], l.widths[2])
 	if w := l.widths[3]; w > 0 {
 		text += left(f[2], w)
 	}

@@ -111,7 +111,7 @@ func (g *group) tiers() []string {
 }
 
 // spread is an interval as "±2%", or nothing where there is none.
-func spread(s stats.Summary) string {
+func spread(s stats.Estimate) string {
 	x := 100 * s.Spread()
 	if math.IsNaN(x) { // there is none, or it is of 0
 		return ""

@@ -25,8 +25,8 @@ type Row struct {
 	Cell  *stats.Cell
 	What  string // "p99", "errors", "throughput" or "memory"
 	Bound string // such as "≤ 50.0 ms"
-	stats.Summary
-	Value, Interval string // of the summary, with its unit
+	stats.Estimate
+	Shown, Interval string // of the estimate, with its unit
 	Outcome         Outcome
 	// Undecided says that the interval holds the bound: the outcome is that of
 	// the median, and another run might end otherwise.
@@ -35,17 +35,17 @@ type Row struct {
 
 // A bound is one of an objective.
 type bound struct {
-	what    string
-	asked   bool
-	limit   float64
-	least   bool // the limit is from below
-	summary func(*stats.Cell) stats.Summary
-	format  func(float64) string
+	what     string
+	asked    bool
+	limit    float64
+	least    bool // the limit is from below
+	estimate func(*stats.Cell) stats.Estimate
+	format   func(float64) string
 }
 
 func bounds(s *result.SLO) []bound {
-	of := func(m stats.Metric) (func(*stats.Cell) stats.Summary, func(float64) string) {
-		return func(c *stats.Cell) stats.Summary { return c.Summary(m) }, m.Unit.Format
+	of := func(m stats.Metric) (func(*stats.Cell) stats.Estimate, func(float64) string) {
+		return func(c *stats.Cell) stats.Estimate { return c.Median(m) }, m.Unit.Format
 	}
 	p99, seconds := of(stats.P99)
 	throughput, perSecond := of(stats.Throughput)
@@ -66,7 +66,7 @@ func bounds(s *result.SLO) []bound {
 // together: a repeat in which any failed is invalid and in no other median, and a
 // median would not show it where the others went well. Its ends are those of the
 // repeats.
-func failed(c *stats.Cell) stats.Summary {
+func failed(c *stats.Cell) stats.Estimate {
 	var xs []float64
 	var errored, all int64
 	for _, r := range c.Repeats {
@@ -75,14 +75,14 @@ func failed(c *stats.Cell) stats.Summary {
 			errored, all = errored+n, all+r.Requests+n
 		}
 	}
-	s := stats.Summarize(xs)
-	if all > 0 {
-		s.Median = float64(errored) / float64(all)
-		if s.N > 1 {
-			s.Lo, s.Hi, s.Kind = slices.Min(xs), slices.Max(xs), stats.Range
-		}
+	if all == 0 {
+		return stats.Estimate{}
 	}
-	return s
+	e := stats.Estimate{Value: float64(errored) / float64(all), N: len(xs), Lo: slices.Min(xs), Hi: slices.Max(xs)}
+	if e.N > 1 {
+		e.Method = stats.Range
+	}
+	return e
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
@@ -112,16 +112,16 @@ func (b *bound) row(c *stats.Cell) Row {
 	if b.least {
 		sign = "≥"
 	}
-	r := Row{Cell: c, What: b.what, Bound: sign + " " + b.format(b.limit), Summary: b.summary(c), Outcome: Met}
+	r := Row{Cell: c, What: b.what, Bound: sign + " " + b.format(b.limit), Estimate: b.estimate(c), Outcome: Met}
 	if r.N == 0 {
-		r.Outcome, r.Value, r.Interval = Unmeasured, "–", "–"
+		r.Outcome, r.Shown, r.Interval = Unmeasured, "–", "–"
 		return r
 	}
-	if b.least && r.Median < b.limit || !b.least && r.Median > b.limit {
+	if b.least && r.Value < b.limit || !b.least && r.Value > b.limit {
 		r.Outcome = Missed
 	}
-	r.Value, r.Interval = b.format(r.Median), "–"
-	if r.Kind != stats.None {
+	r.Shown, r.Interval = b.format(r.Value), "–"
+	if r.Known() {
 		r.Interval = b.format(r.Lo) + " – " + b.format(r.Hi)
 		r.Undecided = r.Lo <= b.limit && b.limit <= r.Hi && r.Lo < r.Hi
 	}

@@ -52,7 +52,7 @@ func TestJudge(t *testing.T) {
 			run := &result.Run{SLOs: []result.SLO{tt.slo}, Cells: []result.Key{two[0].Key}}
 			var got []string
 			for _, r := range Judge(run, stats.Cells(run, tt.repeats)) {
-				got = append(got, r.What+" "+r.Bound+" "+r.Value+" "+r.Verdict())
+				got = append(got, r.What+" "+r.Bound+" "+r.Shown+" "+r.Verdict())
 			}
 			if len(got) != len(tt.want) {
 				t.Fatalf("got %q, want %q", got, tt.want)

@@ -1,7 +1,6 @@
 package stats
 
 import (
-	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -9,68 +8,6 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/result"
 )
-
-// An Estimate is a number with its 95 % interval.
-type Estimate struct {
-	Value float64 `json:"value"`
-	Lo    float64 `json:"lo"`
-	Hi    float64 `json:"hi"`
-	// N is how many repeats it rests on. With one there is no interval.
-	N int `json:"n"`
-}
-
-// MarshalJSON writes null for an end that is not known or not there.
-func (e Estimate) MarshalJSON() ([]byte, error) {
-	number := func(v float64) *float64 {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil
-		}
-		return &v
-	}
-	return json.Marshal(struct {
-		Value *float64 `json:"value"`
-		Lo    *float64 `json:"lo"`
-		Hi    *float64 `json:"hi"`
-		N     int      `json:"n"`
-	}{number(e.Value), number(e.Lo), number(e.Hi), e.N})
-}
-
-// Known tells an estimate that has an interval. Without one nothing can be
-// decided.
-func (e Estimate) Known() bool { return e.N >= 2 && !math.IsNaN(e.Lo) && !math.IsNaN(e.Hi) }
-
-// Few says that the repeats are too few for an interval to hold the median with
-// 95 % confidence, whatever the method: see kindOf.
-func (e Estimate) Few() bool { return kindOf(e.N) != CI95 }
-
-// AtLeast compares the whole interval with a bound: 1 if all of it is at or
-// above the bound, -1 if all of it is below, 0 if the interval holds the bound or
-// there is none.
-func (e Estimate) AtLeast(bound float64) int {
-	switch {
-	case !e.Known():
-		return 0
-	case e.Lo >= bound:
-		return 1
-	case e.Hi < bound:
-		return -1
-	}
-	return 0
-}
-
-// AtMost is 1 if the whole interval is at or below the bound, -1 if all of it
-// is above, 0 if neither can be said.
-func (e Estimate) AtMost(bound float64) int {
-	switch {
-	case !e.Known():
-		return 0
-	case e.Hi <= bound:
-		return 1
-	case e.Lo > bound:
-		return -1
-	}
-	return 0
-}
 
 // resamples is how often Bootstrap draws: enough for the 2.5th percentile to
 // stand on 50 of them.
@@ -82,34 +19,40 @@ const bootstrapSeed = 20170520
 
 // Bootstrap estimates f of several samples, with the interval from the 2.5th to
 // the 97.5th percentile of f of samples drawn from them with replacement (B.
-// Efron, 1979). Each sample is drawn from by itself. Where f is NaN of a drawn
-// sample, that draw is left out. N is the number of the smallest sample; below
-// two there is no interval. With few repeats the interval is narrower than its name
-// says, as it never leaves the range of the values: see Estimate.Few.
+// Efron, 1979). It is for what is no median of one sample: MedianOf is exact for that.
+// Each sample is drawn from by itself. Where f is NaN of a drawn sample, that draw is
+// left out. N is the size of the smallest sample; below two there is no interval.
+// With few values the interval is narrower than it should be, as it never leaves
+// their range: its level is then at most that of the range.
 func Bootstrap(samples [][]float64, f func([][]float64) float64) Estimate {
-	return bootstrap(samples, resamples, f)
+	n := smallest(samples)
+	if n == 0 {
+		return Estimate{}
+	}
+	return percentilesOf(f(samples), n, draw(samples, resamples, f))
 }
 
-func bootstrap(samples [][]float64, draws int, f func([][]float64) float64) Estimate {
-	e := Estimate{Lo: math.NaN(), Hi: math.NaN()}
+// smallest is the size of the smallest sample.
+func smallest(samples [][]float64) (n int) {
 	for i, s := range samples {
-		if i == 0 || len(s) < e.N {
-			e.N = len(s)
+		if i == 0 || len(s) < n {
+			n = len(s)
 		}
 	}
-	if e.N == 0 {
-		e.Value = math.NaN()
-		return e
-	}
-	e.Value = f(samples)
-	if e.N < 2 || math.IsNaN(e.Value) {
-		return e
+	return n
+}
+
+// draw is f of samples drawn with replacement, as often as it is a number.
+func draw(samples [][]float64, draws int, f func([][]float64) float64) []float64 {
+	n := smallest(samples)
+	if n < 2 {
+		return nil
 	}
 	drawn := make([][]float64, len(samples))
 	for i, s := range samples {
 		drawn[i] = make([]float64, len(s))
 	}
-	rng := rand.New(rand.NewPCG(bootstrapSeed, uint64(e.N)))
+	rng := rand.New(rand.NewPCG(bootstrapSeed, uint64(n)))
 	of := make([]float64, 0, draws)
 	for range draws {
 		for i, s := range samples {
@@ -121,49 +64,29 @@ func bootstrap(samples [][]float64, draws int, f func([][]float64) float64) Esti
 			of = append(of, v)
 		}
 	}
-	e.Lo, e.Hi = percentiles(of)
+	return of
+}
+
+// percentilesOf is a value of n repeats with the interval of what was drawn. It
+// sorts drawn.
+func percentilesOf(v float64, n int, drawn []float64) Estimate {
+	e := alone(v, n)
+	if len(drawn) == 0 || math.IsNaN(v) {
+		return e
+	}
+	slices.Sort(drawn)
+	cut := int(math.Floor(float64(len(drawn)) * (1 - confidence) / 2))
+	e.Lo, e.Hi, e.Method, e.Level = drawn[cut], drawn[len(drawn)-1-cut], Percentiles, min(confidence, rangeLevel(n))
 	return e
-}
-
-// percentiles are the 2.5th and the 97.5th; xs is sorted.
-func percentiles(xs []float64) (lo, hi float64) {
-	if len(xs) == 0 {
-		return math.NaN(), math.NaN()
-	}
-	slices.Sort(xs)
-	cut := int(math.Floor(float64(len(xs)) * (1 - confidence) / 2))
-	return xs[cut], xs[len(xs)-1-cut]
-}
-
-// Median is the middle value of xs, or the mean of the two in the middle; NaN
-// of none.
-func Median(xs []float64) float64 {
-	n := len(xs)
-	if n == 0 {
-		return math.NaN()
-	}
-	s := slices.Sorted(slices.Values(xs))
-	return (s[(n-1)/2] + s[n/2]) / 2
-}
-
-// MedianOf estimates the median of xs.
-func MedianOf(xs []float64) Estimate {
-	return Bootstrap([][]float64{xs}, func(s [][]float64) float64 { return Median(s[0]) })
 }
 
 // RatioOf estimates a ÷ b of two cells: the median of the ratios of the repeats
 // that bear one number, so that what drifts on the host between rounds cancels.
 func RatioOf(a, b *Cell, m Metric) Estimate {
 	if a == nil || b == nil {
-		return MedianOf(nil)
+		return Estimate{}
 	}
 	return MedianOf(Pairs(a, b, m))
-}
-
-// Unlike says that a ratio tells two apart: its interval leaves out 1, and it is
-// more than TieWithin from 1.
-func Unlike(ratio Estimate) bool {
-	return ratio.Known() && (ratio.Lo > 1 || ratio.Hi < 1) && math.Abs(ratio.Value-1) > TieWithin
 }
 
 // AA is the setting, or the last part of one, under which a server is measured

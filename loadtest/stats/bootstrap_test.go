@@ -10,32 +10,42 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
+// drawnMedian is the bootstrap of what MedianOf has an exact interval for.
+func drawnMedian(xs []float64) Estimate {
+	return Bootstrap([][]float64{xs}, func(s [][]float64) float64 { return Median(s[0]) })
+}
+
 func TestBootstrapIsTheSameEachTime(t *testing.T) {
 	xs := []float64{5, 1, 4, 2, 3, 9, 7}
-	a, b := MedianOf(xs), MedianOf(xs)
+	a, b := drawnMedian(xs), drawnMedian(xs)
 	if a != b {
 		t.Errorf("%v, then %v", a, b)
 	}
 	if diff := cmp.Diff([]float64{5, 1, 4, 2, 3, 9, 7}, xs); diff != "" {
 		t.Error("it changed its input: ", diff)
 	}
-	if a.Value != 4 || !(a.Lo >= 1 && a.Lo < 4 && a.Hi > 4 && a.Hi <= 9) || a.N != 7 || a.Few() {
+	if a.Value != 4 || !(a.Lo >= 1 && a.Lo < 4 && a.Hi > 4 && a.Hi <= 9) || a.N != 7 || a.Few() || a.Method != Percentiles || a.Level != 0.95 {
 		t.Errorf("got %+v", a)
 	}
 }
 
 func TestBootstrapOfFew(t *testing.T) {
-	if e := MedianOf(nil); e.Known() || e.N != 0 || !math.IsNaN(e.Value) {
-		t.Errorf("of nothing: %+v", e)
+	for _, of := range []func([]float64) Estimate{MedianOf, drawnMedian} {
+		if e := of(nil); e.Known() || e != (Estimate{}) {
+			t.Errorf("of nothing: %+v", e)
+		}
+		if e := of([]float64{3}); e.Known() || e.Value != 3 {
+			t.Errorf("one value has no interval: %+v", e)
+		}
+		if e := of([]float64{3, 5}); e.Value != 4 || e.Lo != 3 || e.Hi != 5 || e.N != 2 || e.Level != 0.5 || !e.Few() {
+			t.Errorf("of two the interval is their range: %+v", e)
+		}
+		if of(make([]float64, 5)).Few() == false || of(make([]float64, 6)).Few() {
+			t.Error("six are the fewest that are not few")
+		}
 	}
-	if e := MedianOf([]float64{3}); e.Known() || e.Value != 3 {
-		t.Errorf("one value has no interval: %+v", e)
-	}
-	if e := MedianOf([]float64{3, 5}); e != (Estimate{4, 3, 5, 2}) || !e.Few() {
-		t.Errorf("of two the interval is their range: %+v", e)
-	}
-	if MedianOf(make([]float64, 5)).Few() == false || MedianOf(make([]float64, 6)).Few() {
-		t.Error("six are the fewest that are not few")
+	if !math.IsNaN(Median(nil)) {
+		t.Error("nothing has a median")
 	}
 	if e := Bootstrap([][]float64{{1, 2, 3}, {1}}, func(s [][]float64) float64 { return s[0][0] }); e.Known() {
 		t.Errorf("the smallest sample decides: %+v", e)
@@ -51,7 +61,7 @@ func TestBootstrapCovers(t *testing.T) {
 		for i := range xs {
 			xs[i] = math.Exp(rng.NormFloat64())
 		}
-		if e := MedianOf(xs); e.Lo <= 1 && 1 <= e.Hi {
+		if e := drawnMedian(xs); e.Lo <= 1 && 1 <= e.Hi {
 			held++
 		}
 	}
@@ -61,7 +71,9 @@ func TestBootstrapCovers(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	e := func(lo, hi float64) Estimate { return Estimate{Value: (lo + hi) / 2, Lo: lo, Hi: hi, N: 10} }
+	e := func(lo, hi float64) Estimate {
+		return Estimate{Value: (lo + hi) / 2, Lo: lo, Hi: hi, N: 10, Method: OrderStatistics}
+	}
 	for _, tt := range []struct {
 		why             string
 		e               Estimate
@@ -73,7 +85,7 @@ func TestBounds(t *testing.T) {
 		{"up to the bound", e(1, 2), 0, 1},
 		{"wholly below", e(1, 1.9), -1, 1},
 		{"the bound itself", e(2, 2), 1, 1},
-		{"no interval", Estimate{Value: 9, Lo: math.NaN(), Hi: math.NaN(), N: 1}, 0, 0},
+		{"no interval", alone(9, 1), 0, 0},
 	} {
 		if got := tt.e.AtLeast(2); got != tt.atLeast {
 			t.Errorf("%s: AtLeast is %d", tt.why, got)
@@ -82,16 +94,19 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: AtMost is %d", tt.why, got)
 		}
 	}
+	ratio := func(v, lo, hi float64) Estimate {
+		return Estimate{Value: v, Lo: lo, Hi: hi, N: 9, Method: OrderStatistics}
+	}
 	for _, tt := range []struct {
 		why  string
 		e    Estimate
 		want bool
 	}{
-		{"apart by an interval and by more than 5 %", Estimate{1.06, 1.01, 1.1, 9}, true},
-		{"within 5 %, however sure", Estimate{1.04, 1.03, 1.05, 9}, false},
-		{"the interval holds 1", Estimate{1.2, 0.9, 1.4, 9}, false},
-		{"below", Estimate{0.9, 0.8, 0.99, 9}, true},
-		{"no interval", Estimate{2, math.NaN(), math.NaN(), 1}, false},
+		{"apart by an interval and by more than 5 %", ratio(1.06, 1.01, 1.1), true},
+		{"within 5 %, however sure", ratio(1.04, 1.03, 1.05), false},
+		{"the interval holds 1", ratio(1.2, 0.9, 1.4), false},
+		{"below", ratio(0.9, 0.8, 0.99), true},
+		{"no interval", alone(2, 1), false},
 	} {
 		if got := Unlike(tt.e); got != tt.want {
 			t.Errorf("%s: got %v", tt.why, got)

@@ -47,7 +47,7 @@ func Cells(run *result.Run, repeats []result.Repeat) []*Cell {
 				c.Counted = append(c.Counted, r)
 			}
 		}
-		c.RateRPS = Summarize(rates).Median
+		c.RateRPS = MedianOf(rates).Value
 	}
 	return out
 }
@@ -57,8 +57,8 @@ func Counts(r *result.Repeat) bool {
 	return r.Gates.Verdict == result.Valid || r.Gates.Verdict == result.Suspect
 }
 
-// Summary is the metric's median over the repeats that count and have it.
-func (c *Cell) Summary(m Metric) Summary { return Summarize(c.Values(m)) }
+// Median is the metric's median over the repeats that count and have it.
+func (c *Cell) Median(m Metric) Estimate { return MedianOf(c.Values(m)) }
 
 // Values are the metric's, of the repeats that count and have it, by number.
 func (c *Cell) Values(m Metric) []float64 {
@@ -137,6 +137,31 @@ func Band(clients int) string {
 	return "thousands+"
 }
 
+// Best are the places in cells of the best median of m and of all that tie with
+// it, in the order of cells. A cell of which no repeat counts is never among them.
+func Best(cells []*Cell, m Metric) []int {
+	best := -1
+	for i, c := range cells {
+		e := c.Median(m)
+		if e.N == 0 {
+			continue
+		}
+		if best < 0 || m.Compare(e.Value, cells[best].Median(m).Value) < 0 {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	var out []int
+	for i, c := range cells {
+		if i == best || c.Median(m).Tied(cells[best].Median(m)) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // Models are the names of the models that have a cell: in the order of
 // run.Models, then as they come.
 func Models(run *result.Run, cells []*Cell) []string {
@@ -159,11 +184,11 @@ func Models(run *result.Run, cells []*Cell) []string {
 // their repeats do not count. It is empty if none has an interval.
 func Intervals(cells []*Cell) string {
 	var out []string
-	for _, k := range []Kind{CI95, Range} {
+	for _, f := range []bool{false, true} {
 		lo, hi := 0, 0
 		for _, c := range cells {
 			n := len(c.Counted)
-			if kindOf(n) != k {
+			if n < 2 || few(n) != f {
 				continue
 			}
 			if lo == 0 || n < lo {
@@ -172,7 +197,7 @@ func Intervals(cells []*Cell) string {
 			hi = max(hi, n)
 		}
 		if lo > 0 {
-			out = append(out, k.describe(lo, hi))
+			out = append(out, describe(f, lo, hi))
 		}
 	}
 	return strings.Join(out, " or ")

@@ -24,8 +24,7 @@ func LineOf(xs, ys []float64) Line {
 	for _, x := range xs {
 		seen[x] = true
 	}
-	none := Estimate{Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
-	line := Line{Slope: none, Intercept: none, Distinct: len(seen)}
+	line := Line{Distinct: len(seen)}
 	n := len(xs)
 	if n < 3 || n != len(ys) || len(seen) < 2 {
 		return line
@@ -42,7 +41,9 @@ func LineOf(xs, ys []float64) Line {
 	}
 	s := math.Sqrt(sse / float64(n-2))
 	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: float64(n - 2)}.Quantile(1 - (1-confidence)/2)
-	of := func(v, se float64) Estimate { return Estimate{Value: v, Lo: v - t*se, Hi: v + t*se, N: n} }
+	of := func(v, se float64) Estimate {
+		return Estimate{Value: v, Lo: v - t*se, Hi: v + t*se, N: n, Method: Student, Level: confidence}
+	}
 	line.Slope = of(b, s/math.Sqrt(sxx))
 	line.Intercept = of(a, s*math.Sqrt(1/float64(n)+mean*mean/sxx))
 	if line.R2 = 1; sst > 0 {

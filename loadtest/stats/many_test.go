@@ -38,7 +38,7 @@ func TestQuotientOfManyRepeats(t *testing.T) {
 		b = append(b, 200+2*float64(i%10))
 	}
 	q := Quotient(a, b)
-	if q.Kind != CI95 || q.N != 1000 || !(q.Lo <= 2 && 2 <= q.Hi) || q.Hi-q.Lo > 0.1 {
+	if q.Method != HodgesLehmann || q.N != 1000 || !(q.Lo <= 2 && 2 <= q.Hi) || q.Hi-q.Lo > 0.1 {
 		t.Errorf("%+v, want a close interval around 2", q)
 	}
 }

@@ -19,8 +19,8 @@ const Alpha = 0.05
 // quotients (J. Hodges and E. Lehmann, 1963, of logarithms), with the interval
 // that goes with the Mann–Whitney test. Where there are too few values for a
 // confidence of 95 %, the interval is from the smallest quotient to the largest. Values
-// must be above 0; the summary's N is the number of the smaller sample.
-func Quotient(a, b []float64) Summary {
+// must be above 0; N is the number of the smaller sample.
+func Quotient(a, b []float64) Estimate {
 	var q []float64
 	for _, x := range a {
 		for _, y := range b {
@@ -28,22 +28,21 @@ func Quotient(a, b []float64) Summary {
 		}
 	}
 	if len(q) == 0 {
-		return Summary{}
+		return Estimate{}
 	}
 	slices.Sort(q)
 	n := len(q)
-	s := Summary{Median: math.Sqrt(q[(n-1)/2] * q[n/2]), Lo: q[0], Hi: q[n-1], Kind: Range, N: min(len(a), len(b))}
+	e := alone(math.Sqrt(q[(n-1)/2]*q[n/2]), min(len(a), len(b)))
 	if n == 1 {
-		s.Kind = None
-		return s
+		return e
 	}
 	// The interval leaves out the k smallest and the k largest quotients.
 	k := leftOut(len(a), len(b))
-	if k < 0 {
-		return s
+	if e.Method = HodgesLehmann; k < 0 {
+		k, e.Method = 0, Range
 	}
-	s.Lo, s.Hi, s.Kind = q[k], q[n-1-k], CI95
-	return s
+	e.Lo, e.Hi, e.Level = q[k], q[n-1-k], 1-2*atMost(k, len(a), len(b))
+	return e
 }
 
 // MannWhitney is the probability that samples of one distribution differ as much
@@ -74,14 +73,17 @@ func LeastP(n, m int) float64 {
 const exactly = 50
 
 // leftOut is the largest U of samples of n and m values that is improbable enough
-// for one end of an interval; -1 if none is. Above exactly it is by the normal
-// distribution that U tends to.
+// for one end of an interval; -1 if none is.
 func leftOut(n, m int) int {
+	return sort.Search(n*m, func(k int) bool { return atMost(k, n, m) > (1-confidence)/2 }) - 1
+}
+
+// atMost is the probability of a U of k or less. Above exactly it is by the normal
+// distribution that U tends to.
+func atMost(k, n, m int) float64 {
 	if n*m > exactly*exactly {
 		mean, deviation := float64(n*m)/2, math.Sqrt(float64(n*m)*float64(n+m+1)/12)
-		z := distuv.UnitNormal.Quantile((1 - confidence) / 2)
-		return max(-1, int(math.Floor(mean+z*deviation-0.5)))
+		return distuv.UnitNormal.CDF((float64(k) + 0.5 - mean) / deviation)
 	}
-	u := stats.UDist{N1: n, N2: m}
-	return sort.Search(n*m, func(k int) bool { return u.CDF(float64(k)) > (1-confidence)/2 }) - 1
+	return stats.UDist{N1: n, N2: m}.CDF(float64(k))
 }

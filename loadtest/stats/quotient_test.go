@@ -13,16 +13,16 @@ func TestQuotient(t *testing.T) {
 	for _, tt := range []struct {
 		why  string
 		a, b []float64
-		want Summary
+		want Estimate
 	}{
-		{"nothing on one side", nil, []float64{1}, Summary{}},
-		{"one of each has no interval", []float64{2}, []float64{3}, Summary{1.5, 1.5, 1.5, None, 1}},
-		{"three of each: too few for 95 %", []float64{1, 2, 4}, []float64{2, 4, 8}, Summary{2, 0.5, 8, Range, 3}},
-		{"an even number of quotients: between the middle ones, as logarithms are", []float64{1, 1}, []float64{2, 8}, Summary{4, 2, 8, Range, 2}},
+		{"nothing on one side", nil, []float64{1}, Estimate{}},
+		{"one of each has no interval", []float64{2}, []float64{3}, Estimate{1.5, 1.5, 1.5, 1, NoInterval, 0}},
+		{"three of each: too few for 95 %", []float64{1, 2, 4}, []float64{2, 4, 8}, Estimate{2, 0.5, 8, 3, Range, 0.9}},
+		{"an even number of quotients: between the middle ones, as logarithms are", []float64{1, 1}, []float64{2, 8}, Estimate{4, 2, 8, 2, Range, 1 - 2.0/6}},
 		// Of 16 quotients none can be left out: P(U = 0) is 1/70, P(U ≤ 1) is 2/70 > 0.025.
-		{"four of each: the outermost", []float64{1, 1, 1, 1}, []float64{2, 3, 4, 5}, Summary{math.Sqrt(12), 2, 5, CI95, 4}},
+		{"four of each: the outermost", []float64{1, 1, 1, 1}, []float64{2, 3, 4, 5}, Estimate{math.Sqrt(12), 2, 5, 4, HodgesLehmann, 1 - 2.0/70}},
 		// Of 25, two on each side: P(U ≤ 2) is 4/252, P(U ≤ 3) is 7/252 > 0.025.
-		{"five of each", []float64{1, 1, 1, 1, 1}, []float64{2, 3, 4, 5, 6}, Summary{4, 2, 6, CI95, 5}},
+		{"five of each", []float64{1, 1, 1, 1, 1}, []float64{2, 3, 4, 5, 6}, Estimate{4, 2, 6, 5, HodgesLehmann, 1 - 8.0/252}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, Quotient(tt.a, tt.b), cmpopts.EquateApprox(1e-12, 0)); diff != "" {

@@ -21,9 +21,9 @@ type Comparison struct {
 	Cell *Cell // the model's
 	// Suspect says that a repeat that the ratio rests on is.
 	Suspect bool
-	// Summary is of model ÷ peer, taken repeat by repeat: the two of one number
+	// Estimate is of model ÷ peer, taken repeat by repeat: the two of one number
 	// were measured close together, so that what drifts on the host cancels.
-	Summary
+	Estimate
 	Outcome Outcome
 	// By is how far the median is beyond the bound that it misses, in the
 	// ratio's own unit: 0.03 when 0.92 was measured and 0.95 asked.
@@ -59,7 +59,7 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 			want.Setting = ask.PeerSetting
 		}
 		if p := find(cells, want); p != nil {
-			cmp.Summary = Summarize(Pairs(c, p, m))
+			cmp.Estimate = MedianOf(Pairs(c, p, m))
 			cmp.Suspect = c.Verdict() == result.Suspect || p.Verdict() == result.Suspect
 		}
 		cmp.judge()
@@ -110,19 +110,19 @@ func (c *Comparison) judge() {
 	}
 	c.Outcome = Pass
 	if b := c.Ask.AtLeast; b != 0 {
-		if c.Median < b {
-			c.Outcome, c.By = Short, b-c.Median
+		if c.Value < b {
+			c.Outcome, c.By = Short, b-c.Value
 		}
 		c.Undecided = c.holds(b)
 	}
 	if b := c.Ask.AtMost; b != 0 {
-		if c.Median > b {
-			c.Outcome, c.By = Short, c.Median-b
+		if c.Value > b {
+			c.Outcome, c.By = Short, c.Value-b
 		}
 		c.Undecided = c.Undecided || c.holds(b)
 	}
 }
 
 func (c *Comparison) holds(bound float64) bool {
-	return c.Kind != None && c.Lo < bound && bound < c.Hi
+	return c.Known() && c.Lo < bound && bound < c.Hi
 }

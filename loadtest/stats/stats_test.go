@@ -2,73 +2,99 @@ package stats
 
 import (
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-func TestSummarize(t *testing.T) {
+func TestMedianOf(t *testing.T) {
 	for _, tt := range []struct {
 		why  string
 		xs   []float64
-		want Summary
+		want Estimate
 		said string
 	}{
-		{"nothing", nil, Summary{}, "no repeat counts"},
-		{"one repeat says nothing of the spread", []float64{7}, Summary{7, 7, 7, None, 1}, "1 repeat, no interval"},
-		{"of two the median is between them", []float64{4, 2}, Summary{3, 2, 4, Range, 2}, "range of 2 repeats"},
-		{"the order they came in does not matter", []float64{9, 1, 5}, Summary{5, 1, 9, Range, 3}, "range of 3 repeats"},
-		{"an outlier moves the range, not the median", []float64{1, 2, 3, 4, 1000}, Summary{3, 1, 1000, Range, 5}, "range of 5 repeats"},
-		{"six are the fewest with a 95 % interval: 1 − 2/64", []float64{1, 2, 3, 4, 5, 6}, Summary{3.5, 1, 6, CI95, 6}, "95 % CI of 6 repeats"},
-		{"of eight one can be left out on one side: 1 − 1/256 − 9/256 is 96 %", []float64{1, 2, 3, 4, 5, 6, 7, 8}, Summary{4.5, 1, 7, CI95, 8}, "95 % CI of 8 repeats"},
-		{"of nine the outermost are: 1 − 2·10/512 is 96 %", []float64{1, 2, 3, 4, 5, 6, 7, 8, 900}, Summary{5, 2, 8, CI95, 9}, "95 % CI of 9 repeats"},
-		{"of ten the outermost are", []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, Summary{5.5, 2, 9, CI95, 10}, "95 % CI of 10 repeats"},
+		{"nothing", nil, Estimate{}, ""},
+		{"one repeat says nothing of the spread", []float64{7}, Estimate{7, 7, 7, 1, NoInterval, 0}, ""},
+		{"of two the median is between them", []float64{4, 2}, Estimate{3, 2, 4, 2, Range, 0.5}, "range of 2 repeats"},
+		{"the order they came in does not matter", []float64{9, 1, 5}, Estimate{5, 1, 9, 3, Range, 0.75}, "range of 3 repeats"},
+		{"an outlier moves the range, not the median", []float64{1, 2, 3, 4, 1000}, Estimate{3, 1, 1000, 5, Range, 15.0 / 16}, "range of 5 repeats"},
+		{"six are the fewest with a 95 % interval: 1 − 2/64", []float64{1, 2, 3, 4, 5, 6}, Estimate{3.5, 1, 6, 6, OrderStatistics, 62.0 / 64}, "95 % CI of 6 repeats"},
+		{"of eight one can be left out on one side: 1 − 1/256 − 9/256 is 96 %", []float64{1, 2, 3, 4, 5, 6, 7, 8}, Estimate{4.5, 1, 7, 8, OrderStatistics, 246.0 / 256}, "95 % CI of 8 repeats"},
+		{"of nine the outermost are: 1 − 2·10/512 is 96 %", []float64{1, 2, 3, 4, 5, 6, 7, 8, 900}, Estimate{5, 2, 8, 9, OrderStatistics, 492.0 / 512}, "95 % CI of 9 repeats"},
+		{"of ten the outermost are", []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, Estimate{5.5, 2, 9, 10, OrderStatistics, 1002.0 / 1024}, "95 % CI of 10 repeats"},
+		{"a fault that is never recovered from takes for ever", []float64{1, 2, math.Inf(1), math.Inf(1)}, Estimate{math.Inf(1), 1, math.Inf(1), 4, Range, 0.875}, "range of 4 repeats"},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
-			got := Summarize(tt.xs)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			got := MedianOf(tt.xs)
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateApprox(0, 1e-12)); diff != "" {
 				t.Error(diff)
 			}
-			if s := got.Interval(); s != tt.said {
-				t.Errorf("Interval() = %q, want %q", s, tt.said)
+			if s := Intervals([]*Cell{{Counted: make([]*result.Repeat, len(tt.xs))}}); s != tt.said {
+				t.Errorf("the interval is a %q, want %q", s, tt.said)
 			}
 		})
 	}
 }
 
-func TestSummarizeKeepsItsInput(t *testing.T) {
+func TestMedianOfKeepsItsInput(t *testing.T) {
 	xs := []float64{3, 1, 2}
-	Summarize(xs)
+	MedianOf(xs)
 	if diff := cmp.Diff([]float64{3, 1, 2}, xs); diff != "" {
 		t.Error(diff)
 	}
 }
 
+// The intervals of medians of six repeats and more contain the true median at
+// least as often as they say.
+func TestMedianOfCovers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 5))
+	for _, n := range []int{6, 8, 10, 15, 31} {
+		const rounds = 2000
+		held, level := 0, 0.0
+		for range rounds {
+			xs := make([]float64, n)
+			for i := range xs {
+				xs[i] = math.Exp(rng.NormFloat64())
+			}
+			e := MedianOf(xs)
+			if level = e.Level; e.Lo <= 1 && 1 <= e.Hi {
+				held++
+			}
+		}
+		if got := float64(held) / rounds; level < confidence || math.Abs(got-level) > 0.015 {
+			t.Errorf("of %d values: %.3f of the intervals contain the median, and the level is said to be %.3f", n, got, level)
+		}
+	}
+}
+
 func TestSpread(t *testing.T) {
-	if got := (Summary{Median: 100, Lo: 98, Hi: 105, Kind: Range, N: 3}).Spread(); got != 0.05 {
+	if got := (Estimate{Value: 100, Lo: 98, Hi: 105, Method: Range, N: 3}).Spread(); got != 0.05 {
 		t.Errorf("the larger half: got %v, want 0.05", got)
 	}
-	if got := (Summary{Median: 100, Lo: 100, Hi: 100, N: 1}).Spread(); !math.IsNaN(got) {
+	if got := (Estimate{Value: 100, Lo: 100, Hi: 100, N: 1}).Spread(); !math.IsNaN(got) {
 		t.Errorf("one repeat: got %v, want NaN", got)
 	}
 }
 
 func TestTied(t *testing.T) {
-	r := func(lo, med, hi float64) Summary { return Summary{med, lo, hi, Range, 3} }
+	r := func(lo, med, hi float64) Estimate { return Estimate{med, lo, hi, 3, Range, 0.75} }
 	for _, tt := range []struct {
 		why  string
-		a, b Summary
+		a, b Estimate
 		want bool
 	}{
 		{"within 5 % of the larger", r(100, 100, 100), r(95, 95, 95), true},
 		{"just beyond 5 %, apart", r(100, 100, 100), r(94, 94.9, 95), false},
 		{"far apart, but the intervals overlap", r(80, 100, 110), r(60, 70, 81), true},
 		{"the intervals touch", r(80, 100, 110), r(60, 70, 80), true},
-		{"one repeat each has no interval to overlap", Summary{100, 100, 100, None, 1}, Summary{90, 90, 90, None, 1}, false},
-		{"nothing ties with nothing", Summary{}, Summary{}, false},
-		{"nothing ties with a value", Summary{}, r(0, 0, 0), false},
+		{"one repeat each has no interval to overlap", alone(100, 1), alone(90, 1), false},
+		{"nothing ties with nothing", Estimate{}, Estimate{}, false},
+		{"nothing ties with a value", Estimate{}, r(0, 0, 0), false},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			if got := tt.a.Tied(tt.b); got != tt.want {
@@ -128,7 +154,7 @@ func TestCells(t *testing.T) {
 	}
 	var got []cell
 	for _, c := range Cells(run, repeats) {
-		x := cell{c.Key, c.RateRPS, nil, len(c.Counted), c.Summary(Throughput).Median, c.Verdict(), c.Asked(), c.At()}
+		x := cell{c.Key, c.RateRPS, nil, len(c.Counted), c.Median(Throughput).Value, c.Verdict(), c.Asked(), c.At()}
 		for _, r := range c.Repeats {
 			x.All = append(x.All, r.Repeat)
 		}
@@ -291,7 +317,7 @@ func TestCompare(t *testing.T) {
 		return result.Ratio{Model: "m", Peer: "p", Metric: "throughput", AtMost: b}
 	}
 	type got struct {
-		Summary
+		Estimate
 		Outcome   Outcome
 		By        float64
 		Undecided bool
@@ -303,31 +329,31 @@ func TestCompare(t *testing.T) {
 		want        []got
 	}{
 		{"every pair above the bound", []float64{110, 120, 130}, []float64{100, 100, 100}, atLeast(1),
-			[]got{{Summary{1.2, 1.1, 1.3, Range, 3}, Pass, 0, false}}},
+			[]got{{Estimate{1.2, 1.1, 1.3, 3, Range, 0.75}, Pass, 0, false}}},
 		{"the drift of the host cancels in the pairs", []float64{100, 50}, []float64{80, 40}, atLeast(1.25),
-			[]got{{Summary{1.25, 1.25, 1.25, Range, 2}, Pass, 0, false}}},
+			[]got{{Estimate{1.25, 1.25, 1.25, 2, Range, 0.5}, Pass, 0, false}}},
 		{"the median falls short", []float64{70, 75, 80}, []float64{100, 100, 100}, atLeast(1),
-			[]got{{Summary{0.75, 0.7, 0.8, Range, 3}, Short, 0.25, false}}},
+			[]got{{Estimate{0.75, 0.7, 0.8, 3, Range, 0.75}, Short, 0.25, false}}},
 		{"the median passes, the interval holds the bound", []float64{75, 125, 150}, []float64{100, 100, 100}, atLeast(1),
-			[]got{{Summary{1.25, 0.75, 1.5, Range, 3}, Pass, 0, true}}},
+			[]got{{Estimate{1.25, 0.75, 1.5, 3, Range, 0.75}, Pass, 0, true}}},
 		{"an upper bound", []float64{250, 300, 350}, []float64{100, 100, 100}, atMost(2),
-			[]got{{Summary{3, 2.5, 3.5, Range, 3}, Short, 1, false}}},
+			[]got{{Estimate{3, 2.5, 3.5, 3, Range, 0.75}, Short, 1, false}}},
 		{"no bound asked", []float64{50}, []float64{100}, atLeast(0),
-			[]got{{Summary{0.5, 0.5, 0.5, None, 1}, Unbounded, 0, false}}},
+			[]got{{Estimate{0.5, 0.5, 0.5, 1, NoInterval, 0}, Unbounded, 0, false}}},
 		{"pairs need both sides to count", []float64{50, -60, 75}, []float64{-100, 100, 100}, atLeast(0.5),
-			[]got{{Summary{0.75, 0.75, 0.75, None, 1}, Pass, 0, false}}},
+			[]got{{Estimate{0.75, 0.75, 0.75, 1, NoInterval, 0}, Pass, 0, false}}},
 		{"no number counts on both sides", []float64{50, -60}, []float64{-100, 100}, atLeast(0.5),
-			[]got{{Summary{}, Unmeasured, 0, false}}},
-		{"no such peer", []float64{50}, nil, atLeast(0.5), []got{{Summary{}, Unmeasured, 0, false}}},
+			[]got{{Estimate{}, Unmeasured, 0, false}}},
+		{"no such peer", []float64{50}, nil, atLeast(0.5), []got{{Estimate{}, Unmeasured, 0, false}}},
 		{"no such model", nil, []float64{50}, atLeast(0.5), nil},
 		{"another protocol was asked", []float64{50}, []float64{50}, result.Ratio{Model: "m", Peer: "p", Metric: "throughput", Protocol: "echo"}, nil},
 		{"no such metric", []float64{50}, []float64{50}, result.Ratio{Model: "m", Peer: "p", Metric: "beauty"}, nil},
-		{"the peer answered nothing", []float64{50}, []float64{0}, atLeast(1), []got{{Summary{}, Unmeasured, 0, false}}},
+		{"the peer answered nothing", []float64{50}, []float64{0}, atLeast(1), []got{{Estimate{}, Unmeasured, 0, false}}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			var out []got
 			for _, c := range Compare(cells(tt.model, tt.peer), tt.ask) {
-				out = append(out, got{c.Summary, c.Outcome, c.By, c.Undecided})
+				out = append(out, got{c.Estimate, c.Outcome, c.By, c.Undecided})
 			}
 			if diff := cmp.Diff(tt.want, out); diff != "" {
 				t.Error(diff)
@@ -361,7 +387,7 @@ func TestCompareAcrossSettings(t *testing.T) {
 		tt.ask.Model, tt.ask.Peer, tt.ask.Metric = "m", "m", "throughput"
 		var got []float64
 		for _, c := range Compare(cells, tt.ask) {
-			got = append(got, c.Median)
+			got = append(got, c.Value)
 		}
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s: %s", tt.why, diff)

@@ -35,19 +35,14 @@ type Scaling struct {
 // second, with the interval of the curve at that place. It has no value where
 // the law is refused.
 func (s *Scaling) At(n float64) Estimate {
-	e := Estimate{Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
 	if s.fit == nil {
-		return e
+		return Estimate{}
 	}
-	e.Value, e.N = s.fit.at(n), s.repeats
-	if len(s.drawn) > 0 {
-		at := make([]float64, len(s.drawn))
-		for i := range s.drawn {
-			at[i] = s.drawn[i].at(n)
-		}
-		e.Lo, e.Hi = percentiles(at)
+	at := make([]float64, len(s.drawn))
+	for i := range s.drawn {
+		at[i] = s.drawn[i].at(n)
 	}
-	return e
+	return percentilesOf(s.fit.at(n), s.repeats, at)
 }
 
 // LeastR2 is the goodness of fit below which the law is refused.
@@ -66,8 +61,7 @@ const uslResamples = 200
 // the differences to all values, by Nelder and Mead's search over parameters
 // that cannot be negative.
 func USL(clients []float64, throughput [][]float64) Scaling {
-	none := Estimate{Value: math.NaN(), Lo: math.NaN(), Hi: math.NaN()}
-	s := Scaling{Rate: none, Contention: none, Coherency: none, Peak: none}
+	s := Scaling{}
 	var ns []float64
 	var xs [][]float64
 	for i, n := range clients {
@@ -88,43 +82,31 @@ func USL(clients []float64, throughput [][]float64) Scaling {
 	if s.R2 < LeastR2 {
 		s.Refused = fmt.Sprintf("R² is %.3f, below %.2f", s.R2, LeastR2)
 	}
-	repeats := len(xs[0])
-	for _, x := range xs {
-		repeats = min(repeats, len(x))
-	}
-	// Bootstrap draws, and this keeps all parameters of each draw. The first is
-	// of the samples themselves.
-	draws := [4][]float64{}
+	s.repeats = smallest(xs)
 	if s.Refused == "" {
-		s.fit, s.repeats = fit, repeats
-		first := true
-		bootstrap(xs, uslResamples, func(drawn [][]float64) float64 {
+		s.fit = fit
+		draw(xs, uslResamples, func(drawn [][]float64) float64 {
 			f, err := fitUSL(ns, drawn, fit)
-			if err != nil {
-				return math.NaN()
-			}
-			for i, v := range []float64{f.rate, f.sigma, f.kappa, f.peak()} {
-				draws[i] = append(draws[i], v)
-			}
-			if !first {
+			if err == nil {
 				s.drawn = append(s.drawn, *f)
 			}
-			first = false
-			return f.kappa
+			return math.NaN()
 		})
 	}
-	for i, to := range []struct {
-		e *Estimate
-		v float64
-	}{{&s.Rate, fit.rate}, {&s.Contention, fit.sigma}, {&s.Coherency, fit.kappa}, {&s.Peak, fit.peak()}} {
-		if math.IsInf(to.v, 0) {
-			continue
+	of := func(parameter func(*usl) float64) Estimate {
+		if math.IsInf(parameter(fit), 0) {
+			return Estimate{}
 		}
-		*to.e = Estimate{Value: to.v, Lo: math.NaN(), Hi: math.NaN(), N: repeats}
-		if len(draws[i]) > 1 {
-			to.e.Lo, to.e.Hi = percentiles(draws[i][1:])
+		drawn := make([]float64, len(s.drawn))
+		for i := range s.drawn {
+			drawn[i] = parameter(&s.drawn[i])
 		}
+		return percentilesOf(parameter(fit), s.repeats, drawn)
 	}
+	s.Rate = of(func(u *usl) float64 { return u.rate })
+	s.Contention = of(func(u *usl) float64 { return u.sigma })
+	s.Coherency = of(func(u *usl) float64 { return u.kappa })
+	s.Peak = of((*usl).peak)
 	return s
 }
 

@@ -127,7 +127,7 @@ func TestScalingAt(t *testing.T) {
 		t.Errorf("measured once, the curve is %+v", e)
 	}
 	s = USL(ns[:4], some[:4])
-	if e := s.At(30); !math.IsNaN(e.Value) {
+	if e := s.At(30); e != (Estimate{}) {
 		t.Errorf("refused, the curve is %+v", e)
 	}
 }
