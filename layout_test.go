@@ -59,7 +59,7 @@ var arrows = []struct {
 	{"loadtest/claims", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
-	{"loadtest/compare", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/compare", []string{"loadtest/prose", "loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/live", []string{"loadtest", "loadtest/trial", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/report/...", nil},
 	{"loadtest/site", []string{"loadtest/report", "loadtest/chart", "loadtest/gate", "loadtest/stats", "loadtest/result"}},

@@ -1,5 +1,5 @@
-// Package compare sets two runs, or two models of one run, beside each other:
-// cell by cell, with what can be said of the difference.
+// Package compare compares two runs, or two models of one run, cell by cell, and says what can be
+// said of the difference.
 package compare
 
 import (
@@ -15,7 +15,7 @@ import (
 // An Outcome says which side is better.
 type Outcome string
 
-// Outcomes, of B beside A.
+// Outcomes, of B compared with A.
 const (
 	Tie        Outcome = "~" // the two are not told apart
 	Better     Outcome = "better"
@@ -223,7 +223,7 @@ func (c *Comparison) footnotes() []string {
 	if c.Paired {
 		how = "B ÷ A is taken repeat by repeat, as those of one number were measured close together; it is the median of these, with its interval"
 	}
-	out := []string{how + ". ~ is a tie: the interval holds 1, or the test gives p ≥ 0.05."}
+	out := []string{how + ". ~ is a tie: the interval includes 1, or the test gives p ≥ 0.05."}
 	has := func(f func(Row) bool) bool { return slices.ContainsFunc(c.Rows, f) }
 	if has(func(r Row) bool { return r.Few && r.Outcome != Unmeasured }) {
 		out = append(out, "¹ Too few repeats for p to fall below 0.05: the interval, which is then the whole range, decides alone. Four on each side are the fewest.")

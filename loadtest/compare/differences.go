@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,7 +18,7 @@ func differences(a, b *result.Run, as, bs []*stats.Cell) []string {
 	var out []string
 	differ := func(what, x, y string) {
 		if x != y {
-			out = append(out, fmt.Sprintf("%s: %s in A, %s in B", what, or(x), or(y)))
+			out = append(out, fmt.Sprintf("%s: %s in A, %s in B", what, cmp.Or(x, "not known"), cmp.Or(y, "not known")))
 		}
 	}
 	h, g := a.Host, b.Host
@@ -80,13 +81,6 @@ func commit(b result.Build) string {
 	}
 	if b.Dirty {
 		s += " with uncommitted changes"
-	}
-	return s
-}
-
-func or(s string) string {
-	if s == "" {
-		return "not known"
 	}
 	return s
 }

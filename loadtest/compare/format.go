@@ -3,17 +3,17 @@ package compare
 import (
 	"bufio"
 	_ "embed"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
 	"math"
-	"strconv"
+	"reflect"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // Formats are how a comparison can be written.
@@ -21,21 +21,33 @@ var Formats = map[string]func(io.Writer, *Comparison) error{
 	"markdown": Markdown, "csv": CSV, "json": JSON, "html": HTML,
 }
 
-var heads = []string{"model", "asked", "clients", "A", "B", "B ÷ A", "interval", "p", "B is"}
+// table has the rows of one metric.
+func (c *Comparison) table(rows []*Row) *table.Table {
+	t := table.New(table.Left("model", "asked"), table.Right("clients", "A", "B", "B ÷ A", "interval", "p"), table.Left("B is"))
+	t.Padded = true
+	for _, r := range rows {
+		t.Row(c.cells(r)...).Class = r.class()
+	}
+	return t
+}
 
-// rightFrom is the first column that is aligned to the right, and rightTo the
-// one after the last.
-const rightFrom, rightTo = 2, 8
+// class is what the page's style knows the row by.
+func (r *Row) class() string {
+	if r.Regressed {
+		return "regressed"
+	}
+	return map[Outcome]string{Better: "better", Worse: "worse", Tie: "tie", Unmeasured: "none"}[r.Outcome]
+}
 
-// cells are a row's as text, as in heads.
-func (c *Comparison) cells(r *Row) []string {
+// cells are those of a row.
+func (c *Comparison) cells(r *Row) []any {
 	model := r.Cell.Model
 	if c.Paired {
 		model = r.Peer.Model + " ÷ " + r.Cell.Model
 	}
-	out := []string{model, r.Cell.Asked(), r.Cell.At(), side(r.A, r.Metric.Unit), side(r.B, r.Metric.Unit)}
+	out := []any{model, r.Cell.Asked(), r.Cell.At(), side(r.A, r.Metric.Unit), side(r.B, r.Metric.Unit)}
 	if r.Outcome == Unmeasured {
-		return append(out, "–", "–", "–", string(r.Outcome)+": "+r.Why)
+		return append(out, table.Missing, table.Missing, table.Missing, string(r.Outcome)+": "+r.Why)
 	}
 	iv := "–"
 	if r.Ratio.Known() {
@@ -72,21 +84,22 @@ func side(s stats.Estimate, u stats.Unit) string {
 	return out
 }
 
-// A section is the rows of one metric.
+// A section is the table of one metric.
 type section struct {
 	Metric stats.Metric
-	Rows   []*Row
+	*table.Table
 }
 
 func (c *Comparison) sections() []section {
 	var out []section
+	var rows []*Row
 	for i := range c.Rows {
 		r := &c.Rows[i]
-		if len(out) == 0 || !r.is(out[len(out)-1].Metric) {
-			out = append(out, section{Metric: r.Metric})
+		rows = append(rows, r)
+		if i+1 == len(c.Rows) || !r.is(c.Rows[i+1].Metric) {
+			out = append(out, section{r.Metric, c.table(rows)})
+			rows = nil
 		}
-		s := &out[len(out)-1]
-		s.Rows = append(s.Rows, r)
 	}
 	return out
 }
@@ -94,32 +107,21 @@ func (c *Comparison) sections() []section {
 // Markdown writes tables that can be read as they are, too.
 func Markdown(w io.Writer, c *Comparison) error {
 	b := bufio.NewWriter(w)
-	plain := func(s string) string {
-		return strings.NewReplacer("<", "&lt;", "*", `\*`, "`", "\\`", "|", `\|`).Replace(strings.Join(strings.Fields(s), " "))
-	}
-	fmt.Fprintf(b, "# %s beside %s\n\nA is %s, B is %s. %s\n\n", plain(c.B), plain(c.A), plain(c.A), plain(c.B), c.conclusion())
+	fmt.Fprintf(b, "# %s compared with %s\n\nA is %s, B is %s. %s\n\n",
+		prose.Markdown(c.B), prose.Markdown(c.A), prose.Markdown(c.A), prose.Markdown(c.B), c.conclusion())
 	list := func(head string, items []string) {
 		if len(items) == 0 {
 			return
 		}
 		fmt.Fprintf(b, "%s\n\n", head)
 		for _, s := range items {
-			fmt.Fprintf(b, "- %s\n", plain(s))
+			fmt.Fprintf(b, "- %s\n", prose.Markdown(s))
 		}
 		b.WriteByte('\n')
 	}
 	list("**What else differs:**", c.Differences)
 	for _, s := range c.sections() {
-		fmt.Fprintf(b, "## %s\n\n", s.Metric.Title)
-		rows := [][]string{heads}
-		for _, r := range s.Rows {
-			var cells []string
-			for _, x := range c.cells(r) {
-				cells = append(cells, plain(x))
-			}
-			rows = append(rows, cells)
-		}
-		writeTable(b, rows)
+		fmt.Fprintf(b, "## %s\n\n%s\n", s.Metric.Title, s.Markdown())
 	}
 	for _, n := range c.footnotes() {
 		fmt.Fprintf(b, "%s\n\n", n)
@@ -128,41 +130,8 @@ func Markdown(w io.Writer, c *Comparison) error {
 	return b.Flush()
 }
 
-func writeTable(b *bufio.Writer, rows [][]string) {
-	widths := make([]int, len(heads))
-	for _, r := range rows {
-		for i, x := range r {
-			widths[i] = max(widths[i], utf8.RuneCountInString(x), 3)
-		}
-	}
-	line := func(cells []string) {
-		for i, x := range cells {
-			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(x))
-			if i >= rightFrom && i < rightTo {
-				fmt.Fprintf(b, "| %s%s ", pad, x)
-			} else {
-				fmt.Fprintf(b, "| %s%s ", x, pad)
-			}
-		}
-		b.WriteString("|\n")
-	}
-	line(rows[0])
-	for i, n := range widths {
-		rule := strings.Repeat("-", n)
-		if i >= rightFrom && i < rightTo {
-			rule = rule[1:] + ":"
-		}
-		fmt.Fprintf(b, "| %s ", rule)
-	}
-	b.WriteString("|\n")
-	for _, r := range rows[1:] {
-		line(r)
-	}
-	b.WriteByte('\n')
-}
-
-// An item is a row as data, in base units. What is not known is null in JSON
-// and empty in CSV.
+// An item is a row as data, in base units. What is not known is null in JSON and empty in CSV,
+// whose columns are these fields by the same names.
 type item struct {
 	Metric   string   `json:"metric"`
 	Unit     string   `json:"unit,omitempty"`
@@ -249,29 +218,20 @@ func JSON(w io.Writer, c *Comparison) error {
 // CSV writes a line for each comparison. What differs beside it, and what is
 // missing, are in the other formats.
 func CSV(w io.Writer, c *Comparison) error {
-	out := csv.NewWriter(w)
-	if err := out.Write([]string{"metric", "unit", "model_a", "model_b", "protocol", "workload", "clients", "loop", "rate", "setting",
-		"a", "a_lo", "a_hi", "a_repeats", "b", "b_lo", "b_hi", "b_repeats", "ratio", "ratio_lo", "ratio_hi", "interval", "p",
-		"outcome", "too_few_repeats", "suspect", "regressed", "why"}); err != nil {
-		return err
+	t := &table.Table{}
+	for i := range reflect.TypeFor[item]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[item]().Field(i).Tag.Get("json"), ",")
+		t.Columns = append(t.Columns, table.Left(name)...)
 	}
-	num := func(v *float64) string {
-		if v == nil {
-			return ""
+	for i := range c.Rows {
+		v := reflect.ValueOf(c.Rows[i].item())
+		var cells []any
+		for j := range v.NumField() {
+			cells = append(cells, v.Field(j).Interface())
 		}
-		return strconv.FormatFloat(*v, 'g', -1, 64)
+		t.Row(cells...)
 	}
-	for j := range c.Rows {
-		i := c.Rows[j].item()
-		if err := out.Write([]string{i.Metric, i.Unit, i.ModelA, i.ModelB, i.Protocol, i.Workload, strconv.Itoa(i.Clients), i.Loop, i.Rate, i.Setting,
-			num(i.A), num(i.ALo), num(i.AHi), strconv.Itoa(i.AN), num(i.B), num(i.BLo), num(i.BHi), strconv.Itoa(i.BN),
-			num(i.Ratio), num(i.RatioLo), num(i.RatioHi), i.Interval, num(i.P),
-			string(i.Outcome), strconv.FormatBool(i.Few), strconv.FormatBool(i.Suspect), strconv.FormatBool(i.Regressed), i.Why}); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
+	return t.CSV(w)
 }
 
 //go:embed compare.html
@@ -281,44 +241,11 @@ var pageTemplate = template.Must(template.New("compare").Parse(page))
 
 // HTML writes one file, which needs no other and no network.
 func HTML(w io.Writer, c *Comparison) error {
-	type cell struct {
-		Text  string
-		Right bool
-	}
-	type row struct {
-		Class string
-		Cells []cell
-	}
-	type table struct {
-		Title string
-		Rows  []row
-	}
-	data := struct {
+	return pageTemplate.Execute(w, struct {
 		A, B, Conclusion     string
 		Failed               bool
 		Differences, Missing []string
-		Heads                []cell
-		Tables               []table
+		Sections             []section
 		Footnotes            []string
-	}{A: c.A, B: c.B, Conclusion: c.conclusion(), Failed: len(c.Failed()) > 0, Differences: c.Differences, Missing: c.Missing, Footnotes: c.footnotes()}
-	right := func(i int) bool { return i >= rightFrom && i < rightTo }
-	for i, h := range heads {
-		data.Heads = append(data.Heads, cell{h, right(i)})
-	}
-	for _, s := range c.sections() {
-		t := table{Title: s.Metric.Title}
-		for _, r := range s.Rows {
-			class := map[Outcome]string{Better: "better", Worse: "worse", Tie: "tie", Unmeasured: "none"}[r.Outcome]
-			if r.Regressed {
-				class = "regressed"
-			}
-			out := row{Class: class}
-			for i, x := range c.cells(r) {
-				out.Cells = append(out.Cells, cell{x, right(i)})
-			}
-			t.Rows = append(t.Rows, out)
-		}
-		data.Tables = append(data.Tables, t)
-	}
-	return pageTemplate.Execute(w, data)
+	}{c.A, c.B, c.conclusion(), len(c.Failed()) > 0, c.Differences, c.Missing, c.sections(), c.footnotes()})
 }
