@@ -18,9 +18,6 @@ import (
 
 const (
 	readSize  = 512
-	bulkSize  = 64 << 10  // once a read fills the buffer, more is on its way
-	keepReply = 256 << 10 // a larger reply buffer is not kept
-
 	drainTick = 20 * time.Millisecond
 )
 
@@ -29,24 +26,19 @@ type Conns struct {
 	cfg  servers.Config
 	wire *wire.Server
 
-	bulk  sync.Pool // of *[]byte, bulkSize long
-	reply sync.Pool // of *[]byte
-
 	mu   sync.Mutex
 	open map[*Conn]struct{}
 }
 
 // NewConns returns an empty set; cfg has its defaults.
 func NewConns(cfg servers.Config) *Conns {
-	s := &Conns{cfg: cfg, wire: wire.New(cfg), open: make(map[*Conn]struct{})}
-	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
-	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
-	return s
+	return &Conns{cfg: cfg, wire: wire.New(cfg), open: make(map[*Conn]struct{})}
 }
 
 // A Conn belongs to the thread that serves it. Others use it only to end it, with Conns.mu held, while it is in
 // Conns.open: after that its descriptor may be another connection's.
 type Conn struct {
+	set   *Conns
 	fd    int
 	state atomic.Uint32
 	since atomic.Int64 // while draining: Unix nanoseconds when it became idle, or was half-closed
@@ -66,7 +58,7 @@ const (
 
 // Add takes in a connection, which is then Serve's. fd is a blocking descriptor that a Listener has accepted.
 func (s *Conns) Add(fd int) *Conn {
-	c := &Conn{fd: fd}
+	c := &Conn{set: s, fd: fd}
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
@@ -91,52 +83,26 @@ func (s *Conns) Open() int {
 }
 
 func (s *Conns) serve(c *Conn) {
-	small := make([]byte, readSize)
-	in := small
-	var bulk *[]byte
-	defer func() {
-		if bulk != nil {
-			s.bulk.Put(bulk)
+	buf := make([]byte, readSize)
+	switch {
+	case s.wire.Serve(&c.wire, c, buf):
+		if unix.Shutdown(c.fd, unix.SHUT_WR) == nil {
+			s.discard(c, buf)
 		}
-	}()
-	for {
-		n, ok := s.read(c, in)
-		if !ok {
-			if c.state.Load() == closed {
-				s.discard(c, small)
-			}
-			return
-		}
-		reply := s.reply.Get().(*[]byte)
-		out, next, ok := s.wire.Exchange(&c.wire, c, in[:n], (*reply)[:0])
-		if cap(out) <= keepReply && s.cfg.Protocol == servers.HTTP {
-			*reply = out[:0]
-		}
-		s.reply.Put(reply)
-		if !ok {
-			return
-		}
-		if next == wire.Close {
-			s.linger(c, small)
-			return
-		}
-		switch {
-		case bulk == nil && n == len(in):
-			bulk = s.bulk.Get().(*[]byte)
-			in = *bulk
-		case bulk != nil && n <= readSize:
-			s.bulk.Put(bulk)
-			bulk, in = nil, small
-		}
+	case c.state.Load() == closed:
+		s.discard(c, buf)
 	}
 }
 
-// read waits for bytes no longer than the timeout that applies. ok is false at the end of the connection.
-func (s *Conns) read(c *Conn, in []byte) (n int, ok bool) {
+var _ wire.Blocker = (*Conn)(nil)
+
+// Receive waits for bytes no longer than the timeout that applies.
+func (c *Conn) Receive(buf []byte) int {
+	s := c.set
 	for {
 		if c.wire.Partial() {
 			if !s.setReadTimeout(c) {
-				return 0, false
+				return 0
 			}
 		} else {
 			if c.short {
@@ -148,18 +114,18 @@ func (s *Conns) read(c *Conn, in []byte) (n int, ok bool) {
 			}
 			c.state.Store(idle)
 		}
-		n, err := unix.Read(c.fd, in)
+		n, err := unix.Read(c.fd, buf)
 		if !c.wire.Partial() && !c.state.CompareAndSwap(idle, busy) {
-			return 0, false // Drain was faster
+			return 0 // Drain was faster
 		}
 		switch {
 		case n > 0:
-			return n, true
+			return n
 		case err == unix.EINTR:
 		case err == unix.EAGAIN && c.wire.Partial():
 			// The kernel counts in ticks: perhaps a little is left.
 		default:
-			return 0, false
+			return 0
 		}
 	}
 }
@@ -178,8 +144,6 @@ func (s *Conns) setReadTimeout(c *Conn) bool {
 	c.short = true
 	return SetTimeout(c.fd, unix.SO_RCVTIMEO, left) == nil
 }
-
-var _ wire.Blocker = (*Conn)(nil)
 
 // Wait blocks the thread in the kernel. time.Sleep would do something else: it parks the goroutine and leaves its thread to
 // Go's scheduler, which wakes it by a timer of its own. Here the kernel does what it does for a C program.
@@ -200,13 +164,6 @@ func Write(fd int, out []byte) bool {
 		}
 	}
 	return true
-}
-
-// linger ends a connection after its last answer: see servers.LingerTimeout.
-func (s *Conns) linger(c *Conn, buf []byte) {
-	if unix.Shutdown(c.fd, unix.SHUT_WR) == nil {
-		s.discard(c, buf)
-	}
 }
 
 // discard reads until the peer closes, or LingerTimeout is over.

@@ -3,6 +3,7 @@ package blocking
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 // A Listener is a non-blocking socket that a thread waits for with poll(2), together with a pipe that wakes it: closing a
 // socket does not wake a thread that is blocked in accept(2), and shutting it down would reset what is in its queue.
 type Listener struct {
+	addr   string
 	file   *os.File
 	fd     int
 	wakeR  int
@@ -25,9 +27,6 @@ type Listener struct {
 	rest   listen.Emptying
 	closed sync.Once
 }
-
-// ErrStopped is what Accept returns at the end.
-var ErrStopped = errors.New("stopped")
 
 // NewListener listens as cfg says. Connections that it accepts have the idle timeout and the write timeout of cfg.
 func NewListener(cfg servers.Config) (*Listener, error) {
@@ -40,7 +39,7 @@ func NewListener(cfg servers.Config) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listener{file: f, fd: int(f.Fd()), rest: listen.Emptying{Limit: cfg.DrainTimeout / 2}}
+	l := &Listener{addr: cfg.Addr, file: f, fd: int(f.Fd()), rest: listen.Emptying{Limit: cfg.DrainTimeout / 2}}
 	var pipe [2]int
 	if err := unix.Pipe(pipe[:]); err != nil {
 		_ = f.Close()
@@ -51,7 +50,7 @@ func NewListener(cfg servers.Config) (*Listener, error) {
 	unix.CloseOnExec(l.wakeW)
 	l.spare = openSpare()
 
-	// Accepted sockets inherit these (see Accept), which saves three system calls for each.
+	// Accepted sockets inherit these (see Each), which saves three system calls for each.
 	err = errors.Join(
 		os.NewSyscallError("set non-blocking", unix.SetNonblock(l.fd, true)),
 		os.NewSyscallError("set TCP_NODELAY", unix.SetsockoptInt(l.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)),
@@ -65,43 +64,44 @@ func NewListener(cfg servers.Config) (*Listener, error) {
 	return l, nil
 }
 
-// Accept returns a blocking descriptor, or ErrStopped once ctx is done and the queue is empty.
-func (l *Listener) Accept(ctx context.Context) (int, error) {
-	for {
-		fd, err := l.TryAccept(ctx)
-		if err != unix.EAGAIN {
-			return fd, err
-		}
-		if err := l.Wait(nil, -1); err != nil {
-			return -1, err
-		}
+// Each calls start for each connection, with a blocking descriptor that start owns, until ctx is done
+// and the queue is empty. Where the process or the system has no descriptor left, the connection is
+// refused.
+//
+// It calls idle, if not nil, before each wait and when descriptors are short. idle may close what it
+// can, and returns what else to wait for and how long: see poll(2); a negative timeout is none.
+func (l *Listener) Each(ctx context.Context, log zerolog.Logger, start func(fd int), idle func() ([]unix.PollFd, time.Duration)) error {
+	if idle == nil {
+		idle = func() ([]unix.PollFd, time.Duration) { return nil, -1 }
 	}
-}
-
-// TryAccept is Accept that returns unix.EAGAIN instead of waiting for a connection.
-func (l *Listener) TryAccept(ctx context.Context) (int, error) {
+	shortage := listen.Shortage{Log: log}
 	for {
 		fd, err := acceptBlocking(l.fd)
-		switch err {
-		case nil:
-			return fd, nil
-		case unix.EINTR, unix.ECONNABORTED:
-		case unix.EAGAIN:
-			if ctx.Err() == nil {
-				return -1, err
+		switch {
+		case err == nil:
+			shortage.End()
+			start(fd)
+		case err == unix.EINTR || err == unix.ECONNABORTED:
+		case err == unix.EAGAIN && ctx.Err() == nil:
+			if err := l.wait(idle()); err != nil {
+				return err
 			}
+		case err == unix.EAGAIN:
 			if !l.rest.More(l.fd) {
-				return -1, ErrStopped
+				return nil
 			}
+		case shortage.Is(err):
+			idle()
+			l.refuseOne()
 		default:
-			return -1, os.NewSyscallError("accept", err)
+			return fmt.Errorf("accept on %s: %w", l.addr, err)
 		}
 	}
 }
 
-// Wait waits until there may be a connection to accept, or Wake is called, or one of others can be read, or timeout (if it
-// is not negative) is over.
-func (l *Listener) Wait(others []unix.PollFd, timeout time.Duration) error {
+// wait waits until there may be a connection to accept, or Wake is called, or one of others is ready,
+// or timeout is over.
+func (l *Listener) wait(others []unix.PollFd, timeout time.Duration) error {
 	fds := append([]unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.wakeR), Events: unix.POLLIN}}, others...)
 	ms := -1
 	if timeout >= 0 {
@@ -113,42 +113,12 @@ func (l *Listener) Wait(others []unix.PollFd, timeout time.Duration) error {
 	return nil
 }
 
-// IsShort reports whether accept failed because the process or the system has no descriptor or no memory left.
-func IsShort(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
-}
-
-// Each calls start for each connection, with a blocking descriptor that is start's, until ctx is done and the queue is
-// empty. What the process or the system has no descriptor for is refused.
-func (l *Listener) Each(ctx context.Context, log zerolog.Logger, start func(fd int)) error {
-	short := false
-	for {
-		fd, err := l.Accept(ctx)
-		switch {
-		case err == nil:
-			short = false
-			start(fd)
-		case errors.Is(err, ErrStopped):
-			return nil
-		case IsShort(err):
-			// A model's own limit should have kept us from this; somebody else took the system's last descriptors, perhaps.
-			if !short {
-				short = true
-				log.Warn().Err(err).Msg("cannot accept for now")
-			}
-			l.RefuseOne()
-		default:
-			return err
-		}
-	}
-}
-
-// Wake makes Accept look at its context.
+// Wake makes Each look at its context.
 func (l *Listener) Wake() { _, _ = unix.Write(l.wakeW, []byte{0}) }
 
-// RefuseOne takes a connection with the spare descriptor and resets it, when there is no other descriptor. Left in the
+// refuseOne takes a connection with the spare descriptor and resets it, when there is no other descriptor. Left in the
 // queue, it would make poll return at once for ever.
-func (l *Listener) RefuseOne() {
+func (l *Listener) refuseOne() {
 	if l.spare >= 0 {
 		_ = unix.Close(l.spare)
 	}

@@ -44,8 +44,7 @@ var Model = servers.Model{
 
 const (
 	readSize  = 4 << 10
-	bulkSize  = 64 << 10  // once a read fills the buffer, more is on its way
-	keepReply = 256 << 10 // a larger reply buffer is not kept
+	writeSize = 64 << 10 // at a time: each piece of a reply has the write timeout for itself
 
 	// reserve is what a process needs besides its connections: standard streams, listener, netpoller, and some to spare.
 	reserve = 64
@@ -88,8 +87,6 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	s.wire.Blocks = make(chan struct{}, blocks)
 	// It is not set back: with more threads than that, which the runtime keeps, the process would end then.
 	debug.SetMaxThreads(max(goMaxThreads, blocks+ownThreads))
-	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
-	s.reply.New = func() any { b := make([]byte, 0, readSize); return &b }
 	cfg.Listening(limit)
 
 	err = listen.Accept(ctx, ln, cfg.DrainTimeout/2, cfg.Log, s.start)
@@ -101,9 +98,6 @@ type server struct {
 	cfg  servers.Config
 	wire *wire.Server
 	gate admit.Gate
-
-	bulk  sync.Pool // of *[]byte, bulkSize long
-	reply sync.Pool // of *[]byte
 
 	conns   sync.WaitGroup
 	mu      sync.Mutex
@@ -119,10 +113,10 @@ type conn struct {
 	*net.TCPConn
 	s       *server
 	state   wire.Conn
-	buf     []byte
 	current uint32    // state.Started() of the request that has begun to arrive
 	readBy  time.Time // the deadlines that are set
 	writeBy time.Time
+	drained bool // drain's deadline has ended it
 }
 
 func (s *server) start(tc *net.TCPConn) {
@@ -146,48 +140,24 @@ func (s *server) start(tc *net.TCPConn) {
 }
 
 func (s *server) serve(c *conn) {
-	c.buf = make([]byte, readSize)
-	var bulk *[]byte
-	defer func() {
-		if bulk != nil {
-			s.bulk.Put(bulk)
-		}
-	}()
-	in := c.buf
+	buf := make([]byte, readSize)
+	if s.wire.Serve(&c.state, c, buf) || c.drained {
+		s.linger(c, buf)
+	}
+}
+
+// Receive waits for bytes, no longer than the timeout that applies.
+func (c *conn) Receive(buf []byte) int {
 	for {
-		n, err := s.read(c, in)
-		if n == 0 {
-			if !s.wire.Draining() || !errors.Is(err, os.ErrDeadlineExceeded) {
-				return
-			}
-			if c.state.Partial() && time.Now().Before(c.readBy) {
-				_ = c.SetReadDeadline(c.readBy) // drain's deadline was not for it
-				continue
-			}
-			s.linger(c)
-			return
+		n, err := c.s.read(c, buf)
+		if n > 0 || !c.s.wire.Draining() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n
 		}
-		reply := s.reply.Get().(*[]byte)
-		out, next, ok := s.wire.Exchange(&c.state, c, in[:n], (*reply)[:0])
-		if cap(out) <= keepReply && s.cfg.Protocol == servers.HTTP {
-			*reply = out[:0]
+		if !c.state.Partial() || !time.Now().Before(c.readBy) {
+			c.drained = true
+			return 0
 		}
-		s.reply.Put(reply)
-		if !ok {
-			return
-		}
-		if next == wire.Close {
-			s.linger(c)
-			return
-		}
-		switch {
-		case bulk == nil && n == len(in):
-			bulk = s.bulk.Get().(*[]byte)
-			in = *bulk
-		case bulk != nil && n <= readSize:
-			s.bulk.Put(bulk)
-			bulk, in = nil, c.buf
-		}
+		_ = c.SetReadDeadline(c.readBy) // drain's deadline was not for it
 	}
 }
 
@@ -249,8 +219,8 @@ func (c *conn) Send(out []byte) bool {
 			_ = c.SetWriteDeadline(by)
 		}
 		piece := out
-		if len(piece) > bulkSize {
-			piece = piece[:bulkSize]
+		if len(piece) > writeSize {
+			piece = piece[:writeSize]
 		}
 		n, err := c.Write(piece)
 		out = out[n:]
@@ -262,14 +232,14 @@ func (c *conn) Send(out []byte) bool {
 }
 
 // linger closes c so that its peer gets the whole last answer: see servers.LingerTimeout.
-func (s *server) linger(c *conn) {
+func (s *server) linger(c *conn, buf []byte) {
 	if c.CloseWrite() != nil {
 		return
 	}
 	by := time.Now().Add(servers.LingerTimeout)
 	for time.Now().Before(by) {
 		_ = c.SetReadDeadline(by) // again, because drain sets a deadline too
-		if _, err := c.Read(c.buf); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		if _, err := c.Read(buf); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
 	}

@@ -22,7 +22,7 @@ func Accept(ctx context.Context, ln *net.TCPListener, limit time.Duration, log z
 	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(longAgo) })
 	defer stop()
 	leaving := Emptying{Limit: limit}
-	short := false // of descriptors or memory
+	shortage := Shortage{Log: log}
 	for {
 		if ctx.Err() != nil {
 			// The deadline that woke us has accept fail without a look at the queue.
@@ -34,15 +34,11 @@ func Accept(ctx context.Context, ln *net.TCPListener, limit time.Duration, log z
 		c, err := ln.AcceptTCP()
 		switch {
 		case err == nil:
-			short = false
+			shortage.End()
 			start(c)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
-		case errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM):
-			// The system is short of something; connections that end will give it back.
-			if !short {
-				short = true
-				log.Warn().Err(err).Msg("cannot accept for now")
-			}
+		case shortage.Is(err):
+			// Connections that end will give back what is missing.
 			select {
 			case <-time.After(10 * time.Millisecond):
 			case <-ctx.Done():
@@ -63,6 +59,28 @@ func more(ln *net.TCPListener, leaving *Emptying) (more bool) {
 	err = raw.Control(func(fd uintptr) { more = leaving.More(int(fd)) })
 	return err == nil && more
 }
+
+// A Shortage is a time in which accept fails because the process or the system has no descriptor or no
+// memory left. A model's own limit should prevent it, but other programs may take the system's last.
+type Shortage struct {
+	Log   zerolog.Logger
+	lasts bool
+}
+
+// Is reports whether err is such a failure. It logs the first of a shortage.
+func (s *Shortage) Is(err error) bool {
+	if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.ENOMEM) {
+		return false
+	}
+	if !s.lasts {
+		s.lasts = true
+		s.Log.Warn().Err(err).Msg("cannot accept for now")
+	}
+	return true
+}
+
+// End must be called when accept succeeds.
+func (s *Shortage) End() { s.lasts = false }
 
 // Refuse closes c so that its peer sees a reset at once.
 func Refuse(c *net.TCPConn) {

@@ -43,8 +43,6 @@ const (
 	// maxPending is what a connection may have pending where its reading cannot be paused, beyond one largest answer.
 	maxPending = 1 << 20
 
-	keepReply = 256 << 10 // a larger reply buffer is not kept
-
 	tickEvery  = 100 * time.Millisecond
 	drainEvery = 20 * time.Millisecond
 
@@ -55,7 +53,6 @@ const (
 type loop struct {
 	gnet.BuiltinEventEngine
 	cfg     servers.Config
-	http    bool
 	wire    *wire.Server
 	gate    *admit.Gate
 	accepts bool         // connections come to the loop itself, and not from Many
@@ -90,7 +87,6 @@ func newLoop(cfg servers.Config, gate *admit.Gate, pool *pool, first *loop) *loo
 	}
 	return &loop{
 		cfg:     cfg,
-		http:    cfg.Protocol == servers.HTTP,
 		wire:    wire.NewLoop(cfg, beside),
 		gate:    gate,
 		pool:    pool,
@@ -195,7 +191,7 @@ func (l *loop) OnTraffic(c gnet.Conn) gnet.Action {
 		}
 		conn = &a.wire
 	}
-	reply, next := l.wire.Feed(conn, in, l.out[:0])
+	reply, next := l.wire.Feed(conn, in, l.out)
 	pending, next, ok := l.answer(c, conn, reply, next)
 	switch {
 	case !ok:
@@ -213,11 +209,7 @@ func (l *loop) OnTraffic(c gnet.Conn) gnet.Action {
 // all other connections wait for its end. It returns how much could not be sent yet; ok is false when gnet has closed c.
 func (l *loop) answer(c gnet.Conn, conn *wire.Conn, reply []byte, next wire.Next) (pending int, _ wire.Next, ok bool) {
 	for {
-		if l.http {
-			if l.out = reply; cap(reply) > keepReply {
-				l.out = nil
-			}
-		}
+		l.out = l.wire.Reuse(reply)
 		if len(reply) > 0 {
 			if c.OutboundBuffered() == 0 {
 				reply = reply[writeNow(c.Fd(), reply):]
@@ -233,7 +225,7 @@ func (l *loop) answer(c gnet.Conn, conn *wire.Conn, reply []byte, next wire.Next
 			return pending, next, true
 		}
 		app.BlockThread(conn.Delay().Time)
-		reply, next = l.wire.Resume(conn, l.out[:0])
+		reply, next = l.wire.Resume(conn, l.out)
 	}
 }
 
@@ -318,7 +310,7 @@ func (l *loop) resume(a *active) {
 	if a.gone {
 		return
 	}
-	reply, next := l.wire.Resume(&a.wire, l.out[:0])
+	reply, next := l.wire.Resume(&a.wire, l.out)
 	pending, next, ok := l.answer(a.conn, &a.wire, reply, next)
 	if !ok {
 		return

@@ -126,7 +126,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		close(spawned)
 		select {}
 	}()
-	err = ln.Each(ctx, cfg.Log, m.accepted)
+	err = ln.Each(ctx, cfg.Log, m.accepted, nil)
 	ln.Close()
 	close(m.queue)
 	<-spawned
@@ -135,10 +135,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		begin = <-stopped
 	} // else accepting has failed
 	m.drain(begin.Add(cfg.DrainTimeout + graceBeforeKill))
-	if err != nil {
-		return fmt.Errorf("accept on %s: %w", cfg.Addr, err)
-	}
-	return nil
+	return err
 }
 
 // limit is the number of connections, each of which needs a process, and what says so.

@@ -26,7 +26,6 @@ package sequential
 
 import (
 	"context"
-	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -53,8 +52,7 @@ const (
 	// silence is which part of the read timeout a client may send nothing, or take nothing, while it is its turn.
 	silence = 10
 
-	readSize  = 64 << 10
-	keepReply = 256 << 10 // a larger reply buffer is not kept
+	readSize = 64 << 10
 
 	// maxLeaving bounds the connections that have been answered and whose peers have not closed yet.
 	maxLeaving = 64
@@ -111,7 +109,7 @@ type server struct {
 	ln   *blocking.Listener
 	wire *wire.Server
 
-	in, out []byte
+	in      []byte
 	leaving []leaver // in the order in which they were answered
 }
 
@@ -123,33 +121,14 @@ type leaver struct {
 
 // run serves one connection after the other. It returns nil once ctx is done and the queue is empty.
 func (s *server) run(ctx context.Context) error {
-	short := false
-	for {
-		fd, err := s.ln.TryAccept(ctx)
-		switch {
-		case err == nil:
-			short = false
-			s.turn(fd)
-		case err == unix.EAGAIN:
-			s.sweep()
-			if err := s.ln.Wait(s.watch()); err != nil {
-				return err
-			}
-			s.sweep()
-		case errors.Is(err, blocking.ErrStopped):
-			s.leave()
-			return nil
-		case blocking.IsShort(err):
-			if !short {
-				short = true
-				s.cfg.Log.Warn().Err(err).Msg("cannot accept for now")
-			}
-			s.sweep()
-			s.ln.RefuseOne()
-		default:
-			return err
-		}
+	err := s.ln.Each(ctx, s.cfg.Log, s.turn, func() ([]unix.PollFd, time.Duration) {
+		s.sweep()
+		return s.watch()
+	})
+	if err == nil {
+		s.leave()
 	}
+	return err
 }
 
 // turn is one connection's: one request, one answer.
@@ -170,46 +149,40 @@ func (s *server) turn(fd int) {
 
 // answer reports whether the connection is to be closed in peace: it has been answered, or it was silent.
 func (s *server) answer(fd int) bool {
-	var c wire.Conn
-	defer s.wire.Release(&c)
-	readBy := time.Now().Add(s.cfg.ReadTimeout)
-	for {
-		n, err := unix.Read(fd, s.in)
+	c := &conn{fd: fd, readBy: time.Now().Add(s.cfg.ReadTimeout)}
+	defer s.wire.Release(&c.state)
+	return s.wire.Serve(&c.state, c, s.in) || c.silent
+}
+
+// A conn is the connection whose turn it is.
+type conn struct {
+	fd     int
+	state  wire.Conn
+	readBy time.Time
+	silent bool // it has sent nothing, which is no mistake
+}
+
+var _ wire.Blocker = (*conn)(nil)
+
+// Receive waits for bytes until the idle timeout is over.
+func (c *conn) Receive(buf []byte) int {
+	for time.Now().Before(c.readBy) {
+		n, err := unix.Read(c.fd, buf)
 		switch {
 		case err == unix.EINTR:
 			continue
-		case err == unix.EAGAIN && !c.Partial():
-			return true // it had nothing to say, which is no mistake
-		case err != nil || n == 0:
-			return false
+		case err == unix.EAGAIN && !c.state.Partial():
+			c.silent = true
 		}
-		reply, next, ok := s.wire.Exchange(&c, conn(fd), s.in[:n], s.out[:0])
-		if s.cfg.Protocol == servers.HTTP {
-			if s.out = reply; cap(reply) > keepReply {
-				s.out = nil
-			}
-		}
-		if !ok {
-			return false
-		}
-		if next == wire.Close {
-			return true
-		}
-		if !time.Now().Before(readBy) {
-			return false
-		}
+		return max(n, 0)
 	}
+	return 0
 }
 
-// A conn is the descriptor of the connection whose turn it is.
-type conn int
-
-var _ wire.Blocker = conn(0)
+func (c *conn) Send(out []byte) bool { return blocking.Write(c.fd, out) }
 
 // Wait blocks the thread, and with it the server.
-func (c conn) Wait(d time.Duration) { app.BlockThread(d) }
-
-func (c conn) Send(out []byte) bool { return blocking.Write(int(c), out) }
+func (c *conn) Wait(d time.Duration) { app.BlockThread(d) }
 
 // watch is what to wait for beside new connections: that somebody who leaves closes, and the end of the time to do so.
 func (s *server) watch() (fds []unix.PollFd, timeout time.Duration) {

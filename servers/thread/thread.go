@@ -28,7 +28,6 @@ package thread
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 
@@ -104,13 +103,10 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 				conns.Serve(c)
 				gate.Leave()
 			}()
-		})
+		}, nil)
 	}()
 	err = <-accepted
 	ln.Close()
 	conns.Drain()
-	if err != nil {
-		return fmt.Errorf("accept on %s: %w", cfg.Addr, err)
-	}
-	return nil
+	return err
 }

@@ -10,6 +10,7 @@ import (
 
 type discard struct{}
 
+func (discard) Receive([]byte) int { return 0 }
 func (discard) Send([]byte) bool   { return true }
 func (discard) Wait(time.Duration) {}
 
@@ -22,14 +23,14 @@ func TestBlocksAreBounded(t *testing.T) {
 	var answered sync.WaitGroup
 	done := make(chan struct{})
 	answered.Go(func() {
-		_, _, ok := s.Exchange(&Conn{}, discard{}, []byte(blocking), nil)
+		_, _, ok := s.exchange(&Conn{}, discard{}, []byte(blocking), nil)
 		if !ok {
 			t.Error("the connection is lost")
 		}
 		close(done)
 	})
 	// One that does not block needs no room.
-	if _, _, ok := s.Exchange(&Conn{}, discard{}, []byte(get), nil); !ok {
+	if _, _, ok := s.exchange(&Conn{}, discard{}, []byte(get), nil); !ok {
 		t.Error("plaintext: the connection is lost")
 	}
 	select {

@@ -13,7 +13,6 @@ package wire
 import (
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/app"
@@ -51,6 +50,9 @@ type Server struct {
 	// with thousands of threads does not keep a buffer of the largest allowed header for each.
 	small, large sync.Pool // of *scratch
 	partials     sync.Pool // of *partial
+
+	// What Serve reads and answers with.
+	bulk, replies sync.Pool // of *[]byte
 }
 
 // New returns the protocol of cfg, which has been checked and has its defaults, for a model whose connections have a
@@ -91,6 +93,8 @@ func build(cfg servers.Config) *Server {
 	s.small.New = func() any { return newScratch(min(smallHeader, cfg.Limits.HeaderBytes)) }
 	s.large.New = func() any { return newScratch(cfg.Limits.HeaderBytes) }
 	s.partials.New = func() any { return new(partial) }
+	s.bulk.New = func() any { b := make([]byte, bulkSize); return &b }
+	s.replies.New = func() any { b := make([]byte, 0, firstReply); return &b }
 	return s
 }
 
@@ -213,40 +217,4 @@ func (s *Server) counts(c *Conn) app.Counter {
 		c.cell = s.counter.Cell()
 	}
 	return c.cell
-}
-
-// A Blocker is a connection whose worker may block for it.
-type Blocker interface {
-	Send(reply []byte) bool // writes all of it; false: the connection is lost
-	Wait(time.Duration)     // for app.Wait, as the model waits
-}
-
-// Exchange is what a worker that may block does with what it has read: it feeds in, sends what comes of it, and lets every
-// Delay pass. The buffer that is returned may be given as out again. next is Keep or Close; ok is false when the
-// connection is lost.
-func (s *Server) Exchange(c *Conn, b Blocker, in, out []byte) (buf []byte, next Next, ok bool) {
-	reply, next := s.Feed(c, in, out)
-	for {
-		if len(reply) > 0 && !b.Send(reply) {
-			return reply, next, false
-		}
-		if next != Later {
-			return reply, next, true
-		}
-		switch d := c.Delay(); d.Kind {
-		case app.Block:
-			s.block(d.Time)
-		default:
-			b.Wait(d.Time)
-		}
-		reply, next = s.Resume(c, reply[:0])
-	}
-}
-
-func (s *Server) block(d time.Duration) {
-	if s.Blocks != nil {
-		s.Blocks <- struct{}{}
-		defer func() { <-s.Blocks }()
-	}
-	app.BlockThread(d)
 }

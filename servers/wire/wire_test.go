@@ -461,6 +461,7 @@ func (t *tape) Send(b []byte) bool {
 	return t.lostAfter != 0
 }
 
+func (t *tape) Receive([]byte) int   { return 0 }
 func (t *tape) Wait(d time.Duration) { fmt.Fprintln(t, "wait", d) }
 
 func TestExchange(t *testing.T) {
@@ -469,18 +470,55 @@ func TestExchange(t *testing.T) {
 	want := "send " + ok("ok") + "\nwait 5ms\nsend " + ok("done") + ok("done") + "\nsend " + ok("done") + ok("ok") + "\n"
 	var c Conn
 	var b tape
-	if _, next, ok := s.Exchange(&c, &b, in, nil); next != Keep || !ok {
+	if _, next, ok := s.exchange(&c, &b, in, nil); next != Keep || !ok {
 		t.Errorf("next %d, ok %v; want Keep and true", next, ok)
 	}
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error("(-want +got)", diff)
 	}
 	b = tape{lostAfter: 2}
-	if _, _, ok := s.Exchange(&c, &b, in, nil); ok {
+	if _, _, ok := s.exchange(&c, &b, in, nil); ok {
 		t.Error("a lost connection goes on")
 	}
 	if diff := cmp.Diff(want[:strings.LastIndex(want, "send")], b.String()); diff != "" {
 		t.Error("after the second send the connection is lost (-want +got)", diff)
+	}
+}
+
+// sender is a Blocker that receives reads of given lengths, and notes the buffers that it was given.
+type sender struct {
+	tape
+	reads   []int
+	buffers []int
+}
+
+func (s *sender) Receive(buf []byte) int {
+	s.buffers = append(s.buffers, len(buf))
+	if len(s.reads) == 0 {
+		return 0
+	}
+	n := s.reads[0]
+	s.reads = s.reads[1:]
+	return n
+}
+
+func TestServeReadsMoreWhereMoreComes(t *testing.T) {
+	for _, test := range []struct {
+		reason  string
+		reads   []int
+		buffers []int
+	}{
+		{"small reads", []int{1, 99}, []int{100, 100, 100}},
+		{"a read that fills the buffer: more is on its way", []int{100, 5}, []int{100, bulkSize, 100}},
+		{"large reads", []int{100, 101, bulkSize, bulkSize, 100}, []int{100, bulkSize, bulkSize, bulkSize, bulkSize, 100}},
+	} {
+		b := sender{reads: test.reads}
+		if newServer(servers.Echo, 1024, 1024).Serve(&Conn{}, &b, make([]byte, 100)) {
+			t.Errorf("%s: reported as answered: the client has ended the connection", test.reason)
+		}
+		if diff := cmp.Diff(test.buffers, b.buffers); diff != "" {
+			t.Errorf("%s: buffers (-want +got) %s", test.reason, diff)
+		}
 	}
 }
 
