@@ -73,7 +73,7 @@ func about() string {
 	return strings.Join(strings.Fields("tierbench "+b.Commit+" "+b.Go), " ")
 }
 
-// version is of this program: what a worker and its coordinator must have in
+// version is of this program: what a generator process and its coordinator must have in
 // common.
 func version() string {
 	b := describeModules()

@@ -54,22 +54,22 @@ func newHarness(results string) (*harness.Harness, error) {
 	return &harness.Harness{Self: self, Results: results, Build: describeBuild(), Version: version()}, nil
 }
 
-// maxWorkers is the most generator processes.
-const maxWorkers = 1000
+// maxGeneratorProcesses is the most that a run may have.
+const maxGeneratorProcesses = 1000
 
-// workersFlag divides the generator into processes.
-type workersFlag struct {
-	Workers   int    `help:"Generator processes. 0: one, and more where a tier needs more descriptors than one has. Default: ${default}." default:"0" placeholder:"N"`
-	NATS      string `name:"nats" help:"Meet the workers on this NATS server instead of one of our own. Several of a cluster are separated by commas." placeholder:"URL"`
-	NATSToken string `name:"nats-token" help:"Token for it." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
-	NATSCreds string `name:"nats-creds" help:"File with the user credentials for it." placeholder:"FILE" type:"path"`
-	NATSCA    string `name:"nats-ca" help:"File with the certificate of the authority that vouches for it (TLS)." placeholder:"FILE" type:"path"`
+// generatorFlags divide the generator into processes.
+type generatorFlags struct {
+	GeneratorProcesses int    `help:"How many processes generate the load. 0: one, and more where a tier needs more descriptors than one has. Default: ${default}." default:"0" placeholder:"N"`
+	NATS               string `name:"nats" help:"Meet the generator processes on this NATS server instead of one of our own. Several of a cluster are separated by commas." placeholder:"URL"`
+	NATSToken          string `name:"nats-token" help:"Token for it." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
+	NATSCreds          string `name:"nats-creds" help:"File with the user credentials for it." placeholder:"FILE" type:"path"`
+	NATSCA             string `name:"nats-ca" help:"File with the certificate of the authority that vouches for it (TLS)." placeholder:"FILE" type:"path"`
 }
 
 // check finds mistakes, the server that cannot be reached included.
-func (f *workersFlag) check(raw string) error {
-	if f.Workers < 0 || f.Workers > maxWorkers {
-		return mistake{fmt.Errorf("--workers %d: allowed: 1 to %d, or 0 for as many as it takes", f.Workers, maxWorkers)}
+func (f *generatorFlags) check(raw string) error {
+	if f.GeneratorProcesses < 0 || f.GeneratorProcesses > maxGeneratorProcesses {
+		return mistake{fmt.Errorf("--generator-processes %d: allowed: 1 to %d, or 0 for as many as it takes", f.GeneratorProcesses, maxGeneratorProcesses)}
 	}
 	if f.NATS == "" {
 		for flag, value := range map[string]string{"--nats-creds": f.NATSCreds, "--nats-ca": f.NATSCA} {
@@ -84,13 +84,13 @@ func (f *workersFlag) check(raw string) error {
 		}
 		conn.Close()
 	}
-	if raw != "" && (f.Workers > 0 || f.NATS != "") {
-		return mistake{errors.New("--raw keeps the requests of a generator of one process, so it cannot be had with --workers or --nats")}
+	if raw != "" && (f.GeneratorProcesses > 0 || f.NATS != "") {
+		return mistake{errors.New("--raw keeps the requests of a generator of one process, so it cannot be had with --generator-processes or --nats")}
 	}
 	return nil
 }
 
-func (f *workersFlag) link() fleet.Link {
+func (f *generatorFlags) link() fleet.Link {
 	return fleet.Link{URL: f.NATS, Token: f.NATSToken, Creds: f.NATSCreds, CA: f.NATSCA}
 }
 

@@ -71,7 +71,7 @@ type cli struct {
 	Doctor     doctorCmd     `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
 	Audit      auditCmd      `cmd:"" help:"Check a published table by what must hold between its own numbers."`
 	Conform    conformCmd    `cmd:"" help:"Test whether a server of your own keeps the contract of the README."`
-	Worker     workerCmd     `cmd:"" help:"Be one of a run's generator processes; run starts them itself."`
+	Generator  generatorCmd  `cmd:"" help:"Be one of a run's generator processes; run starts them itself."`
 	Null       nullCmd       `cmd:"" hidden:""`
 	List       listCmd       `cmd:"" help:"List the models that are built in."`
 

@@ -30,7 +30,7 @@ var serverProgram string
 // the program itself, or a server: one that nobody should trust, or the null
 // server.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "worker" || os.Args[1] == "run") {
+	if len(os.Args) > 1 && (os.Args[1] == "generator" || os.Args[1] == "run") {
 		main()
 		os.Exit(0)
 	}

@@ -13,7 +13,7 @@ import (
 
 type runCmd struct {
 	serverFlag
-	workersFlag
+	generatorFlags
 	liveFlags
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
 	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
@@ -56,7 +56,7 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	h.ClaimRules, h.Raw = claims.RulesVersion, c.Raw
-	h.GeneratorProcesses, h.Link = c.Workers, c.link()
+	h.GeneratorProcesses, h.Link = c.GeneratorProcesses, c.link()
 	r, err := c.open(h)
 	if err != nil {
 		return err

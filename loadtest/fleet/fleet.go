@@ -18,19 +18,19 @@ import (
 
 // A Spec says what a fleet is made of.
 type Spec struct {
-	Link    Link
-	Argv    []string // starts a worker, which finds in its environment where it belongs (EnvURL, …)
-	Workers int      // processes; as many as there are clients at most
-	// Shards share the clients in all. Each worker has one at least.
+	Link      Link
+	Argv      []string // starts a generator process, which finds in its environment where it belongs (EnvURL, …)
+	Processes int      // of the generator; at most as many as there are clients
+	// Shards share the clients in all. Each generator process has one at least.
 	Shards  int
-	Version string      // of the program, which the workers must have too
+	Version string      // of the program, which the generator processes must have too
 	CPUs    host.CPUSet // to run on; those of this process when empty
 	// AllowRemote lets the target be another host.
 	AllowRemote bool
 	Timing
 }
 
-// A Fleet is the clients of many worker processes.
+// A Fleet is the clients of many generator processes.
 type Fleet struct {
 	spec    Spec
 	job     string
@@ -56,7 +56,7 @@ type Fleet struct {
 	sums     []*load.Interval // over all members
 }
 
-// A member is one worker as the fleet sees it.
+// A member is one generator process as the fleet sees it.
 type member struct {
 	name  string // in errors
 	part  Part
@@ -83,12 +83,12 @@ const defaultConnectRate = 5000
 // lead is how far ahead the beginning is set, for all to hear of it.
 const lead = 100 * time.Millisecond
 
-// Connect starts the workers and has them connect, each with its part of the
+// Connect starts the generator processes and has them connect, each with its part of the
 // population. What is known of the connecting is returned in any case. On
 // failure nothing is left.
 func Connect(ctx context.Context, spec Spec, target load.Target, p load.Population) (*Fleet, *load.Connected, error) {
 	spec.Timing = spec.Timing.withDefaults()
-	spec.Workers = max(1, min(spec.Workers, p.Clients))
+	spec.Processes = max(1, min(spec.Processes, p.Clients))
 	how := &load.Connected{Histogram: load.NewHistogram()}
 	conn, err := spec.Link.Dial("tierbench coordinator")
 	if err != nil {
@@ -117,10 +117,10 @@ func Connect(ctx context.Context, spec Spec, target load.Target, p load.Populati
 func (f *Fleet) connect(ctx context.Context, target load.Target, p load.Population) error {
 	f.share(target, p) // before anybody is heard: hear reads the members
 	if _, err := f.conn.Subscribe(reports(f.job), f.hear); err != nil {
-		return fmt.Errorf("listen to the workers: %w", err)
+		return fmt.Errorf("listen to the generator processes: %w", err)
 	}
 	if err := f.conn.Flush(); err != nil {
-		return fmt.Errorf("listen to the workers: %w", err)
+		return fmt.Errorf("listen to the generator processes: %w", err)
 	}
 	for i, m := range f.members {
 		group, err := launch.StartGroup(f.spec.Argv, f.spec.Link.env(f.job, i+1), f.spec.CPUs)
@@ -164,9 +164,9 @@ func rateOf(p load.Population) float64 {
 // share gives each member its part. The parts follow each other, and so do the
 // active clients of each: number i of n is active as in one generator.
 func (f *Fleet) share(target load.Target, p load.Population) {
-	n, first := f.spec.Workers, 0
+	n, first := f.spec.Processes, 0
 	for i := range n {
-		m := &member{name: fmt.Sprintf("worker %d of %d", i+1, n)}
+		m := &member{name: fmt.Sprintf("generator process %d of %d", i+1, n)}
 		clients := p.Clients / n
 		if i < p.Clients%n {
 			clients++
@@ -198,7 +198,7 @@ func (f *Fleet) tell(i int, o order) error {
 		subject = ordersOf(f.job, i+1)
 	}
 	if err := publish(f.conn, subject, &o); err != nil {
-		err = fmt.Errorf("tell the workers to %s: %w", o.What, err)
+		err = fmt.Errorf("tell the generator processes to %s: %w", o.What, err)
 		f.fail(err)
 		return err
 	}
@@ -264,14 +264,14 @@ func (f *Fleet) watch() {
 func (f *Fleet) hear(msg *nats.Msg) {
 	var r report
 	if err := decode(msg.Data, &r); err != nil {
-		f.fail(fmt.Errorf("read a worker's report: %w", err))
+		f.fail(fmt.Errorf("read a generator process's report: %w", err))
 		return
 	}
-	if r.Worker < 1 || r.Worker > len(f.members) {
-		f.fail(fmt.Errorf("a worker calls itself number %d of %d", r.Worker, len(f.members)))
+	if r.Number < 1 || r.Number > len(f.members) {
+		f.fail(fmt.Errorf("a generator process calls itself number %d of %d", r.Number, len(f.members)))
 		return
 	}
-	m := f.members[r.Worker-1]
+	m := f.members[r.Number-1]
 	f.mu.Lock()
 	m.silent = 0
 	err := f.take(m, &r)
@@ -404,7 +404,7 @@ func (f *Fleet) wait(ctx context.Context, atMost time.Duration, what string, is 
 	}
 }
 
-// Processes is how many workers there are.
+// Processes is how many generator processes there are.
 func (f *Fleet) Processes() int { return len(f.members) }
 
 // Shards is how many shards share the clients, in all processes.
@@ -444,7 +444,7 @@ func (f *Fleet) Established() int {
 	return held
 }
 
-// CPU is the time that the workers have used and this process, which is a part
+// CPU is the time that the generator processes have used and this process, which is a part
 // of the generator too, in seconds.
 func (f *Fleet) CPU() (float64, error) {
 	own, err := host.OwnCPU()
@@ -455,10 +455,10 @@ func (f *Fleet) CPU() (float64, error) {
 	return own + cpu, nil
 }
 
-// endTimeout is how long a worker that is well may take to end.
+// endTimeout is how long a generator process that is well may take to end.
 const endTimeout = 2 * time.Second
 
-// Close ends the workers, and with them the connections. None is left.
+// Close ends the generator processes, and with them the connections. None is left.
 func (f *Fleet) Close() error {
 	f.mu.Lock()
 	if f.closing {

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A Link is how to reach the NATS server on which workers and coordinator meet.
+// A Link is how to reach the NATS server on which generator processes and coordinator meet.
 type Link struct {
 	URL   string // several, separated by commas, of a cluster
 	Token string
@@ -21,7 +21,7 @@ type Link struct {
 	CA    string // file of the authority that signed the server's certificate (PEM)
 }
 
-// Names of the environment variables by which a worker process is told where
+// Names of the environment variables by which a generator process is told where
 // it belongs. The token is not in its arguments, which all users can read.
 const (
 	EnvURL    = "TIERBENCH_NATS"
@@ -29,13 +29,13 @@ const (
 	EnvCreds  = "TIERBENCH_NATS_CREDS"
 	EnvCA     = "TIERBENCH_NATS_CA"
 	EnvJob    = "TIERBENCH_JOB"
-	EnvWorker = "TIERBENCH_WORKER"
+	EnvNumber = "TIERBENCH_GENERATOR"
 )
 
-func (l Link) env(job string, worker int) []string {
+func (l Link) env(job string, number int) []string {
 	return []string{
 		EnvURL + "=" + l.URL, EnvToken + "=" + l.Token, EnvCreds + "=" + l.Creds, EnvCA + "=" + l.CA,
-		EnvJob + "=" + job, fmt.Sprintf("%s=%d", EnvWorker, worker),
+		EnvJob + "=" + job, fmt.Sprintf("%s=%d", EnvNumber, number),
 	}
 }
 
@@ -70,7 +70,7 @@ func (l Link) Dial(name string) (*nats.Conn, error) {
 	return conn, nil
 }
 
-// A Hub is a NATS server within this process, for workers on this host.
+// A Hub is a NATS server within this process, for generator processes on this host.
 type Hub struct {
 	Link
 	server *server.Server
@@ -98,7 +98,7 @@ func StartHub() (*Hub, error) {
 	return &Hub{Link{URL: s.ClientURL(), Token: token}, s}, nil
 }
 
-// Close ends it, and with it the workers that are left.
+// Close ends it, and with it the generator processes that are left.
 func (h *Hub) Close() {
 	h.server.Shutdown()
 	h.server.WaitForShutdown()

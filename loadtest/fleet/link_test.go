@@ -27,7 +27,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Workers and coordinator meet on a server that is there already, with TLS and
+// Generator processes and coordinator meet on a server that is there already, with TLS and
 // credentials of a user.
 func TestAServerThatIsThere(t *testing.T) {
 	dir := t.TempDir()
@@ -76,7 +76,7 @@ func TestAServerThatIsThere(t *testing.T) {
 		t.Errorf("err %v", err)
 	}
 
-	f := fleet(t, spec(link, "worker", 2), serve(t, nil), load.Population{Clients: 3})
+	f := fleet(t, spec(link, "generator", 2), serve(t, nil), load.Population{Clients: 3})
 	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 50 * time.Millisecond}, load.Hooks{})
 	if err != nil || len(w.Errors) != 0 || w.Clients != 3 {
 		t.Errorf("err %v, errors %v, %d clients", err, w.Errors, w.Clients)

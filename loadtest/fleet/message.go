@@ -12,7 +12,7 @@ import (
 // protocol is raised whenever a message changes its meaning.
 const protocol = 1
 
-// A Part is what one worker does of a whole.
+// A Part is what one generator process does of a whole.
 type Part struct {
 	Target     load.Target
 	Population load.Population
@@ -21,7 +21,7 @@ type Part struct {
 	AllowRemote bool `json:",omitempty"`
 }
 
-// An order is what the coordinator tells a worker.
+// An order is what the coordinator tells a generator process.
 type order struct {
 	What what
 	Part *Part      `json:",omitempty"` // to connect
@@ -29,9 +29,9 @@ type order struct {
 	N    int64      `json:",omitempty"` // to tell: which time this is
 }
 
-// A report is what a worker tells the coordinator.
+// A report is what a generator process tells the coordinator.
 type report struct {
-	Worker int
+	Number int
 	What   what
 	Hello  *hello `json:",omitempty"`
 
@@ -50,7 +50,7 @@ type report struct {
 	Err string `json:",omitempty"` // of connected, tells and done
 }
 
-// A hello is the first report of a worker: what it must have in common with
+// A hello is the first report of a generator process: what it must have in common with
 // its coordinator.
 type hello struct {
 	PID      int
@@ -86,7 +86,7 @@ const (
 	toAbort   what = "abort" // the run
 	toEnd     what = "end"   // the process
 
-	// Reports. A worker comes to the first five in this order.
+	// Reports. A generator process comes to the first five in this order.
 	isUp        what = "up"
 	isConnected what = "connected"
 	isWarm      what = "warm"   // it waits for the window to be opened
@@ -103,8 +103,8 @@ var stages = map[what]int{isUp: 1, isConnected: 2, isWarm: 3, isClosed: 4, isDon
 
 // Subjects of a job. Each side publishes on one connection, so that what it
 // says is heard in the order in which it was said.
-func ordersOf(job string, worker int) string {
-	return fmt.Sprintf("tierbench.%s.orders.%d", job, worker)
+func ordersOf(job string, number int) string {
+	return fmt.Sprintf("tierbench.%s.orders.%d", job, number)
 }
 func reports(job string) string { return "tierbench." + job + ".reports" }
 func orders(job string) string  { return "tierbench." + job + ".orders" }
@@ -116,7 +116,7 @@ type Timing struct {
 	// heartbeats, so that a side which was stopped itself does not take what it
 	// has not read yet for silence.
 	DeadAfter time.Duration
-	// Grace is how much longer than its work a worker may take; one minute if 0.
+	// Grace is how much longer than its work a generator process may take; one minute if 0.
 	Grace time.Duration
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // Run loads the server, as the Run of a single generator does. Whatever is
-// wrong with a worker is an error that names it; what was counted until then
+// wrong with a generator process is an error that names it; what was counted until then
 // is returned with it.
 func (f *Fleet) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	w := &load.Window{Errors: map[string]int64{}}
@@ -147,7 +147,7 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Hooks) error 
 	}
 }
 
-// How far the window of a worker may be from the mean of all.
+// How far the window of a generator process may be from the mean of all.
 const (
 	lengthShare = 0.10
 	lengthLeast = 500 * time.Millisecond // a busy machine is late

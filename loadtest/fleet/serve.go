@@ -2,13 +2,13 @@
 // a Fleet is all of them as their coordinator sees them. They meet on a NATS
 // server, and it makes no difference to either on which host that is.
 //
-// The coordinator gives each worker its part of the clients and of the rate.
+// The coordinator gives each generator process its part of the clients and of the rate.
 // All connect, and begin at one instant; when all have warmed up, the window is
-// opened for all at once. Each worker sends what it measured second by second,
+// opened for all at once. Each generator process sends what it measured second by second,
 // as histograms, and the coordinator adds these up: percentiles are taken of
-// the sum only. There is one way for one worker and for a hundred.
+// the sum only. There is one way for one generator process and for a hundred.
 //
-// A worker that ends, is silent, or whose numbers do not fit what it sent makes
+// A generator process that ends, is silent, or whose numbers do not fit what it sent makes
 // the whole run fail, with its name. What the others measured never stands for
 // all.
 package fleet
@@ -26,7 +26,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// Clients are what a worker drives.
+// Clients are what a generator process drives.
 type Clients interface {
 	Run(context.Context, load.Work, load.Hooks) (*load.Window, error)
 	Established() int
@@ -44,15 +44,15 @@ type Clients interface {
 // returned in any case.
 type ConnectFunc func(context.Context, Part) (Clients, *load.Connected, error)
 
-// ServeOptions say who a worker is.
+// ServeOptions say who a generator process is.
 type ServeOptions struct {
 	Job     string // its coordinator's
-	Worker  int    // number, from 1
+	Number  int    // number, from 1
 	Version string // of the program; the coordinator's must be the same
 	Timing
 }
 
-// answersEvery is how often a worker says how many answers there are, where
+// answersEvery is how often a generator process says how many answers there are, where
 // their number ends the window.
 const answersEvery = 2 * time.Millisecond
 
@@ -73,7 +73,7 @@ func Serve(ctx context.Context, conn *nats.Conn, o ServeOptions, connect Connect
 	}()
 	heard := make(chan *nats.Msg, 256)
 	lost := conn.StatusChanged(nats.CLOSED)
-	for _, subject := range []string{orders(o.Job), ordersOf(o.Job, o.Worker)} {
+	for _, subject := range []string{orders(o.Job), ordersOf(o.Job, o.Number)} {
 		sub, err := conn.ChanSubscribe(subject, heard)
 		if err != nil {
 			return fmt.Errorf("listen to the coordinator: %w", err)
@@ -118,7 +118,7 @@ func Serve(ctx context.Context, conn *nats.Conn, o ServeOptions, connect Connect
 	}
 }
 
-// serving is a worker at work.
+// serving is a generator process at work.
 type serving struct {
 	conn    *nats.Conn
 	options ServeOptions
@@ -139,7 +139,7 @@ type running struct {
 }
 
 func (s *serving) say(r report) {
-	r.Worker = s.options.Worker
+	r.Number = s.options.Number
 	if err := publish(s.conn, reports(s.options.Job), &r); err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -21,7 +21,7 @@ import (
 func killed(t *testing.T, target string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), "WORKER_TEST_TARGET="+target)
+	cmd.Env = append(os.Environ(), "FLEET_TEST_TARGET="+target)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()
 	var exit *exec.ExitError
@@ -36,11 +36,11 @@ func nobody(context.Context, Part) (Clients, *load.Connected, error) {
 }
 
 // Without a parent that dies, as on another host, it is the silence or the end
-// of the connection that ends a worker.
-func TestAWorkerEndsWithoutItsCoordinator(t *testing.T) {
+// of the connection that ends a generator process.
+func TestAGeneratorProcessEndsWithoutItsCoordinator(t *testing.T) {
 	t.Run("it is silent", func(t *testing.T) {
 		conn := dial(t, hub(t).Link)
-		err := Serve(t.Context(), conn, ServeOptions{Job: "j", Worker: 1, Timing: Timing{Heartbeat: time.Millisecond, DeadAfter: 20 * time.Millisecond}}, nobody)
+		err := Serve(t.Context(), conn, ServeOptions{Job: "j", Number: 1, Timing: Timing{Heartbeat: time.Millisecond, DeadAfter: 20 * time.Millisecond}}, nobody)
 		if err == nil || !strings.Contains(err.Error(), "silent for 20ms") {
 			t.Errorf("err %v", err)
 		}
@@ -53,7 +53,7 @@ func TestAWorkerEndsWithoutItsCoordinator(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { serving <- Serve(t.Context(), conn, ServeOptions{Job: "j", Worker: 1}, nobody) }()
+		go func() { serving <- Serve(t.Context(), conn, ServeOptions{Job: "j", Number: 1}, nobody) }()
 		if _, err := heard.NextMsg(time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +64,7 @@ func TestAWorkerEndsWithoutItsCoordinator(t *testing.T) {
 	})
 }
 
-func TestAWorkerObeysOnlyWhatHasAMeaning(t *testing.T) {
+func TestAGeneratorProcessObeysOnlyWhatHasAMeaning(t *testing.T) {
 	for _, tt := range []struct {
 		reason, message, want string
 	}{
@@ -83,7 +83,7 @@ func TestAWorkerObeysOnlyWhatHasAMeaning(t *testing.T) {
 				t.Fatal(err)
 			}
 			serving := make(chan error)
-			go func() { serving <- Serve(t.Context(), conn, ServeOptions{Job: "j", Worker: 1}, nobody) }()
+			go func() { serving <- Serve(t.Context(), conn, ServeOptions{Job: "j", Number: 1}, nobody) }()
 			if _, err := heard.NextMsg(time.Minute); err != nil {
 				t.Fatal(err)
 			}

@@ -42,7 +42,7 @@ func (h *Harness) divide(p *plan.Plan) error {
 		c := &p.Cells[i]
 		n := h.processes(plan.Step{Cell: c})
 		if n > 0 && int64(c.Key.Clients) > int64(n)*bound.Clients {
-			return mistakef("%s: %d clients are more than %d workers can hold; allowed: --workers %d or more, or 0 (%s)",
+			return mistakef("%s: %d clients are more than %d generator processes can have; allowed: --generator-processes %d or more, or 0 (%s)",
 				p.Config.File, c.Key.Clients, n, h.need(c.Key.Clients), bound.Why)
 		}
 		if n > 0 && h.Raw != "" {
@@ -103,7 +103,7 @@ func (h *Harness) drive(ctx context.Context, step plan.Step, t load.Target, raw 
 	}
 	// They inherit the CPUs of this process.
 	c, connected, err := fleet.Connect(ctx, fleet.Spec{
-		Link: link, Argv: []string{h.Self, "worker"}, Workers: n, Shards: h.shards(step), Version: h.Version, AllowRemote: h.AllowRemote,
+		Link: link, Argv: []string{h.Self, "generator"}, Processes: n, Shards: h.shards(step), Version: h.Version, AllowRemote: h.AllowRemote,
 	}, t, p)
 	if err != nil {
 		return nil, connected, err
@@ -117,7 +117,7 @@ func ServeGenerator(ctx context.Context, link fleet.Link, o fleet.ServeOptions) 
 	if err := tune(); err != nil {
 		return err
 	}
-	conn, err := link.Dial(fmt.Sprintf("tierbench worker %d", o.Worker))
+	conn, err := link.Dial(fmt.Sprintf("tierbench generator %d", o.Number))
 	if err != nil {
 		return Mistake{err}
 	}

@@ -23,7 +23,7 @@ repeats: 1
 
 // A run with many generator processes leaves the same record as one with a
 // single one, with our own NATS server and with another.
-func TestRunWithWorkers(t *testing.T) {
+func TestRunWithGeneratorProcesses(t *testing.T) {
 	needsLinux(t)
 	hub, err := fleet.StartHub()
 	if err != nil {
@@ -36,7 +36,7 @@ func TestRunWithWorkers(t *testing.T) {
 		args      []string
 		processes int
 	}{
-		{"as many as were asked for", []string{"--workers", "3"}, 3},
+		{"as many as were asked for", []string{"--generator-processes", "3"}, 3},
 		{"a server that is there", []string{"--nats", hub.URL}, 1},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestRunWithWorkers(t *testing.T) {
 	}
 }
 
-func TestWorkersThatCannotBe(t *testing.T) {
+func TestGeneratorProcessesThatCannotBe(t *testing.T) {
 	needsLinux(t)
 	hub, err := fleet.StartHub()
 	if err != nil {
@@ -88,14 +88,14 @@ clients: [100000]
 		args           []string
 		want           string
 	}{
-		{"less than none", divided, []string{"--workers=-1"}, "--workers -1: allowed: 1 to 1000"},
-		{"too many", divided, []string{"--workers", "1001"}, "--workers 1001: allowed: 1 to 1000"},
+		{"less than none", divided, []string{"--generator-processes=-1"}, "--generator-processes -1: allowed: 1 to 1000"},
+		{"too many", divided, []string{"--generator-processes", "1001"}, "--generator-processes 1001: allowed: 1 to 1000"},
 		{"nothing is there", divided, []string{"--nats", "nats://127.0.0.1:1"}, "connect to NATS at nats://127.0.0.1:1"},
 		{"a wrong token", divided, []string{"--nats", hub.URL, "--nats-token", "guessed"}, "Authorization Violation"},
 		{"no such authority", divided, []string{"--nats", hub.URL, "--nats-ca", "/no/such/file"}, "/no/such/file"},
 		{"credentials for nobody", divided, []string{"--nats-creds", "file"}, "--nats-creds is for the server that --nats names"},
-		{"raw requests of many", divided, []string{"--workers", "2", "--raw", "csv"}, "--raw keeps the requests"},
-		{"too few for the clients", many, []string{"--workers", "1"}, "100000 clients are more than 1 workers can hold; allowed: --workers "},
+		{"raw requests of many", divided, []string{"--generator-processes", "2", "--raw", "csv"}, "--raw keeps the requests"},
+		{"too few for the clients", many, []string{"--generator-processes", "1"}, "100000 clients are more than 1 generator processes can have; allowed: --generator-processes "},
 		{"raw requests of as many as it takes", many, []string{"--raw", "csv"}, "--raw keeps the requests"},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {

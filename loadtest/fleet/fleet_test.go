@@ -25,7 +25,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// The workers of these tests are this binary, in a role that its first
+// The generator processes of these tests are this binary, in a role that its first
 // argument names.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "role" {
@@ -40,19 +40,19 @@ func TestMain(m *testing.M) {
 
 const version = "of the tests"
 
-// controlEnv is where a worker tells that it is a second into its window.
-const controlEnv = "WORKER_TEST_CONTROL"
+// controlEnv is where a generator process tells that it is a second into its window.
+const controlEnv = "FLEET_TEST_CONTROL"
 
 func role(name string) error {
-	conn, err := Link{URL: os.Getenv(EnvURL), Token: os.Getenv(EnvToken), CA: os.Getenv(EnvCA), Creds: os.Getenv(EnvCreds)}.Dial("worker")
+	conn, err := Link{URL: os.Getenv(EnvURL), Token: os.Getenv(EnvToken), CA: os.Getenv(EnvCA), Creds: os.Getenv(EnvCreds)}.Dial("generator")
 	if err != nil {
 		return err
 	}
-	n, err := strconv.Atoi(os.Getenv(EnvWorker))
+	n, err := strconv.Atoi(os.Getenv(EnvNumber))
 	if err != nil {
 		return err
 	}
-	o := ServeOptions{Job: os.Getenv(EnvJob), Worker: n, Version: version}
+	o := ServeOptions{Job: os.Getenv(EnvJob), Number: n, Version: version}
 	if n == 2 && name == "other-version" {
 		o.Version = "another"
 	}
@@ -109,8 +109,8 @@ func hub(t *testing.T) *Hub {
 	return h
 }
 
-func spec(link Link, role string, workers int) Spec {
-	return Spec{Link: link, Argv: []string{os.Args[0], "role", role}, Workers: workers, Shards: workers, Version: version}
+func spec(link Link, role string, processes int) Spec {
+	return Spec{Link: link, Argv: []string{os.Args[0], "role", role}, Processes: processes, Shards: processes, Version: version}
 }
 
 // serve is an echo server of 8 bytes. before is called with the number of each
@@ -174,8 +174,8 @@ func fleet(t *testing.T, s Spec, target load.Target, p load.Population) *Fleet {
 	if got := f.Established(); got != p.Clients {
 		t.Errorf("%d clients established, want %d", got, p.Clients)
 	}
-	if got := f.Processes(); got != s.Workers {
-		t.Errorf("%d processes, want %d", got, s.Workers)
+	if got := f.Processes(); got != s.Processes {
+		t.Errorf("%d processes, want %d", got, s.Processes)
 	}
 	return f
 }
@@ -194,8 +194,8 @@ func gone(t *testing.T, f *Fleet) {
 }
 
 // Every client is answered ten times within the window, and then not before it
-// is closed: the sum of what the workers counted must be just that.
-func TestWhatTheWorkersCountAddsUp(t *testing.T) {
+// is closed: the sum of what the generator processes counted must be just that.
+func TestWhatTheProcessesCountAddsUp(t *testing.T) {
 	const clients, each = 23, 10
 	control, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -204,7 +204,7 @@ func TestWhatTheWorkersCountAddsUp(t *testing.T) {
 	defer control.Close()
 	t.Setenv(controlEnv, control.Addr().String())
 	opened, closed := make(chan struct{}), make(chan struct{})
-	go func() { // all three workers are a second into their windows
+	go func() { // all three generator processes are a second into their windows
 		defer close(opened)
 		for range 3 {
 			c, err := control.Accept()
@@ -225,7 +225,7 @@ func TestWhatTheWorkersCountAddsUp(t *testing.T) {
 			<-closed
 		}
 	})
-	f := fleet(t, spec(hub(t).Link, "worker", 3), target, load.Population{Clients: clients})
+	f := fleet(t, spec(hub(t).Link, "generator", 3), target, load.Population{Clients: clients})
 
 	var opens, closes, established int
 	var atEnd, shown int64
@@ -269,8 +269,8 @@ func TestWhatTheWorkersCountAddsUp(t *testing.T) {
 // The shares of an open loop are one whole, and what is due in the window is
 // the rate's, whichever way the clients are divided.
 func TestTheRateIsSharedOut(t *testing.T) {
-	const rate, clients, workers, shards = 500, 7, 3, 5
-	s := spec(hub(t).Link, "worker", workers)
+	const rate, clients, processes, shards = 500, 7, 3, 5
+	s := spec(hub(t).Link, "generator", processes)
 	s.Shards = shards
 	f := fleet(t, s, serve(t, nil), load.Population{Clients: clients})
 	if got := f.Shards(); got != shards {
@@ -298,17 +298,17 @@ func TestTheRateIsSharedOut(t *testing.T) {
 
 func TestShares(t *testing.T) {
 	for _, tt := range []struct {
-		reason                   string
-		clients, active, workers int
+		reason                     string
+		clients, active, processes int
 	}{
 		{"even", 8, 0, 2},
 		{"uneven", 7, 0, 3},
 		{"some ask", 24_000, 240, 7},
-		{"more workers than those that ask", 10, 3, 5},
+		{"more generator processes than those that ask", 10, 3, 5},
 		{"one asks", 1000, 1, 4},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
-			f := &Fleet{spec: Spec{Workers: tt.workers, Shards: 4}, active: tt.active}
+			f := &Fleet{spec: Spec{Processes: tt.processes, Shards: 4}, active: tt.active}
 			if f.active == 0 {
 				f.active = tt.clients
 			}
@@ -338,7 +338,7 @@ func TestShares(t *testing.T) {
 			if clients != tt.clients || active != f.active || share < 1-1e-12 || share > 1+1e-12 || rate < 99.999 || rate > 100.001 {
 				t.Errorf("%d clients, %d active, shares of %v, connect rate %v", clients, active, share, rate)
 			}
-			if shards != max(4, tt.workers) {
+			if shards != max(4, tt.processes) {
 				t.Errorf("%d shards", shards)
 			}
 		})
@@ -346,7 +346,7 @@ func TestShares(t *testing.T) {
 }
 
 func TestIdleClientsAreSharedOut(t *testing.T) {
-	f := fleet(t, spec(hub(t).Link, "worker", 4), serve(t, nil), load.Population{Clients: 10, Active: 3})
+	f := fleet(t, spec(hub(t).Link, "generator", 4), serve(t, nil), load.Population{Clients: 10, Active: 3})
 	w, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 100 * time.Millisecond}, load.Hooks{})
 	if err != nil || len(w.Errors) != 0 {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
@@ -356,8 +356,8 @@ func TestIdleClientsAreSharedOut(t *testing.T) {
 	}
 }
 
-// A worker that is lost makes the run fail, with its name.
-func TestAWorkerThatIsLost(t *testing.T) {
+// A generator process that is lost makes the run fail, with its name.
+func TestAGeneratorProcessThatIsLost(t *testing.T) {
 	for _, tt := range []struct {
 		reason string
 		signal syscall.Signal
@@ -367,7 +367,7 @@ func TestAWorkerThatIsLost(t *testing.T) {
 		{"it hangs", syscall.SIGSTOP, "has been silent for 3s"},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
-			s := spec(hub(t).Link, "worker", 2)
+			s := spec(hub(t).Link, "generator", 2)
 			s.Timing = Timing{Heartbeat: 20 * time.Millisecond, DeadAfter: 3 * time.Second}
 			f := fleet(t, s, serve(t, nil), load.Population{Clients: 4})
 			pid := f.members[1].group.Tree().PGID
@@ -382,7 +382,7 @@ func TestAWorkerThatIsLost(t *testing.T) {
 				},
 				Close: func() error { closes++; return nil },
 			})
-			if want := fmt.Sprintf("worker 2 of 2 (pid %d) %s", pid, tt.want); err == nil || !strings.Contains(err.Error(), want) {
+			if want := fmt.Sprintf("generator process 2 of 2 (pid %d) %s", pid, tt.want); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("after %v: err %v, want %q in it", time.Since(begin), err, want)
 			}
 			if closes != 1 {
@@ -392,11 +392,11 @@ func TestAWorkerThatIsLost(t *testing.T) {
 	}
 }
 
-func TestAWorkerThatDisagrees(t *testing.T) {
+func TestAGeneratorProcessThatDisagrees(t *testing.T) {
 	target := serve(t, nil)
 	t.Run("it is of another version", func(t *testing.T) {
 		f, _, err := Connect(t.Context(), spec(hub(t).Link, "other-version", 2), target, load.Population{Clients: 2})
-		if err == nil || !strings.Contains(err.Error(), "worker 2 of 2") || !strings.Contains(err.Error(), `version "another"`) {
+		if err == nil || !strings.Contains(err.Error(), "generator process 2 of 2") || !strings.Contains(err.Error(), `version "another"`) {
 			t.Errorf("%v, err %v", f, err)
 		}
 	})
@@ -407,14 +407,14 @@ func TestAWorkerThatDisagrees(t *testing.T) {
 		t.Run(role, func(t *testing.T) {
 			f := fleet(t, spec(hub(t).Link, role, 2), target, load.Population{Clients: 2})
 			_, err := f.Run(t.Context(), load.Work{Loop: result.Closed, Length: 100 * time.Millisecond}, load.Hooks{})
-			if err == nil || !strings.Contains(err.Error(), "worker 2 of 2") || !strings.Contains(err.Error(), want) {
+			if err == nil || !strings.Contains(err.Error(), "generator process 2 of 2") || !strings.Contains(err.Error(), want) {
 				t.Errorf("err %v", err)
 			}
 		})
 	}
 }
 
-func TestAWorkerThatCannotBe(t *testing.T) {
+func TestAGeneratorProcessThatCannotBe(t *testing.T) {
 	h := hub(t)
 	target := serve(t, nil)
 	wrong := h.Link
@@ -422,7 +422,7 @@ func TestAWorkerThatCannotBe(t *testing.T) {
 	if _, err := wrong.Dial("nobody"); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("with a wrong token: err %v", err)
 	}
-	if _, _, err := Connect(t.Context(), spec(wrong, "worker", 2), target, load.Population{Clients: 2}); !errors.Is(err, nats.ErrAuthorization) {
+	if _, _, err := Connect(t.Context(), spec(wrong, "generator", 2), target, load.Population{Clients: 2}); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("with a wrong token: err %v", err)
 	}
 	for _, tt := range []struct {
@@ -430,7 +430,7 @@ func TestAWorkerThatCannotBe(t *testing.T) {
 		argv   []string
 		want   string
 	}{
-		{"there is no such program", []string{"/no/such/program"}, "start worker 1 of 2"},
+		{"there is no such program", []string{"/no/such/program"}, "start generator process 1 of 2"},
 		{"it ends at once: what it printed is shown", []string{"sh", "-c", "echo out of luck; exit 3"}, "out of luck"},
 	} {
 		s := spec(h.Link, "", 2)
@@ -449,14 +449,14 @@ func TestAWorkerThatCannotBe(t *testing.T) {
 	}
 }
 
-// The workers of a coordinator that was killed end.
-func TestWorkersDoNotOutliveTheirCoordinator(t *testing.T) {
-	if target := os.Getenv("WORKER_TEST_TARGET"); target != "" {
+// The generator processes of a coordinator that was killed end.
+func TestGeneratorProcessesDoNotOutliveTheirCoordinator(t *testing.T) {
+	if target := os.Getenv("FLEET_TEST_TARGET"); target != "" {
 		h, err := StartHub()
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, _, err := Connect(t.Context(), spec(h.Link, "worker", 2), load.Target{Addr: target, Protocol: "echo", Requests: []load.Request{{Workload: "echo", PayloadBytes: 8}}}, load.Population{Clients: 2})
+		f, _, err := Connect(t.Context(), spec(h.Link, "generator", 2), load.Target{Addr: target, Protocol: "echo", Requests: []load.Request{{Workload: "echo", PayloadBytes: 8}}}, load.Population{Clients: 2})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,24 +5,24 @@ import (
 	"github.com/tierbench/tierbench/loadtest/harness"
 )
 
-// workerCmd is a generator process. Its coordinator starts it, and tells it by
-// its environment where it belongs.
-type workerCmd struct {
+// generatorCmd is a generator process. Its coordinator starts it, and says in its
+// environment where it belongs.
+type generatorCmd struct {
 	NATS   string `name:"nats" required:"" help:"The NATS server." env:"TIERBENCH_NATS" placeholder:"URL"`
 	Token  string `help:"Token for it." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
 	Creds  string `help:"File with the user credentials for it." env:"TIERBENCH_NATS_CREDS" placeholder:"FILE"`
 	CA     string `name:"tls-ca" help:"File with the certificate of the authority that vouches for it." env:"TIERBENCH_NATS_CA" placeholder:"FILE"`
 	Job    string `required:"" help:"Its coordinator's." env:"TIERBENCH_JOB" placeholder:"ID"`
-	Number int    `required:"" help:"Of this worker, from 1." env:"TIERBENCH_WORKER" placeholder:"N"`
+	Number int    `required:"" help:"Of this process, from 1." env:"TIERBENCH_GENERATOR" placeholder:"N"`
 }
 
 // Help is an example for --help.
-func (c *workerCmd) Help() string {
-	return "tierbench run starts its workers itself, and gives them what they need in their environment.\n\n" +
-		"Examples:\n\n    tierbench worker --nats nats://127.0.0.1:4222 --job ID --number 1"
+func (c *generatorCmd) Help() string {
+	return "tierbench run starts its generator processes itself, and gives them what they need in their environment.\n\n" +
+		"Examples:\n\n    tierbench generator --nats nats://127.0.0.1:4222 --job ID --number 1"
 }
 
-func (c *workerCmd) Run(e *env) error {
+func (c *generatorCmd) Run(e *env) error {
 	return harness.ServeGenerator(e.ctx, fleet.Link{URL: c.NATS, Token: c.Token, Creds: c.Creds, CA: c.CA},
-		fleet.ServeOptions{Job: c.Job, Worker: c.Number, Version: version()})
+		fleet.ServeOptions{Job: c.Job, Number: c.Number, Version: version()})
 }
