@@ -114,7 +114,8 @@ func askUntilClosed(c net.Conn, get, last string, begun, answers *atomic.Int64) 
 // TestStopAnswersWhatIsInFlight: what was sent before the signal is answered, whether it has been read or is still in the
 // accept queue; a request that has begun may be finished; a connection without one is closed without a reset.
 func TestStopAnswersWhatIsInFlight(t *testing.T) {
-	eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+	// In turn, since a server has four seconds for it.
+	eachModelInTurn(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		queued := 200
 		if model == "process" {
 			queued = 10 // each takes the start of a process, and a server has five seconds to stop
@@ -197,7 +198,7 @@ func expectEither(r io.Reader, long, other string) error {
 
 // A client that never finishes its request must not keep a server from stopping.
 func TestStopCutsOff(t *testing.T) {
-	eachWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol, "--drain-timeout", "500ms")
 		var stuck []net.Conn
 		for range 10 {

@@ -11,7 +11,7 @@ import (
 
 func TestEcho(t *testing.T) {
 	eachKeeping(t, []string{servers.Echo}, func(t *testing.T, model, protocol string) {
-		p := start(t, model, protocol)
+		p := use(t, model, protocol)
 		for _, row := range []struct{ reason, send string }{
 			{"one byte", "x"},
 			{"what would be HTTP elsewhere", "GET / HTTP/1.1\r\n\r\n"},
@@ -51,8 +51,6 @@ func TestEcho(t *testing.T) {
 			time.Sleep(bytePause)
 		}
 		_ = c.Close()
-		p.signal(terminate)
-		p.stopped()
 	})
 }
 
@@ -62,7 +60,7 @@ func TestEchoOnce(t *testing.T) {
 		if !closesEach(model) {
 			return
 		}
-		p := start(t, model, protocol)
+		p := use(t, model, protocol)
 		for _, send := range []string{"x", "\x00\xff\r\n\x00", "GET / HTTP/1.1\r\n\r\n"} {
 			c := p.dial()
 			if err := exchange(c, send, send); err != nil {
@@ -73,7 +71,5 @@ func TestEchoOnce(t *testing.T) {
 			}
 			_ = c.Close()
 		}
-		p.signal(terminate)
-		p.stopped()
 	})
 }

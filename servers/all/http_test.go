@@ -180,7 +180,7 @@ const (
 
 func TestHTTP(t *testing.T) {
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
-		p := start(t, model, protocol)
+		p := use(t, model, protocol)
 		var rows sync.WaitGroup
 		for _, row := range httpRows {
 			row.want = by(model, row.want)
@@ -215,8 +215,6 @@ func TestHTTP(t *testing.T) {
 			})
 		}
 		rows.Wait()
-		p.signal(terminate)
-		p.stopped()
 	})
 }
 
@@ -239,7 +237,7 @@ func (row httpRow) run(p *process, want string, send func(io.Writer) error) erro
 // A client that waits for 100 must get it before it sends its body, and only once.
 func TestContinueComesBeforeTheBody(t *testing.T) {
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
-		c := start(t, model, protocol).dial()
+		c := use(t, model, protocol).dial()
 		if err := exchange(c, "POST /echo HTTP/1.1\r\n"+host+"Expect: 100-continue\r\nContent-Length: 4\r\n\r\n", goOn); err != nil {
 			t.Fatal(err)
 		}
@@ -309,7 +307,7 @@ func TestHalfClose(t *testing.T) {
 		if protocol == servers.Echo && closesEach(model) {
 			return // it echoes what it reads at once, however much the client sends
 		}
-		c := start(t, model, protocol).dial()
+		c := use(t, model, protocol).dial()
 		send, want := body, body
 		if protocol == servers.HTTP {
 			send = fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, len(body), body)

@@ -77,12 +77,12 @@ func (p *process) memory() int {
 // TestThousandConnections: a thousand at once are all answered, again and again, and nothing is left of them: no descriptor,
 // no thread. For thread it is also the proof that there is a kernel thread for each of them.
 func TestThousandConnections(t *testing.T) {
-	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
-		p := start(t, model, protocol)
+	eachModelInTurn(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		const conns = 1000
-		if model == "process" {
-			return // see TestProcessPerConnection
+		if closesEach(model) || model == "process" {
+			return // see TestTurns and TestProcessPerConnection
 		}
+		p := start(t, model, protocol)
 		send, want := "ping", "ping"
 		if protocol == servers.HTTP {
 			send, want = "GET /plaintext HTTP/1.1\r\n"+host+"\r\n", hello
@@ -137,7 +137,7 @@ func TestSlowReader(t *testing.T) {
 	const bodySize = 64 << 10
 	body := strings.Repeat("0123456789abcdef", bodySize/16)
 	post := fmt.Sprintf("POST /echo HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n%s", host, bodySize, body)
-	eachKeepingWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		// However slow the test is, the slow readers are not given up.
 		long := (10 * patience).String()
 		p := start(t, model, protocol, "--read-timeout", long, "--write-timeout", long, "--idle-timeout", long)
@@ -205,8 +205,9 @@ func TestSlowReader(t *testing.T) {
 
 // TestTimeouts: whoever is silent too long is closed. Nothing is asserted on how long it takes, but what comes before what.
 func TestTimeouts(t *testing.T) {
+	t.Parallel()
 	t.Run("idle", func(t *testing.T) {
-		eachWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		eachModel(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--idle-timeout", "300ms")
 			silent := p.dial()
 			if err := end(silent); err != nil {
@@ -215,7 +216,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("read", func(t *testing.T) {
-		eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--read-timeout", "300ms", "--idle-timeout", "1h")
 			idle := p.dial()
 			// A byte now and then keeps a connection busy for ever, if each of them extended the time.
@@ -236,7 +237,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("a request after a slow one has its own time", func(t *testing.T) {
-		eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--read-timeout", "1h", "--idle-timeout", "1s")
 			c := p.dial()
 			// In the middle of a request the idle timeout does not hold; after it, it does again.
@@ -256,9 +257,10 @@ func TestTimeouts(t *testing.T) {
 	})
 	t.Run("the idle time of a connection begins with it, not with the server", func(t *testing.T) {
 		const idle = 2 * time.Second
-		eachKeepingWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			// Not asked whether it answers: this must be its first connection.
-			p := startWhen(t, "listen", func(p *process) bool { return p.log.count(`"listening"`) > 0 },
+			launched := func(addr string, args ...string) *process { return launch(t, serverBinary, addr, args...) }
+			p := startWhen(t, launched, "listen", func(p *process) bool { return p.log.count(`"listening"`) > 0 },
 				"--model", model, "--protocol", protocol, "--idle-timeout", idle.String())
 			time.Sleep(idle + idle/4) // without any connection
 			c := p.dial()
@@ -274,7 +276,7 @@ func TestTimeouts(t *testing.T) {
 		})
 	})
 	t.Run("write", func(t *testing.T) {
-		eachKeepingWaiting(t, servers.Protocols, func(t *testing.T, model, protocol string) {
+		eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--write-timeout", "300ms")
 			p.settle()
 			fds := p.count("fd")
@@ -353,7 +355,7 @@ func TestBurstAtTheDescriptorLimit(t *testing.T) {
 	if l.Max < 4*descriptors {
 		t.Skipf("this machine's hard limit on descriptors (ulimit -Hn) is %d, the test needs %d", l.Max, 4*descriptors)
 	}
-	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachModelInTurn(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := startLimited(t, model, descriptors)
 		var open []net.Conn
 		for range 2 * descriptors {
@@ -373,23 +375,17 @@ func TestBurstAtTheDescriptorLimit(t *testing.T) {
 // startLimited starts model with a hard limit of descriptors.
 func startLimited(t *testing.T, model string, descriptors int) *process {
 	t.Helper()
-	old := serverBinary
 	wrapper := filepath.Join(t.TempDir(), "limited")
-	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec %s \"$@\"\n", descriptors, old)
+	script := fmt.Sprintf("#!/bin/sh\nulimit -n %d\nexec %s \"$@\"\n", descriptors, serverBinary)
 	if err := os.WriteFile(wrapper, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	serverBinary = wrapper
-	defer func() { serverBinary = old }()
-	return start(t, model, servers.HTTP)
+	return startBinary(t, wrapper, model, servers.HTTP)
 }
 
 // TestPreforkReplacesWorkers: no number of crashes ends the server, and nobody is left behind.
 func TestPreforkReplacesWorkers(t *testing.T) {
-	eachPrefork(t, func(t *testing.T, model string) {
-		t.Parallel() // a worker that keeps dying is delayed
-		replacesWorkers(t, model)
-	})
+	eachPrefork(t, replacesWorkers)
 }
 
 func replacesWorkers(t *testing.T, model string) {

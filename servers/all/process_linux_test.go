@@ -116,7 +116,7 @@ func TestProcessMasterIsKilled(t *testing.T) {
 // TestTurns: where one is served after the other, a thousand clients at once are all served, again and again.
 func TestTurns(t *testing.T) {
 	const clients, rounds = 1000, 3
-	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachModelInTurn(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		if !closesEach(model) {
 			return
 		}

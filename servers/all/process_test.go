@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -50,17 +51,22 @@ func runTests(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
 		return 1
 	}
-	// Tests that wait most of the time are parallel, and more of them than there are processors.
+	// The tests are parallel, and more of them than there are processors, for they wait most
+	// of the time. Those that count processes, threads or memory by the thousand are not.
 	if err := flag.Set("test.parallel", strconv.Itoa(waiting)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	if err := stopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
-// waiting is how many tests wait side by side, where nothing else is said on the command line. Tests that look whether
-// anybody listens on a port that was a server's, or that keep a server to the time it has for stopping, are not among them.
-const waiting = 6
+// waiting is how many tests run side by side, where the command line says nothing else.
+const waiting = 10
 
 // A process is a server in a process group of its own.
 type process struct {
@@ -101,10 +107,20 @@ func (l *log) count(s string) int {
 	return n
 }
 
-// freePort returns a port that nobody listens on now. Somebody may a moment later: see start.
-func freePort(t *testing.T) string {
+// addresses counts the loopback addresses that were given to servers.
+var addresses atomic.Uint32
+
+// freeAddr returns an address that nobody listens on now. Where all of 127.0.0.0/8 is loopback,
+// each server has an address of its own, so that whoever still answers there after its end
+// is a process of that server. Elsewhere somebody may take the port a moment later: see start.
+func freeAddr(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	host := "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		n := addresses.Add(1)
+		host = fmt.Sprintf("127.%d.%d.%d", 64+os.Getpid()%128, n>>8&255, n&255)
+	}
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,11 +128,11 @@ func freePort(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// launch starts a server and does not wait for it.
-func launch(t *testing.T, addr string, args ...string) *process {
+// run starts a server and does not wait for it. Its end is the caller's.
+func run(t *testing.T, binary, addr string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, addr: addr, log: new(log), done: make(chan struct{})}
-	p.cmd = exec.Command(serverBinary, append([]string{"--addr", addr}, args...)...)
+	p.cmd = exec.Command(binary, append([]string{"--addr", addr}, args...)...)
 	p.cmd.Stderr = p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.cmd.Start(); err != nil {
@@ -126,10 +142,17 @@ func launch(t *testing.T, addr string, args ...string) *process {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
+	return p
+}
+
+// launch starts a server that ends with the test, and does not wait for it.
+func launch(t *testing.T, binary, addr string, args ...string) *process {
+	t.Helper()
+	p := run(t, binary, addr, args...)
 	t.Cleanup(func() {
 		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 		<-p.done
-		if strings.Contains(p.log.String(), "DATA RACE") {
+		if p.raced() {
 			t.Error("the race detector has found something in the server")
 		}
 		if t.Failed() {
@@ -139,22 +162,40 @@ func launch(t *testing.T, addr string, args ...string) *process {
 	return p
 }
 
-// start starts model on a free port and returns when it answers.
+func (p *process) raced() bool { return strings.Contains(p.log.String(), "DATA RACE") }
+
+// start starts model at a free address and returns when it answers.
 func start(t *testing.T, model, protocol string, args ...string) *process {
 	t.Helper()
+	return startBinary(t, serverBinary, model, protocol, args...)
+}
+
+func startBinary(t *testing.T, binary, model, protocol string, args ...string) *process {
+	t.Helper()
+	begin := func(addr string, args ...string) *process { return launch(t, binary, addr, args...) }
+	return startWhen(t, begin, "answer", answersTo(protocol), modelArgs(model, protocol, args...)...)
+}
+
+// answersTo reports whether a server answers.
+func answersTo(protocol string) func(*process) bool {
+	return func(p *process) bool { return p.answers(protocol) }
+}
+
+func modelArgs(model, protocol string, args ...string) []string {
 	args = append([]string{"--model", model, "--protocol", protocol}, args...)
 	if closesEach(model) && !slices.Contains(args, "--read-timeout") {
 		// A tenth of it is what a client may be silent in its turn, and a test may be slow.
 		args = append(args, "--read-timeout", (10 * patience).String())
 	}
-	return startWhen(t, "answer", func(p *process) bool { return p.answers(protocol) }, args...)
+	return args
 }
 
-// startWhen starts a server on a free port, on another if somebody took it meanwhile, and returns when it is ready.
-func startWhen(t *testing.T, what string, ready func(*process) bool, args ...string) *process {
+// startWhen begins a server at a free address, at another if somebody took it meanwhile, and
+// returns when it is ready.
+func startWhen(t *testing.T, begin func(addr string, args ...string) *process, what string, ready func(*process) bool, args ...string) *process {
 	t.Helper()
 	for {
-		p := launch(t, freePort(t), args...)
+		p := begin(freeAddr(t), args...)
 		waitFor(t, "the server to "+what, func() bool { return p.exited() || ready(p) })
 		if !p.exited() {
 			return p
@@ -163,6 +204,59 @@ func startWhen(t *testing.T, what string, ready func(*process) bool, args ...str
 			t.Fatalf("server %v ended: %v\n%s", args, p.err, p.log)
 		}
 	}
+}
+
+// shared are the servers that several tests use, by model and protocol.
+var shared = struct {
+	sync.Mutex
+	servers map[string]*process
+}{servers: map[string]*process{}}
+
+// use returns a server of a model with its default settings, which other tests use at the same
+// time. It is for tests that neither stop the server nor count what it has. The first one
+// starts it, and stopShared stops it.
+func use(t *testing.T, model, protocol string) *process {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	key := model + "/" + protocol
+	if shared.servers[key] == nil {
+		begin := func(addr string, args ...string) *process { return run(t, serverBinary, addr, args...) }
+		shared.servers[key] = startWhen(t, begin, "answer", answersTo(protocol), modelArgs(model, protocol)...)
+	}
+	p := *shared.servers[key]
+	p.t = t
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("log of %v, which other tests use too:\n%s", p.cmd.Args[1:], p.log)
+		}
+	})
+	return &p
+}
+
+// stopShared stops the servers that tests shared. After all that they were asked, each must
+// still end well, with all that it started.
+func stopShared() error {
+	var errs []error
+	for key, p := range shared.servers {
+		_ = p.cmd.Process.Signal(terminate)
+		select {
+		case <-p.done:
+		case <-time.After(patience):
+			errs = append(errs, fmt.Errorf("%s: the server is still running", key))
+		}
+		if p.exited() && p.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w, want exit code 0\n%s", key, p.err, p.log))
+		}
+		if p.raced() {
+			errs = append(errs, fmt.Errorf("%s: the race detector has found something in the server\n%s", key, p.log))
+		}
+		if !p.groupEmpties(patience) {
+			errs = append(errs, fmt.Errorf("%s: the server left processes", key))
+		}
+		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	}
+	return errors.Join(errs...)
 }
 
 func (p *process) exited() bool {
@@ -226,9 +320,14 @@ func (p *process) stopped() {
 // groupGone waits until the server's process group is empty.
 func (p *process) groupGone() {
 	p.t.Helper()
-	waitFor(p.t, "the process group to be empty", func() bool {
-		return errors.Is(syscall.Kill(-p.cmd.Process.Pid, 0), syscall.ESRCH)
-	})
+	if !p.groupEmpties(patience) {
+		p.t.Fatal("waited in vain for the process group to be empty")
+	}
+}
+
+// groupEmpties reports whether the server's process group is empty within a time.
+func (p *process) groupEmpties(within time.Duration) bool {
+	return poll(within, func() bool { return errors.Is(syscall.Kill(-p.cmd.Process.Pid, 0), syscall.ESRCH) })
 }
 
 func (p *process) exitCode() int {
@@ -245,14 +344,22 @@ func (p *process) exitCode() int {
 // waitFor polls until cond holds.
 func waitFor(t *testing.T, what string, cond func() bool) {
 	t.Helper()
+	if !poll(patience, cond) {
+		t.Fatalf("waited in vain for %s", what)
+	}
+}
+
+// poll asks for a condition until it holds, and reports whether it did within a time.
+func poll(within time.Duration, cond func() bool) bool {
 	// Looking through /proc costs more than what is waited for, if it is done too often.
 	pause := 2 * time.Millisecond
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(pause) {
+	for deadline := time.Now().Add(within); !cond(); time.Sleep(pause) {
 		pause = min(pause*3/2, 50*time.Millisecond)
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
+			return false
 		}
 	}
+	return true
 }
 
 // dial connects, with a deadline for everything that is done with the connection.
@@ -299,8 +406,17 @@ func end(c net.Conn) error {
 	return nil
 }
 
-// eachModel runs f for every model, with each protocol given.
+// eachModel runs f for every model, with each protocol given, side by side.
 func eachModel(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
+	t.Parallel()
+	eachModelInTurn(t, protocols, func(t *testing.T, model, protocol string) {
+		t.Parallel()
+		f(t, model, protocol)
+	})
+}
+
+// eachModelInTurn is eachModel for tests that take so much that only one may run at a time.
+func eachModelInTurn(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
 	for _, m := range Models {
 		for _, protocol := range protocols {
 			t.Run(m.Name+"/"+protocol, func(t *testing.T) { f(t, m.Name, protocol) })
@@ -308,28 +424,12 @@ func eachModel(t *testing.T, protocols []string, f func(t *testing.T, model, pro
 	}
 }
 
-// eachWaiting is eachModel for tests that wait most of the time, side by side.
-func eachWaiting(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
-	eachModel(t, protocols, func(t *testing.T, model, protocol string) {
-		t.Parallel()
-		f(t, model, protocol)
-	})
-}
-
-// eachKeeping is eachModel without the models that close each connection behind one answer.
+// eachKeeping is eachModel without the models that close each connection after one answer.
 func eachKeeping(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
 	eachModel(t, protocols, func(t *testing.T, model, protocol string) {
 		if !closesEach(model) {
 			f(t, model, protocol)
 		}
-	})
-}
-
-// eachKeepingWaiting is eachKeeping for tests that wait most of the time, side by side.
-func eachKeepingWaiting(t *testing.T, protocols []string, f func(t *testing.T, model, protocol string)) {
-	eachKeeping(t, protocols, func(t *testing.T, model, protocol string) {
-		t.Parallel()
-		f(t, model, protocol)
 	})
 }
 

@@ -17,7 +17,7 @@ func TestAddressInUse(t *testing.T) {
 		defer func() { _ = ln.Close() }()
 		first := start(t, model, protocol)
 		for who, addr := range map[string]string{"another program": ln.Addr().String(), "another server": first.addr} {
-			p := launch(t, addr, "--model", model)
+			p := launch(t, serverBinary, addr, "--model", model)
 			if code := p.exitCode(); code != 1 {
 				t.Errorf("%s has the address: exit code %d, want 1", who, code)
 			}
@@ -43,7 +43,7 @@ func TestExitCodes(t *testing.T) {
 		{"help is what was asked for", []string{"--help"}, 0},
 		{"so is the list", []string{"--list"}, 0},
 	} {
-		p := launch(t, "127.0.0.1:1", test.args...)
+		p := launch(t, serverBinary, "127.0.0.1:1", test.args...)
 		if code := p.exitCode(); code != test.want {
 			t.Errorf("%s: exit code %d, want %d", test.reason, code, test.want)
 		}

@@ -23,8 +23,8 @@ func TestOrderAroundWaits(t *testing.T) {
 		"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" +
 		get("/wait?ms=x") + get("/block?ms=1") + get("/cpu?us=100") + get("/plaintext")
 	want := hello + done + answer(200, "text/plain", "ok") + done + done + done + echoed("hello") + badMS + done + done + hello
-	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
-		p := start(t, model, protocol)
+	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		p := use(t, model, protocol)
 		var all sync.WaitGroup
 		for name, sizes := range map[string][]int{"whole": {len(send)}, "byte by byte": {1}, "in pieces": {7, 40, 3}} {
 			all.Go(func() {
@@ -54,8 +54,6 @@ func TestOrderAroundWaits(t *testing.T) {
 			})
 		}
 		all.Wait()
-		p.signal(terminate)
-		p.stopped()
 	})
 }
 
@@ -113,7 +111,7 @@ func TestWaitsOverlap(t *testing.T) {
 			n = 40 // each takes the start of a process
 		}
 		sum := time.Duration(n) * ms * time.Millisecond
-		if took := together(t, start(t, model, protocol), n, fmt.Sprintf("/wait?ms=%d", ms)); took > sum/2 {
+		if took := together(t, use(t, model, protocol), n, fmt.Sprintf("/wait?ms=%d", ms)); took > sum/2 {
 			t.Errorf("%d waits of %d ms took %v: not at the same time", n, ms, took)
 		}
 	})
@@ -121,6 +119,7 @@ func TestWaitsOverlap(t *testing.T) {
 
 // A blocking call stalls the loop whose thread makes it, and nobody else, unless it is given to the pool.
 func TestBlockingCalls(t *testing.T) {
+	t.Parallel()
 	const n, ms = 60, 100
 	sum := n * ms * time.Millisecond
 	path := fmt.Sprintf("/block?ms=%d", ms)
@@ -138,7 +137,7 @@ func TestBlockingCalls(t *testing.T) {
 		{model: "goroutine"},
 	} {
 		t.Run(strings.Join(append([]string{test.model}, test.args...), " "), func(t *testing.T) {
-			t.Parallel() // it sleeps most of the time
+			t.Parallel()
 			p := start(t, test.model, servers.HTTP, test.args...)
 			took := together(t, p, n, path)
 			switch {
@@ -155,8 +154,8 @@ func TestBlockingCalls(t *testing.T) {
 
 // A client may close its sending side while its answer is waited for.
 func TestHalfCloseWhileWaiting(t *testing.T) {
-	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
-		p := start(t, model, protocol)
+	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+		p := use(t, model, protocol)
 		for _, path := range []string{"/wait?ms=100", "/block?ms=100"} {
 			c := p.dial()
 			if _, err := io.WriteString(c, get(path)+get("/plaintext")); err != nil {
@@ -179,7 +178,7 @@ func TestHalfCloseWhileWaiting(t *testing.T) {
 func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 	const clients = 20
 	last := answer(200, "text/plain", "done", closing)
-	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol)
 		p.settle()
 		var conns []net.Conn
@@ -212,7 +211,7 @@ func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 
 // What is waited for longer than the drain timeout is cut off, also where a system call blocks a thread or a whole loop.
 func TestStopCutsOffWaits(t *testing.T) {
-	eachKeepingWaiting(t, onlyHTTP, func(t *testing.T, model, protocol string) {
+	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		for _, path := range []string{"/wait", "/block"} {
 			p := start(t, model, protocol, "--drain-timeout", "300ms")
 			c := p.dial()
@@ -284,6 +283,7 @@ func ask(t *testing.T, c net.Conn) (value, pid int) {
 // Nothing that was counted is lost: where processes share the counter in all of them, and otherwise in each by itself, so that
 // what one process says is then less than what was counted.
 func TestCounters(t *testing.T) {
+	t.Parallel()
 	const clients, times = 32, 50
 	for _, k := range counter.Kinds {
 		if !k.Exact {
