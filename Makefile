@@ -13,7 +13,7 @@ LDFLAGS  = -X main.commit=$(COMMIT) -X main.dirty=$(DIRTY) -X 'main.moduleVersio
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test bench bench-full peers controls python claims claims-quick report site man dist dist-check lint fuzz clean
+.PHONY: help build test bench bench-full peers controls python claims claims-quick report publish site man dist dist-check lint fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ endef
 
 report: build ## draw the newest run again (or RESULTS=results/RUN)
 	bin/tierbench report $(RESULTS)
+
+# Git has what was measured, and what a reader on the web sees; make report draws the rest.
+publish: ## add the newest run to git (or RESULTS=results/RUN): its records, and the report as Markdown with its charts
+	git add -f -- $(wildcard $(addprefix $(realpath $(RESULTS))/,*.json *.jsonl *.hlog *.md charts/*.svg))
 
 # The folder is all there is to publish: put results/site on any static host.
 # On a branch of its own, for example: git worktree add ../pages pages, copy it there, commit and push.

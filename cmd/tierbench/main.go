@@ -63,6 +63,7 @@ type cli struct {
 	Report     reportCmd     `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
 	Compare    compareCmd    `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
 	Claims     claimsCmd     `cmd:"" help:"Decide the claims of the comparison of processes, threads and async by a run."`
+	HDR        hdrCmd        `cmd:"" name:"hdr" help:"Print the latency distribution of a repeat, or list the repeats that have one."`
 	Site       siteCmd       `cmd:"" help:"Build a static site of all runs: an index, their reports, models and method."`
 	Search     searchCmd     `cmd:"" help:"Find the most clients, or the highest rate, that a server carries within bounds."`
 	Advise     adviseCmd     `cmd:"" help:"Predict from a run which models can carry a load, and with what headroom."`

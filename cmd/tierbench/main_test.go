@@ -184,6 +184,10 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 	if len(set.Repeats) != 9 {
 		t.Fatalf("%d repeats, want 9\n%s", len(set.Repeats), log)
 	}
+	histograms, err := result.ReadHistograms(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range set.Repeats {
 		ends := result.Ends{Start: 7, End: 7}
 		if r.Established.Server != ends || r.Established.Generator != ends || len(r.Errors) != 0 || r.Failure != "" || r.Requests+r.Answered < 1 {
@@ -207,9 +211,9 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 			t.Errorf("%v: %+v", r.Key, r.Gates)
 		}
 		if r.Workload != result.Idle {
-			hdr, err := filepath.Glob(filepath.Join(dir, result.HDRDir, fmt.Sprintf("%s-%s-%s-7-closed-1.hlog", r.Model, r.Protocol, r.Workload)))
-			if err != nil || len(hdr) != 1 {
-				t.Errorf("%v: HdrHistogram logs %v, err %v", r.Key, hdr, err)
+			h, err := histograms.Of(r.Key, 1, result.ServiceClock)
+			if err != nil || h == nil || h.TotalCount() != r.Requests {
+				t.Errorf("%v: histogram %v of %d requests, err %v", r.Key, h, r.Requests, err)
 			}
 		}
 	}

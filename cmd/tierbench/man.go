@@ -78,5 +78,5 @@ func man(w io.Writer, app *kong.Application) {
 	} {
 		line(".TP\n.B %d\n%s", c.code, roff(c.what))
 	}
-	line(".SH FILES\n.TP\n.I results/\n%s", roff("A folder for each run: run.json, cells.jsonl, series.jsonl, hdr/, charts/, report.md, report.html, bench.txt. results/latest points to the newest."))
+	line(".SH FILES\n.TP\n.I results/\n%s", roff("A folder for each run: run.json, cells.jsonl, series.jsonl, histograms.hlog, charts/, report.md, report.html, bench.txt. results/latest points to the newest."))
 }

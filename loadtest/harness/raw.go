@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/attack"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -18,8 +17,7 @@ func writeRaw(dir, format string, r *result.Repeat, c *attack.Clients) (whole bo
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return whole, err
 	}
-	name := strings.TrimSuffix(result.HDRFile(r.Key, r.Repeat), ".hlog") + "." + format
-	f, err := os.Create(filepath.Join(dir, name))
+	f, err := os.Create(filepath.Join(dir, result.RepeatFile(r.Key, r.Repeat, format)))
 	if err != nil {
 		return whole, err
 	}

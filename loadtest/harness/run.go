@@ -204,11 +204,6 @@ func (r *Run) campaign() *loadtest.Campaign {
 
 // save keeps a repeat.
 func (r *Run) save(rep *result.Repeat, series []result.Second, w *load.Window, c loadtest.Clients) error {
-	if w != nil && rep.Requests > 0 {
-		if err := writeHDR(filepath.Join(r.Dir(), result.HDRDir), rep, w); err != nil {
-			return err
-		}
-	}
 	if clients, ok := c.(*attack.Clients); ok && r.harness.Raw != "" && w != nil {
 		whole, err := writeRaw(filepath.Join(r.Dir(), result.RawDir), r.harness.Raw, rep, clients)
 		if err != nil {
@@ -218,7 +213,24 @@ func (r *Run) save(rep *result.Repeat, series []result.Second, w *load.Window, c
 			rep.Warnings = append(rep.Warnings, "not all requests are in the raw file: there were too many to keep")
 		}
 	}
-	return r.writer.Append(rep, series)
+	var measured []result.Interval
+	if w != nil && rep.Requests > 0 {
+		measured = intervals(w)
+	}
+	return r.writer.Append(rep, series, measured)
+}
+
+// intervals are those of a window, as the record has them.
+func intervals(w *load.Window) []result.Interval {
+	var out []result.Interval
+	for i, s := range w.Intervals {
+		from := time.Duration(i) * time.Second
+		out = append(out, result.Interval{
+			Start: w.Started.Add(from), End: w.Started.Add(min(from+time.Second, w.Length)),
+			Service: s.Service, Response: s.Response,
+		})
+	}
+	return out
 }
 
 // start is the run as those who watch it are told of it.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/url"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -52,8 +51,11 @@ type Link struct{ Name, Href string }
 func Style() template.CSS { return template.CSS(asset("report.css")) }
 
 func page(w io.Writer, set *result.Set, drawn []*drawing, site []Link) error {
-	v := newView(set)
-	p, err := v.page(set.Dir, drawn)
+	all, err := result.ReadHistograms(set.Dir)
+	if err != nil {
+		return err
+	}
+	p, err := newView(set).page(all, drawn)
 	if err != nil {
 		return err
 	}
@@ -182,10 +184,11 @@ type repeatRow struct {
 	Verdict string
 	Values  []string
 	Reasons []string
-	HDR     string
+	HDR     string // the file with its histograms
+	Tag     string // in that file
 }
 
-func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
+func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error) {
 	styles := chart.Styles(v.names)
 	p := &pageData{
 		Title: v.title(), Introduction: strings.Join(v.introduction(), " "), Spreads: v.spreads(), AnySuspect: v.suspect,
@@ -224,7 +227,7 @@ func (v *view) page(dir string, drawn []*drawing) (*pageData, error) {
 	v.answer(p, styles)
 	for _, g := range v.groups {
 		p.Groups = append(p.Groups, v.pageGroup(g))
-		p.CellSections = append(p.CellSections, v.cellSection(dir, g))
+		p.CellSections = append(p.CellSections, v.cellSection(all, g))
 	}
 	specs := []chart.Spec{}
 	var whole *pageWhole
@@ -370,7 +373,7 @@ func (v *view) pageGroup(g *group) pageGroup {
 	return out
 }
 
-func (v *view) cellSection(dir string, g *group) cellSection {
+func (v *view) cellSection(all *result.Histograms, g *group) cellSection {
 	out := cellSection{Title: g.title}
 	metrics := []stats.Metric{stats.Throughput, stats.CPU, stats.P50, stats.P99, stats.Memory, stats.Threads}
 	heads := []string{"throughput", "CPU/req", "p50", "p99", "memory/client", "threads"}
@@ -402,9 +405,8 @@ func (v *view) cellSection(dir string, g *group) cellSection {
 				}
 				row.Values = append(row.Values, s)
 			}
-			name := result.HDRFile(r.Key, r.Repeat)
-			if _, err := os.Stat(filepath.Join(dir, result.HDRDir, name)); err == nil {
-				row.HDR = (&url.URL{Path: path.Join(result.HDRDir, name)}).String()
+			if name := all.File(r.Key, r.Repeat); name != "" {
+				row.HDR, row.Tag = (&url.URL{Path: filepath.ToSlash(name)}).String(), result.Tag(r.Key, r.Repeat, result.ServiceClock)
 			}
 			for _, n := range r.Gates.Notes {
 				if !slices.Contains(notes, n) {

@@ -325,7 +325,7 @@ func charts(b *bufio.Writer, drawn []*drawing) {
 	if len(drawn) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "## Charts\n\nThey can be explored in [%s](%s), and are there as PNG too.\n\n", HTMLFile, HTMLFile)
+	fmt.Fprintf(b, "## Charts\n\n`tierbench report` draws them as PNG too, and in %s, where they can be explored.\n\n", HTMLFile)
 	for i, d := range drawn {
 		if d.figure.Part() != "" && (i == 0 || drawn[i-1].chart.Name != d.chart.Name) {
 			fmt.Fprintf(b, "### %s\n\n%s. Each picture has scales of its own.\n\n", d.chart.Title, capital(d.chart.Note()))

@@ -161,22 +161,26 @@ func (d *Drawer) Images(names []string, cells []result.Key) ([]template.HTML, er
 
 // draw makes the charts that the run has data for.
 func draw(set *result.Set) ([]*drawing, error) {
-	cells := stats.Cells(&set.Run, set.Repeats)
-	logs := map[*stats.Cell][]*hdrhistogram.Histogram{}
-	for _, c := range cells {
-		hs, err := histograms(set.Dir, c)
-		if err != nil {
-			return nil, err
-		}
-		logs[c] = hs
+	all, err := result.ReadHistograms(set.Dir)
+	if err != nil {
+		return nil, err
 	}
-	src := &chart.Source{Run: &set.Run, Cells: cells, Seconds: set.Seconds,
-		Latencies: func(c *stats.Cell) []*hdrhistogram.Histogram { return logs[c] }}
+	var broken error
+	// They are decoded when they are drawn: those of a whole run take a gigabyte.
+	latencies := func(c *stats.Cell) []*hdrhistogram.Histogram {
+		hs, err := histograms(all, c)
+		broken = errors.Join(broken, err)
+		return hs
+	}
+	src := &chart.Source{Run: &set.Run, Cells: stats.Cells(&set.Run, set.Repeats), Seconds: set.Seconds, Latencies: latencies}
 	var out []*drawing
 	for _, c := range chart.All {
 		for _, f := range c.Figures(src) {
 			out = append(out, &drawing{chart: c, figure: f})
 		}
+	}
+	if broken != nil {
+		return nil, broken
 	}
 	return out, each(out, (*drawing).draw)
 }

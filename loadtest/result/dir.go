@@ -16,15 +16,19 @@ import (
 
 // Files of a run's folder.
 const (
-	RunFile    = "run.json"
-	CellsFile  = "cells.jsonl"
-	SeriesFile = "series.jsonl"
-	TrialsFile = "trials.jsonl"
-	BenchFile  = "bench.txt"
-	HDRDir     = "hdr"
-	RawDir     = "raw"
-	ChartsDir  = "charts"
+	RunFile        = "run.json"
+	CellsFile      = "cells.jsonl"
+	SeriesFile     = "series.jsonl"
+	TrialsFile     = "trials.jsonl"
+	HistogramsFile = "histograms.hlog"
+	BenchFile      = "bench.txt"
+	RawDir         = "raw"
+	ChartsDir      = "charts"
 )
+
+// Records are the files and folders that were measured. A report is made from
+// them alone. A run need not have all.
+var Records = []string{RunFile, CellsFile, SeriesFile, TrialsFile, HistogramsFile, oldHistogramsDir}
 
 // A Set is a whole run, read back.
 type Set struct {
@@ -162,10 +166,8 @@ var ErrInUse = errors.New("another tierbench is writing to it")
 
 // Create makes the folder dir, which must not hold a run yet, with its files.
 func Create(dir string, run *Run) (*Writer, error) {
-	for _, d := range []string{dir, filepath.Join(dir, HDRDir), filepath.Join(dir, ChartsDir)} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			return nil, fmt.Errorf("create run: %w", err)
-		}
+	if err := os.MkdirAll(filepath.Join(dir, ChartsDir), 0o755); err != nil {
+		return nil, fmt.Errorf("create run: %w", err)
 	}
 	w, err := open(dir)
 	if errors.Is(err, ErrInUse) {
@@ -193,7 +195,7 @@ func Reopen(dir string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{CellsFile, SeriesFile, TrialsFile} {
+	for _, name := range []string{CellsFile, SeriesFile, TrialsFile, HistogramsFile} {
 		if err := dropPartialLine(filepath.Join(dir, name)); err != nil {
 			w.Close()
 			return nil, fmt.Errorf("reopen run: %w", err)
@@ -237,9 +239,13 @@ func dropPartialLine(path string) error {
 // Dir is the run's folder.
 func (w *Writer) Dir() string { return w.dir }
 
-// Append writes a repeat and its series, and waits until they are on disk. The
-// series goes first: a repeat that is listed has its series.
-func (w *Writer) Append(r *Repeat, seconds []Second) error {
+// Append writes a repeat, its series and its histograms, and waits until they are on
+// disk. The repeat goes last: one that is listed has its series and histograms. The
+// tags and times of the histograms are set.
+func (w *Writer) Append(r *Repeat, seconds []Second, intervals []Interval) error {
+	if err := w.appendIntervals(r, intervals); err != nil {
+		return fmt.Errorf("append to %s: %w", HistogramsFile, err)
+	}
 	for i := range seconds {
 		if err := appendLine(w.series, &seconds[i]); err != nil {
 			return fmt.Errorf("append to %s: %w", SeriesFile, err)

@@ -47,7 +47,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := result.Second{Run: "r", Key: repeat(1).Key, Repeat: 1, AtSec: 1, CtxSwitches: -1}
-	if err := w.Append(repeat(1), []result.Second{second}); err != nil {
+	if err := w.Append(repeat(1), []result.Second{second}, nil); err != nil {
 		t.Fatal(err)
 	}
 	// On disk before Append returns: read while the writer is open.
@@ -77,7 +77,7 @@ func TestARunThatWasCutOff(t *testing.T) {
 	second := func(n, at int) result.Second {
 		return result.Second{Key: repeat(n).Key, Repeat: n, AtSec: float64(at)}
 	}
-	if err := w.Append(repeat(1), []result.Second{second(1, 1), second(1, 2), second(1, 3)}); err != nil {
+	if err := w.Append(repeat(1), []result.Second{second(1, 1), second(1, 2), second(1, 3)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()
@@ -98,10 +98,10 @@ func TestARunThatWasCutOff(t *testing.T) {
 	}
 	again := repeat(1) // the same repeat, measured again
 	again.Requests = 7
-	if err := w.Append(again, []result.Second{second(1, 1), second(1, 2)}); err != nil {
+	if err := w.Append(again, []result.Second{second(1, 1), second(1, 2)}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Append(repeat(2), []result.Second{second(2, 1)}); err != nil {
+	if err := w.Append(repeat(2), []result.Second{second(2, 1)}, nil); err != nil {
 		t.Fatal(err)
 	}
 	w.Close()

@@ -217,9 +217,6 @@ func names(models []modelView) []string {
 	return out
 }
 
-// records are what a run's page leads to.
-var records = []string{result.RunFile, result.CellsFile, result.SeriesFile, result.TrialsFile, result.HDRDir}
-
 // run copies the records of a run and reports it again beside them, by the
 // rules of this program: an older report would have other links.
 func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, error) {
@@ -228,7 +225,7 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return runView{}, err
 	}
-	for _, name := range records {
+	for _, name := range result.Records {
 		if err := copyAll(filepath.Join(set.Dir, name), filepath.Join(to, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return runView{}, err
 		}

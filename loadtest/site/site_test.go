@@ -56,10 +56,7 @@ func TestSite(t *testing.T) {
 		s.Run.Models = append(s.Run.Models, result.Info{Name: "absent", Doc: "Was not here.", Command: []string{"./absent", "{addr}"}})
 	})
 	// A histogram of a repeat: a link leads to it.
-	log := result.HDRFile(newer.Repeats[0].Key, 1)
-	if err := os.WriteFile(filepath.Join(newer.Dir, result.HDRDir, log), []byte("#[Histogram log format version 1.3]\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	statstest.AddHistogram(t, newer.Dir, &newer.Repeats[0])
 	dir := build(t, &Site{Runs: []*result.Set{older, newer}})
 
 	index := read(t, dir, IndexFile)
@@ -95,12 +92,12 @@ func TestSite(t *testing.T) {
 		t.Errorf("%d gates are explained, there are %d", len(fails), len(gate.Checks))
 	}
 	run := read(t, dir, filepath.Join(RunsDir, newer.Run.ID, report.HTMLFile))
-	for _, want := range []string{`href="../../index.html"`, `href="../../method.html"`, "hdr/"} {
+	for _, want := range []string{`href="../../index.html"`, `href="../../method.html"`, `href="` + result.HistogramsFile + `"`} {
 		if !strings.Contains(run, want) {
 			t.Errorf("the page of the run has no %s", want)
 		}
 	}
-	for _, name := range []string{result.RunFile, result.CellsFile, result.SeriesFile, result.BenchFile, report.MarkdownFile, "charts/throughput.png", "hdr/" + log} {
+	for _, name := range []string{result.RunFile, result.CellsFile, result.SeriesFile, result.BenchFile, report.MarkdownFile, "charts/throughput.png", result.HistogramsFile} {
 		if _, err := os.Stat(filepath.Join(dir, RunsDir, newer.Run.ID, name)); err != nil {
 			t.Error(err)
 		}

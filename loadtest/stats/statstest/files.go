@@ -1,10 +1,12 @@
 package statstest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -18,11 +20,24 @@ func Record(t *testing.T, dir string, set *result.Set) {
 		t.Fatal(err)
 	}
 	for i := range set.Repeats {
-		if err := w.Append(&set.Repeats[i], nil); err != nil {
+		if err := w.Append(&set.Repeats[i], nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// AddHistogram gives a repeat of the run in dir a histogram, in which nothing was recorded.
+func AddHistogram(t *testing.T, dir string, r *result.Repeat) {
+	t.Helper()
+	w, err := result.Reopen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := result.Interval{Start: r.Started, End: r.Started, Service: hdrhistogram.New(1, 1000, 1)}
+	if err := errors.Join(w.Append(r, nil, []result.Interval{empty}), w.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
