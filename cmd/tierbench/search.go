@@ -17,6 +17,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/search"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 type searchCmd struct {
@@ -191,7 +192,7 @@ type searchText struct {
 
 // table writes a line for each load, with the medians of the repeats that count.
 func (t searchText) table(a *search.Answer, cells []*stats.Cell) {
-	fmt.Fprintf(t.out, "%s\n\n%16s %6s %7s %9s %10s %10s %10s\n", t.Title(), "load", "kept", "missed", "unusable", "req/s", "p99", "CPU/req")
+	levels := table.New(table.Right("load", "kept", "missed", "unusable", "req/s", "p99", "CPU/req"))
 	for i := range a.Levels {
 		l := &a.Levels[i]
 		value := func(m stats.Metric) string {
@@ -205,9 +206,10 @@ func (t searchText) table(a *search.Answer, cells []*stats.Cell) {
 			}
 			return "–"
 		}
-		fmt.Fprintf(t.out, "%16s %6d %7d %9d %10s %10s %10s\n", t.Unit(l.Load), l.Count(search.Met), l.Count(search.Missed), l.Count(search.Unusable),
+		levels.Row(t.Unit(l.Load), l.Count(search.Met), l.Count(search.Missed), l.Count(search.Unusable),
 			strings.TrimSuffix(value(stats.Throughput), "/s"), value(stats.P99), value(stats.CPU))
 	}
+	fmt.Fprintf(t.out, "%s\n\n%s", t.Title(), levels.Text(0))
 }
 
 // says is the answer in words.
