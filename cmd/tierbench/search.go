@@ -28,8 +28,8 @@ type searchCmd struct {
 	Find     string        `help:"What to find the most of: clients (closed loop) or rate (open loop)." enum:"clients,rate" default:"clients"`
 	Protocol string        `help:"http or echo." default:"http"`
 	Workload string        `help:"What is asked, as in a config; by default plaintext or, over the protocol echo, echo." placeholder:"NAME"`
-	Time     time.Duration `help:"Of the workloads wait, block and cpu." placeholder:"50ms"`
-	Payload  int           `help:"Bytes, of the workload echo." placeholder:"64"`
+	Time     time.Duration `help:"How long the server takes for an answer, of a workload that takes a time." placeholder:"50ms"`
+	Payload  int           `help:"Bytes that are sent and come back, of a workload that echoes." placeholder:"64"`
 	Clients  int           `help:"How many clients share the rate (--find rate)." placeholder:"100"`
 
 	P50    time.Duration `name:"p50" help:"Most that the median latency may be." placeholder:"TIME"`

@@ -33,8 +33,7 @@ const (
 // time, the generator is not what limits it.
 func (h *Harness) ceiling(ctx context.Context, step plan.Step) (float64, error) {
 	k := ceilingKey{step.Key.Protocol, step.Key.Workload, step.Key.Clients, h.processes(step), step.Experiment.CPUs}
-	echoes := len(step.Workload.Requests) == 1 && (step.Workload.Requests[0].Workload == "plaintext" || step.Workload.Requests[0].Workload == "echo")
-	if step.Generator != plan.Vegeta || step.PerRequest() || !echoes || int64(step.Key.Clients) > h.perProcess {
+	if step.Generator != plan.Vegeta || step.PerRequest() || !step.Workload.Cheap() || int64(step.Key.Clients) > h.perProcess {
 		return 0, nil // among these, more clients than the null server, one process, can hold
 	}
 	if c, ok := h.ceilings[k]; ok {

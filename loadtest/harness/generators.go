@@ -13,22 +13,15 @@ import (
 	"github.com/tierbench/tierbench/loadtest/plan"
 )
 
-// programs are the generators that are programs of their own.
-var programs = map[string]string{
-	plan.Wrk: "wrk", plan.WrkAll: "wrk", plan.WrkSame: "wrk", plan.Wrk2: "wrk2", plan.Oha: "oha",
-}
-
 // AbsentGenerators says why generators cannot be used here: those whose program
 // is not installed.
 func AbsentGenerators(generators []string) map[string]string {
 	absent := map[string]string{}
 	for _, g := range generators {
-		program, ok := programs[g]
-		if !ok {
-			continue
-		}
-		if _, err := exec.LookPath(program); err != nil {
-			absent[g] = program + " is not installed"
+		if program := plan.Program(g); program != "" {
+			if _, err := exec.LookPath(program); err != nil {
+				absent[g] = program + " is not installed"
+			}
 		}
 	}
 	return absent

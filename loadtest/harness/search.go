@@ -29,7 +29,7 @@ type Search struct {
 	Rate     bool // find the highest rate of a number of clients, not the most clients
 	Clients  int  // that share the rate
 	Protocol string
-	Workload string        // plaintext or, over echo, echo if empty
+	Workload string        // load.Least of the protocol if empty
 	Time     time.Duration // of the workload; 0 if it takes none
 	Payload  int           // bytes; 0 for what is usual
 	Warmup   time.Duration
@@ -131,10 +131,7 @@ func (s *Search) config(levels []level) string {
 	}
 	asked := s.Workload
 	if asked == "" {
-		asked = map[string]string{"http": "plaintext"}[s.Protocol]
-		if asked == "" {
-			asked = "echo"
-		}
+		asked = load.Least(s.Protocol).Workload
 	}
 	extra := ""
 	if s.Time != 0 {

@@ -165,12 +165,14 @@ type Request struct {
 	Clients      int           // that ask for nothing else; 0 is none of their own
 }
 
-// Least is the least that can be asked for over a protocol.
-func Least(protocol string) Request {
-	w := Workloads.Over(protocol)[0]
-	r := Request{Workload: w.Name}
-	if w.Echoes {
-		r.PayloadBytes = DefaultPayloadBytes
+// Least is the least that can be asked for over a protocol; zero if there is no
+// such protocol.
+func Least(protocol string) (r Request) {
+	if over := Workloads.Over(protocol); len(over) > 0 {
+		r.Workload = over[0].Name
+		if over[0].Echoes {
+			r.PayloadBytes = DefaultPayloadBytes
+		}
 	}
 	return r
 }

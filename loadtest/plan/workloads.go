@@ -53,6 +53,16 @@ func (w Workload) ByClients() bool {
 	return slices.ContainsFunc(w.Requests, func(r load.Request) bool { return r.Clients > 0 })
 }
 
+// Cheap reports whether it is one workload, and one that costs a server next to
+// nothing.
+func (w Workload) Cheap() bool {
+	if len(w.Requests) != 1 {
+		return false
+	}
+	of, _ := load.Workloads.Find(w.Protocol, w.Requests[0].Workload)
+	return of.Cheap
+}
+
 func (w Workload) String() string { return w.Protocol + "/" + w.Name() }
 
 var protocols = []string{"http", "echo"}
