@@ -71,7 +71,7 @@ var arrows = []struct {
 		"loadtest", "loadtest/attack", "loadtest/fault", "loadtest/fleet", "loadtest/host", "loadtest/launch", "loadtest/live", "loadtest/load",
 		"loadtest/plan", "loadtest/result", "loadtest/search", "loadtest/stats", "loadtest/trial", "loadtest/wrk",
 	}},
-	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result"}},
+	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result", "loadtest/stats"}},
 }
 
 // only names the sole package that may import a library.

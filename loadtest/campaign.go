@@ -3,13 +3,13 @@ package loadtest
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/fault"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // A Server is a server that was started for one repeat and is ready.
@@ -185,10 +185,5 @@ func (c *Campaign) learn(r *result.Repeat) {
 
 // capacity is the median throughput of a cell's closed loop so far.
 func (c *Campaign) capacity(k result.Key) float64 {
-	all := slices.Sorted(slices.Values(c.throughput[k]))
-	n := len(all)
-	if n == 0 {
-		return 0
-	}
-	return (all[(n-1)/2] + all[n/2]) / 2
+	return stats.MedianOf(c.throughput[k]).Value
 }

@@ -4,8 +4,6 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
-
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -106,13 +104,9 @@ func Accuracies(all []Prediction) []Accuracy {
 				}
 			}
 			if len(errs) > 0 {
-				out = append(out, Accuracy{what, outside, len(errs), quantile(errs, 0.5), quantile(errs, 0.9), quantile(errs, 1)})
+				out = append(out, Accuracy{what, outside, len(errs), stats.Median(errs), stats.Quantile(errs, 0.9), slices.Max(errs)})
 			}
 		}
 	}
 	return out
-}
-
-func quantile(xs []float64, p float64) float64 {
-	return stat.Quantile(p, stat.Empirical, slices.Sorted(slices.Values(xs)), nil)
 }

@@ -49,7 +49,7 @@ func newModel(set *result.Set, cells []*stats.Cell, name, asked string) *model {
 func (m *model) learn(leftOut *stats.Cell) {
 	m.cpu, m.busy, m.memory, m.cores = nil, nil, nil, 0
 	for _, c := range m.every {
-		if used := median(c, coresUsed); c != leftOut && used > m.cores {
+		if used := c.Typical(coresUsed); c != leftOut && used > m.cores {
 			m.cores = used
 			if n := c.Counted[0].CPUs.ServerCount; n > 0 {
 				m.given = n
@@ -113,7 +113,7 @@ func (m *model) slots(n int) (float64, string) {
 		at := c.Median(stats.Throughput).Value * m.wait
 		most = math.Max(most, at)
 		// Fewer wait than there are clients, and it is not for lack of CPU time.
-		if at < 0.9*float64(c.Clients) && median(c, coresUsed) < m.cores/2 {
+		if at < 0.9*float64(c.Clients) && c.Typical(coresUsed) < m.cores/2 {
 			short = true
 		}
 	}
@@ -179,8 +179,4 @@ func values(c *stats.Cell, f func(*result.Repeat) float64) []float64 {
 		xs = append(xs, f(r))
 	}
 	return xs
-}
-
-func median(c *stats.Cell, f func(*result.Repeat) float64) float64 {
-	return stats.MedianOf(values(c, f)).Value
 }

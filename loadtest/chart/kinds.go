@@ -3,8 +3,6 @@ package chart
 import (
 	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -185,33 +183,12 @@ func eventsOf(all []series) []event {
 	return out
 }
 
-// again is the setting of cells that measure what others have measured, to
-// show how far two measurements of one thing differ.
-const again = "A/A"
-
-// noiseFloor says by how much the throughput of cells differs that were measured
-// twice; "" if none was.
+// noiseFloor says by how much throughput differs where cells were measured twice; ""
+// where none was.
 func noiseFloor(cells []*stats.Cell) string {
-	most, n := 0.0, 0
-	for _, c := range cells {
-		if !strings.Contains(c.Setting, again) {
-			continue
-		}
-		k := c.Key
-		k.Setting = strings.Trim(strings.ReplaceAll(strings.ReplaceAll(c.Setting, again, ""), ", ,", ","), ", ")
-		for _, o := range cells {
-			if o.Key != k {
-				continue
-			}
-			a, b := c.Median(stats.Throughput), o.Median(stats.Throughput)
-			if a.N > 0 && b.N > 0 && b.Value > 0 {
-				most = math.Max(most, math.Abs(a.Value/b.Value-1))
-				n++
-			}
-		}
-	}
-	if n == 0 {
+	n := stats.NoiseFloor(cells, stats.Throughput)
+	if n.Cells == 0 {
 		return ""
 	}
-	return "noise floor: in " + plural(n, "cell") + " measured twice, throughput differs by up to " + strconv.FormatFloat(100*most, 'f', 1, 64) + " %"
+	return "noise floor: in " + plural(n.Cells, "cell") + " measured twice, " + stats.Floors([]stats.Noise{n})
 }

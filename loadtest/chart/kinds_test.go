@@ -132,8 +132,11 @@ func TestFaults(t *testing.T) {
 func TestNoiseFloor(t *testing.T) {
 	set := statstest.Special()
 	got := noiseFloor(stats.Cells(&set.Run, set.Repeats))
-	if !strings.HasPrefix(got, "noise floor: in 3 cells measured twice, throughput differs by up to ") {
+	if !strings.HasPrefix(got, "noise floor: in 3 cells measured twice, throughput ±") {
 		t.Errorf("%q", got)
+	}
+	if floor := stats.NoiseFloor(stats.Cells(&set.Run, set.Repeats), stats.Throughput); !strings.HasSuffix(got, stats.Floors([]stats.Noise{floor})) {
+		t.Errorf("%q, and the ledger says %v", got, floor)
 	}
 	if !strings.Contains(render(t, named(t, "throughput"), set), "noise floor") {
 		t.Error("no caption says it")

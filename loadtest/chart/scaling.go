@@ -68,24 +68,13 @@ func (src *Source) law(s *series) stats.Scaling {
 	var xs [][]float64
 	for _, q := range s.points {
 		ns = append(ns, q.x)
-		xs = append(xs, values(q.cell, stats.Throughput))
+		xs = append(xs, q.cell.Values(stats.Throughput))
 	}
 	l := stats.USL(ns, xs)
 	if src.laws != nil {
 		src.laws[first] = l
 	}
 	return l
-}
-
-// values are those of the repeats that count.
-func values(c *stats.Cell, m stats.Metric) []float64 {
-	var out []float64
-	for _, r := range c.Counted {
-		if v, ok := m.Value(r); ok {
-			out = append(out, v)
-		}
-	}
-	return out
 }
 
 // curveOf is the law over the numbers of clients that it was fitted to; nil

@@ -159,7 +159,7 @@ func (e *evidence) isolates(s server, kind string) point {
 		times, of = byClients, "clients"
 	}
 	// One failure in one repeat is a failure, which a median would not show.
-	share, spill, rec := stats.MedianOf(values(c, times)), mean(values(c, spilled)), stats.MedianOf(values(c, recovery))
+	share, spill, rec := c.Median(times), mean(c.Values(spilled)), c.Median(recovery)
 	if share.N == 0 {
 		p.missing = "a fault in the record of " + k.String()
 		return p
@@ -168,8 +168,8 @@ func (e *evidence) isolates(s server, kind string) point {
 	p.effects = []Effect{
 		{What: kind + ": blast radius × " + of, Estimate: share, Bound: "≤ 1.5", holds: share.AtMost(radiusTimes)},
 		{What: kind + ": recovery", Unit: stats.Seconds, Estimate: rec, Bound: "≤ 1 s", holds: rec.AtMost(recoverySec)},
-		{What: kind + ": blast radius", Estimate: stats.MedianOf(values(c, radius))},
-		{What: kind + ": bystanders' p99 ÷ before", Estimate: stats.MedianOf(values(c, bystanderTimes))},
+		{What: kind + ": blast radius", Estimate: c.Median(radius)},
+		{What: kind + ": bystanders' p99 ÷ before", Estimate: c.Median(bystanderTimes)},
 	}
 	p.holds = both(share.AtMost(radiusTimes), rec.AtMost(recoverySec))
 	if spill.N > 0 {

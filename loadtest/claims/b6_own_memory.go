@@ -40,7 +40,7 @@ func (e *evidence) workerMemory(model string) string {
 	for i := len(tiers) - 1; i >= 0; i-- {
 		c := tiers[i]
 		per := func(f func(*result.Server) int64) Effect {
-			return Effect{Unit: stats.Bytes, Estimate: stats.MedianOf(values(c, stats.Metric{Value: func(r *result.Repeat) (float64, bool) {
+			return Effect{Unit: stats.Bytes, Estimate: stats.MedianOf(c.Values(stats.Metric{Value: func(r *result.Repeat) (float64, bool) {
 				return float64(f(&r.Server)) / float64(max(1, r.Server.Processes)), r.Server.Processes > 0
 			}}))}
 		}

@@ -58,7 +58,7 @@ func (e *evidence) exact(model, way string) point {
 		p.missing = e.lack(k)
 		return p
 	}
-	vs := values(c, miscount)
+	vs := c.Values(miscount)
 	if len(vs) == 0 {
 		p.missing = "a count in the record of " + k.String()
 		return p
@@ -83,7 +83,7 @@ func (e *evidence) diverges(model, way string) point {
 		p.missing = e.lack(k)
 		return p
 	}
-	part := stats.MedianOf(values(c, seen))
+	part := c.Median(seen)
 	if part.N == 0 {
 		p.missing = "a count in the record of " + k.String()
 		return p

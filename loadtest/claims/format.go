@@ -276,18 +276,10 @@ func (l *Ledger) about() string {
 	s := fmt.Sprintf("Rules version %s, %s. Each number has its 95 %% interval: of a median by order statistics, of a slope Student's, of anything else by bootstrap over the repeats. "+
 		"n is the fewest repeats behind it that count; where fewer than ten were made it says quick. Below six repeats no interval of a median reaches 95 %%, and it is their range. "+
 		"A verdict takes the whole interval: where that includes the bound, nothing is decided.", l.RulesVersion, when)
-	var floor []string
-	for _, n := range l.Noise {
-		if n.Cells > 0 {
-			floor = append(floor, fmt.Sprintf("%s ±%.1f %%", n.Metric, 100*n.Floor))
-		}
+	if floors := stats.Floors(l.Noise); floors != "" {
+		return s + " A server compared with itself (A/A) differs by up to: " + floors + "."
 	}
-	if len(floor) > 0 {
-		s += " A server beside itself (A/A) differs by up to: " + strings.Join(floor, ", ") + " (95 % of the pairs)."
-	} else {
-		s += " No server was measured beside itself, so the noise of this machine is not known."
-	}
-	return s
+	return s + " No server was compared with itself, so the noise of this machine is not known."
 }
 
 // wrap breaks a text into lines of at most width runes, at spaces.

@@ -2,8 +2,6 @@ package claims
 
 import (
 	"fmt"
-
-	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // parallelCores is the bound of I2.
@@ -35,7 +33,7 @@ var parallel = &Claim{
 					lacks = append(lacks, fmt.Sprintf("cores: the server may use %d, it takes 2", n))
 					continue
 				}
-				busy := stats.MedianOf(values(c, cpuCores))
+				busy := c.Median(cpuCores)
 				refuted = refuted && above(busy, parallelCores) < 0
 				if best == nil || busy.Value > best.effects[0].Value {
 					best = &point{holds: above(busy, parallelCores), cells: keys(c), effects: []Effect{{What: s.model + ": CPU time ÷ wall", Estimate: busy, Bound: "> 1.5"}}}

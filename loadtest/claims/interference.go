@@ -29,9 +29,9 @@ func (e *evidence) interference(model, plain, setting, kind, share string) point
 	if m == nil || p == nil {
 		return point{missing: e.lackOf(km, kp)}
 	}
-	i := stats.MedianOf(paired(m, kindP99(bystander), p, stats.P99))
+	i := stats.MedianOf(stats.Pairs(m, kindP99(bystander), p, stats.P99))
 	out := point{cells: keys(m, p), effects: []Effect{{What: "I at " + share + " " + kind, Estimate: i, Bound: "≤ 2, or ≥ 10"}}}
-	if away := stats.Median(values(m, stats.Throughput)) * shareOf[share] * blockSec; away >= 1 {
+	if away := stats.Median(m.Values(stats.Throughput)) * shareOf[share] * blockSec; away >= 1 {
 		out.notes = append(out.notes, fmt.Sprintf("%s at %s %s: of its %s clients some %.0f wait at a time, and the others have the server to themselves: I can be below 1", model, share, kind, stats.Group(m.Clients), away))
 	}
 	switch {

@@ -52,7 +52,7 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 		if len(o.Repeats) == 0 {
 			continue // not measured yet: that is no failure
 		}
-		r := rung{n: c.Clients, closed: c, open: o, x: values(c, stats.Throughput), p99: values(o, stats.P99)}
+		r := rung{n: c.Clients, closed: c, open: o, x: c.Values(stats.Throughput), p99: o.Values(stats.P99)}
 		r.broken = brokenBy(c)
 		if r.broken == "" {
 			if r.broken = brokenBy(o); r.broken != "" {
@@ -90,7 +90,7 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 	var ns []float64
 	var xs [][]float64
 	for _, c := range e.tiers(k) {
-		ns, xs = append(ns, float64(c.Clients)), append(xs, values(c, stats.Throughput))
+		ns, xs = append(ns, float64(c.Clients)), append(xs, c.Values(stats.Throughput))
 	}
 	l.fit = stats.USL(ns, xs)
 	return l

@@ -13,7 +13,7 @@ type Ledger struct {
 	RulesVersion string        `json:"rules_version"`
 	RunRules     string        `json:"run_rules_version,omitempty"` // when the run began
 	Host         result.Host   `json:"host"`
-	Noise        []NoiseMetric `json:"noise"` // of comparisons, by metric
+	Noise        []stats.Noise `json:"noise"` // of comparisons, by metric
 	Claims       []*Claim      `json:"claims"`
 	// Verdicts are in the order of the claims; of one claim and language those of the
 	// columns come first, then those of the models.
@@ -22,19 +22,13 @@ type Ledger struct {
 	Models []result.Info `json:"-"`
 }
 
-// A NoiseMetric is the noise floor of one metric.
-type NoiseMetric struct {
-	Metric string `json:"metric"`
-	stats.Noise
-}
-
 // Evaluate decides every claim by the records of a run.
 func Evaluate(set *result.Set) *Ledger { return evaluate(newEvidence(set), All) }
 
 func evaluate(e *evidence, of []*Claim) *Ledger {
 	l := &Ledger{Run: e.set.Run.ID, RulesVersion: RulesVersion, RunRules: e.set.Run.ClaimRules, Host: e.set.Run.Host, Claims: of, Models: e.set.Run.Models}
 	for _, m := range []stats.Metric{stats.Throughput, stats.P99, stats.CPU} {
-		l.Noise = append(l.Noise, NoiseMetric{m.Name, stats.NoiseFloor(e.cells, m)})
+		l.Noise = append(l.Noise, stats.NoiseFloor(e.cells, m))
 	}
 	e.askAA()
 	for _, c := range of {

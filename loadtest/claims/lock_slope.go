@@ -70,7 +70,7 @@ func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 	each := 0
 	cells := e.lockCells(s, workload)
 	for _, c := range cells {
-		vs := values(c.Cell, m)
+		vs := c.Cell.Values(m)
 		if len(vs) == 0 {
 			lacks = append(lacks, e.lack(c.Key))
 			continue

@@ -5,36 +5,6 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// values are a metric's of every repeat that counts.
-func values(c *stats.Cell, m stats.Metric) []float64 {
-	if c == nil {
-		return nil
-	}
-	return c.Values(m)
-}
-
-// paired divides one metric of a by another of b, repeat by repeat. Those without
-// a partner of their number are left out.
-func paired(a *stats.Cell, of stats.Metric, b *stats.Cell, by stats.Metric) []float64 {
-	if a == nil || b == nil {
-		return nil
-	}
-	under := map[int]float64{}
-	for _, r := range b.Counted {
-		if v, ok := by.Value(r); ok && v != 0 {
-			under[r.Repeat] = v
-		}
-	}
-	var out []float64
-	for _, r := range a.Counted {
-		v, ok := of.Value(r)
-		if d, has := under[r.Repeat]; ok && has {
-			out = append(out, v/d)
-		}
-	}
-	return out
-}
-
 func scaled(xs []float64, by float64) []float64 {
 	out := make([]float64, len(xs))
 	for i, x := range xs {

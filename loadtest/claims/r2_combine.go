@@ -130,7 +130,7 @@ func (e *evidence) crashLess(mix, parent string) point {
 	if m == nil || o == nil {
 		return point{missing: e.lackOf(km, kp)}
 	}
-	ratio := stats.MedianOf(paired(m, radius, o, radius))
+	ratio := stats.MedianOf(stats.Pairs(m, radius, o, radius))
 	return point{holds: below(ratio, 1), cells: keys(m, o), effects: []Effect{{What: "blast radius of a kill ÷ " + parent, Estimate: ratio, Bound: "< 1", holds: below(ratio, 1)}}}
 }
 
@@ -141,7 +141,7 @@ func (e *evidence) perWorker(mix string) string {
 		if c == nil {
 			continue
 		}
-		if xs := values(c, stats.Busiest); len(xs) > 0 {
+		if xs := c.Values(stats.Busiest); len(xs) > 0 {
 			return fmt.Sprintf("%s: of %s connections its busiest worker holds %s times an even share", mix, stats.Group(k), Effect{Estimate: stats.MedianOf(xs)}.interval())
 		}
 	}

@@ -118,7 +118,7 @@ func leastRepeats(cells []*stats.Cell) int {
 func slope(cells []*stats.Cell, m stats.Metric) stats.Line {
 	var xs, ys []float64
 	for _, c := range cells {
-		for _, v := range values(c, m) {
+		for _, v := range c.Values(m) {
 			xs, ys = append(xs, float64(c.Clients)), append(ys, v)
 		}
 	}

@@ -47,7 +47,7 @@ func (e *evidence) carried(model string) (c carrier) {
 	k := result.Key{Model: model, Protocol: "http", Workload: sloLoad, Loop: result.Open, Rate: sloRate}
 	cells := e.tiers(k)
 	for _, t := range cells {
-		if len(t.Counted) == 0 || !(stats.MedianOf(values(t, stats.P99)).AtMost(sloP99) > 0) {
+		if len(t.Counted) == 0 || !(t.Median(stats.P99).AtMost(sloP99) > 0) {
 			c.ended = true
 			break
 		}
@@ -100,9 +100,9 @@ func (e *evidence) cheaper(language string) Verdict {
 		return undecidable(s, own.lack)
 	}
 	perGiB := func(c *stats.Cell) []float64 {
-		return inverse(scaled(values(c, ownMemoryBytes), 1/float64(gibibyte)), float64(c.Clients))
+		return inverse(scaled(c.Values(ownMemoryBytes), 1/float64(gibibyte)), float64(c.Clients))
 	}
-	perCore := func(c *stats.Cell) []float64 { return inverse(values(c, cpuCores), float64(c.Clients)) }
+	perCore := func(c *stats.Cell) []float64 { return inverse(c.Values(cpuCores), float64(c.Clients)) }
 	var points []point
 	var notes []string
 	for _, res := range []struct {

@@ -55,8 +55,8 @@ func (e *evidence) waits(s server, n int) point {
 	if s.oneEach {
 		slots = min(n, max(1, serverCPUs(c)))
 	}
-	gain := stats.MedianOf(scaled(paired(c, stats.Throughput, b, stats.Throughput), 1/float64(slots)))
-	cpu := stats.MedianOf(values(c, cpuShare))
+	gain := stats.MedianOf(scaled(stats.Pairs(c, stats.Throughput, b, stats.Throughput), 1/float64(slots)))
+	cpu := c.Median(cpuShare)
 	p.cells = keys(c, b)
 	p.effects = []Effect{
 		{What: fmt.Sprintf("gain ÷ %s slots at %s clients", stats.Group(slots), stats.Group(n)), Estimate: gain, Bound: "≥ 0.9", holds: gain.AtLeast(gainShare)},

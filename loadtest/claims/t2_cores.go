@@ -46,8 +46,8 @@ func (e *evidence) usesCores(s server) point {
 	if n < 2 {
 		return point{missing: fmt.Sprintf("cores: the server may use %d, it takes 2", n)}
 	}
-	eff := stats.MedianOf(scaled(paired(all, stats.Throughput, one, stats.Throughput), 1/float64(n)))
-	busy := stats.MedianOf(values(all, cpuShare))
+	eff := stats.MedianOf(scaled(stats.Pairs(all, stats.Throughput, one, stats.Throughput), 1/float64(n)))
+	busy := all.Median(cpuShare)
 	return point{
 		holds: both(eff.AtLeast(efficiency), busy.AtLeast(coresBusy)),
 		cells: keys(all, one),

@@ -90,7 +90,7 @@ func (e *evidence) offloaded(s server) Verdict {
 func frozen(c *stats.Cell, loops int) string {
 	share := shareOf[decidingShare]
 	blocked := max(1, math.Round(float64(c.Clients)/float64(loops)*share))
-	measured := stats.MedianOf(values(c, kindP99(bystander)))
+	measured := c.Median(kindP99(bystander))
 	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %s, one serves %d requests a round, of which %.0f blocks: its bystanders wait %s, or a multiple where those of several of the generator's loops meet; measured %s",
 		count(loops, "loop"), c.Clients/loops, blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
 }

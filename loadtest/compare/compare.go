@@ -68,7 +68,8 @@ type Comparison struct {
 	// MaxRegression is the part by which B may be worse; NaN asks nothing.
 	MaxRegression float64
 
-	lost int // cells that only A has
+	noise []string // the noise floors of the runs, where they are known
+	lost  int      // cells that only A has
 }
 
 // Models compares two models of a run.
@@ -81,6 +82,7 @@ func Models(set *result.Set, a, b string, metrics []stats.Metric, maxRegression 
 		}
 	}
 	c := &Comparison{A: a, B: b, Paired: true, MaxRegression: maxRegression}
+	c.addNoise(set.Run.ID, cells, metrics)
 	of := func(m string) []*stats.Cell {
 		return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return c.Model != m })
 	}
@@ -92,9 +94,22 @@ func Models(set *result.Set, a, b string, metrics []stats.Metric, maxRegression 
 func Runs(a, b *result.Set, metrics []stats.Metric, maxRegression float64) (*Comparison, error) {
 	c := &Comparison{A: a.Run.ID, B: b.Run.ID, MaxRegression: maxRegression}
 	of := func(s *result.Set) []*stats.Cell { return stats.Cells(&s.Run, s.Repeats) }
-	c.Differences = differences(&a.Run, &b.Run, of(a), of(b))
-	c.match(of(a), of(b), func(k result.Key) result.Key { return k }, metrics)
+	as, bs := of(a), of(b)
+	c.Differences = differences(&a.Run, &b.Run, as, bs)
+	c.addNoise(a.Run.ID, as, metrics)
+	c.addNoise(b.Run.ID, bs, metrics)
+	c.match(as, bs, func(k result.Key) result.Key { return k }, metrics)
 	return c, c.empty()
+}
+
+func (c *Comparison) addNoise(run string, cells []*stats.Cell, metrics []stats.Metric) {
+	var noise []stats.Noise
+	for _, m := range metrics {
+		noise = append(noise, stats.NoiseFloor(cells, m))
+	}
+	if floors := stats.Floors(noise); floors != "" {
+		c.noise = append(c.noise, "Noise floor of "+run+", where a server is compared with itself: "+floors+".")
+	}
 }
 
 func (c *Comparison) empty() error {
@@ -163,7 +178,7 @@ func (c *Comparison) row(a, b *stats.Cell, m stats.Metric) Row {
 		return r
 	}
 	if c.Paired {
-		r.Ratio = stats.MedianOf(stats.Pairs(b, a, m))
+		r.Ratio = stats.RatioOf(b, a, m)
 		if r.Ratio.N == 0 {
 			r.Why, r.blind = "no repeat counts on both sides", true
 			return r
@@ -231,6 +246,7 @@ func (c *Comparison) footnotes() []string {
 	if has(func(r Row) bool { return r.Suspect }) {
 		out = append(out, "? A repeat it rests on is suspect: something beside the server had a part in it.")
 	}
+	out = append(out, c.noise...)
 	tested := 0
 	for _, r := range c.Rows {
 		if r.Outcome != Unmeasured && !r.Few {

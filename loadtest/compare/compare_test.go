@@ -212,3 +212,22 @@ func TestSettingsAreNotMixed(t *testing.T) {
 		t.Errorf("%d rows; %s", len(c.Rows), diff)
 	}
 }
+
+// The noise floor that a run knows is shown below the comparison.
+func TestNoiseFloorIsAFootnote(t *testing.T) {
+	a, b := run("A", map[string][]float64{"a": {100, 100}}), run("B", map[string][]float64{"a": {100, 100}})
+	again := b.Repeats[0]
+	again.Setting, again.ThroughputRPS = stats.AA, 75
+	b.Repeats = append(b.Repeats, again)
+	c, err := Runs(a, b, []stats.Metric{stats.Throughput}, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := strings.Join(c.footnotes(), "\n")
+	if want := "Noise floor of B, where a server is compared with itself: throughput ±25.0 % (95 % of the pairs)."; !strings.Contains(notes, want) {
+		t.Errorf("%s\nis without %q", notes, want)
+	}
+	if strings.Contains(notes, "Noise floor of A") {
+		t.Errorf("A measured nothing twice: %s", notes)
+	}
+}

@@ -85,8 +85,8 @@ func Rows(cells []*stats.Cell) []Row {
 }
 
 func (r *Row) judge() {
-	of := func(m stats.Metric) stats.Estimate { return stats.MedianOf(stats.Pairs(r.Ours, r.Peer, m)) }
-	r.Throughput, r.P50, r.P99 = of(stats.Throughput), of(stats.P50), of(stats.P99)
+	r.Throughput = stats.RatioOf(r.Ours, r.Peer, stats.Throughput)
+	r.P50, r.P99 = stats.RatioOf(r.Ours, r.Peer, stats.P50), stats.RatioOf(r.Ours, r.Peer, stats.P99)
 	switch where(r.Throughput) {
 	case unknown:
 		r.Outcome = Unmeasured
@@ -160,7 +160,7 @@ func (r *Row) reasons() (out []string) {
 		add(threadsBusy(name, c))
 	}
 	add(r.sharedCores())
-	if o, p := median(r.Ours, workers), median(r.Peer, workers); o != p {
+	if o, p := r.Ours.Typical(workers), r.Peer.Typical(workers); o != p {
 		add(fmt.Sprintf("unequal settings: %s had %s, %s %s", Ours, threads(o), r.Generator, threads(p)))
 	}
 	for _, c := range []*stats.Cell{r.Ours, r.Peer} {
@@ -175,20 +175,11 @@ func (r *Row) reasons() (out []string) {
 	return out
 }
 
-// median of a number that every repeat has.
-func median(c *stats.Cell, f func(*result.Repeat) float64) float64 {
-	var xs []float64
-	for _, r := range c.Counted {
-		xs = append(xs, f(r))
-	}
-	return stats.MedianOf(xs).Value
-}
-
 func workers(r *result.Repeat) float64 { return float64(r.Generator.Shards) }
 
 // threadsBusy says that a generator had no CPU time left.
 func threadsBusy(name string, c *stats.Cell) string {
-	busy := median(c, func(r *result.Repeat) float64 {
+	busy := c.Typical(func(r *result.Repeat) float64 {
 		threads := r.Generator.Shards
 		if n := r.CPUs.GeneratorCount; n > 0 {
 			threads = min(threads, n)
@@ -201,7 +192,7 @@ func threadsBusy(name string, c *stats.Cell) string {
 	if busy <= bound {
 		return ""
 	}
-	return fmt.Sprintf("%s was CPU-bound: %s, %.0f %% busy", name, threads(median(c, workers)), 100*busy)
+	return fmt.Sprintf("%s was CPU-bound: %s, %.0f %% busy", name, threads(c.Typical(workers)), 100*busy)
 }
 
 func threads(n float64) string {
@@ -215,7 +206,7 @@ func threads(n float64) string {
 // what a generator takes is not there for the server then.
 func (r *Row) sharedCores() string {
 	used := func(c *stats.Cell) float64 {
-		return median(c, func(r *result.Repeat) float64 {
+		return c.Typical(func(r *result.Repeat) float64 {
 			cores := r.CPUs.ServerCount + r.CPUs.GeneratorCount - r.CPUs.Shared
 			if r.CPUs.Shared == 0 || cores <= 0 || r.DurationSec <= 0 {
 				return 0

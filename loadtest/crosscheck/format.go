@@ -113,7 +113,7 @@ func inFlight(c *stats.Cell) string {
 	if len(c.Counted) == 0 {
 		return "–"
 	}
-	n := median(c, func(r *result.Repeat) float64 { return r.ThroughputRPS * r.Service.Mean })
+	n := c.Typical(func(r *result.Repeat) float64 { return r.ThroughputRPS * r.Service.Mean })
 	if n >= 100 {
 		return stats.Group(int(n + 0.5))
 	}

@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -80,15 +81,6 @@ func percentilesOf(v float64, n int, drawn []float64) Estimate {
 	return e
 }
 
-// RatioOf estimates a ÷ b of two cells: the median of the ratios of the repeats
-// that bear one number, so that what drifts on the host between rounds cancels.
-func RatioOf(a, b *Cell, m Metric) Estimate {
-	if a == nil || b == nil {
-		return Estimate{}
-	}
-	return MedianOf(Pairs(a, b, m))
-}
-
 // AA is the setting, or the last part of one, under which a server is measured
 // against itself.
 const AA = "A/A"
@@ -97,10 +89,28 @@ const AA = "A/A"
 // ratio should be 1; how far its repeats stray from 1 is what this machine
 // adds to every ratio.
 type Noise struct {
-	Ratio Estimate `json:"ratio"` // of the pairs of all cells
+	Metric string   `json:"metric"`
+	Ratio  Estimate `json:"ratio"` // of the pairs of all cells
 	// Floor is the half-width in which 95 % of the pairs lie: 0.08 is ±8 %.
 	Floor float64 `json:"floor"`
-	Cells int     `json:"cells"`
+	// Cells is how many cells were measured twice. Where none was, the floor is not
+	// known.
+	Cells int `json:"cells"`
+}
+
+// Floors are the noise floors that are known, in words: "throughput ±8.0 %, p99
+// ±21.3 % (95 % of the pairs)". It is empty where none is.
+func Floors(noise []Noise) string {
+	var out []string
+	for _, n := range noise {
+		if n.Cells > 0 {
+			out = append(out, fmt.Sprintf("%s ±%.1f %%", n.Metric, 100*n.Floor))
+		}
+	}
+	if out == nil {
+		return ""
+	}
+	return strings.Join(out, ", ") + " (95 % of the pairs)"
 }
 
 // Plain is the key of the cell that a cell with the setting AA is once more;
@@ -111,11 +121,11 @@ func Plain(k result.Key) (result.Key, bool) {
 	return k, ok
 }
 
-// NoiseFloor takes every cell with the setting AA beside the same cell without
-// it. It has no cells where the run measured nothing twice.
+// NoiseFloor compares every cell that has the setting AA with the same cell
+// without it. It is the only measure of noise: charts, ledger and comparisons show it.
 func NoiseFloor(cells []*Cell, m Metric) Noise {
 	var pairs, off []float64
-	n := Noise{}
+	n := Noise{Metric: m.Name}
 	for _, c := range cells {
 		k, ok := Plain(c.Key)
 		if !ok {
@@ -125,7 +135,7 @@ func NoiseFloor(cells []*Cell, m Metric) Noise {
 		if plain == nil {
 			continue
 		}
-		if p := Pairs(c, plain, m); len(p) > 0 {
+		if p := Pairs(c, m, plain, m); len(p) > 0 {
 			pairs = append(pairs, p...)
 			n.Cells++
 		}
@@ -135,8 +145,7 @@ func NoiseFloor(cells []*Cell, m Metric) Noise {
 		off = append(off, math.Abs(r-1))
 	}
 	if len(off) > 0 {
-		slices.Sort(off)
-		n.Floor = off[int(math.Ceil(confidence*float64(len(off))))-1]
+		n.Floor = Quantile(off, confidence)
 	}
 	return n
 }

@@ -60,8 +60,12 @@ func Counts(r *result.Repeat) bool {
 // Median is the metric's median over the repeats that count and have it.
 func (c *Cell) Median(m Metric) Estimate { return MedianOf(c.Values(m)) }
 
-// Values are the metric's, of the repeats that count and have it, by number.
+// Values are the metric's, of the repeats that count and have it, by number. A
+// nil cell has none.
 func (c *Cell) Values(m Metric) []float64 {
+	if c == nil {
+		return nil
+	}
 	var xs []float64
 	for _, r := range c.Counted {
 		if v, ok := m.Value(r); ok {
@@ -69,6 +73,12 @@ func (c *Cell) Values(m Metric) []float64 {
 		}
 	}
 	return xs
+}
+
+// Typical is the median of a number that every repeat has, over those that
+// count; 0 of none.
+func (c *Cell) Typical(f func(*result.Repeat) float64) float64 {
+	return c.Median(Metric{Value: func(r *result.Repeat) (float64, bool) { return f(r), true }}).Value
 }
 
 // Suspects are the repeats that count and are suspect.

@@ -56,6 +56,13 @@ func Median(xs []float64) float64 {
 	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
+// Quantile is the smallest of xs that the part p of them does not exceed. It
+// panics if there are none.
+func Quantile(xs []float64, p float64) float64 {
+	s := slices.Sorted(slices.Values(xs))
+	return s[max(0, int(math.Ceil(p*float64(len(s))))-1)]
+}
+
 // MedianOf estimates the median of xs. From six values on, its interval is
 // by order statistics at 95 % or more. With fewer no such interval exists, and it
 // is the range.

@@ -59,7 +59,7 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 			want.Setting = ask.PeerSetting
 		}
 		if p := find(cells, want); p != nil {
-			cmp.Estimate = MedianOf(Pairs(c, p, m))
+			cmp.Estimate = RatioOf(c, p, m)
 			cmp.Suspect = c.Verdict() == result.Suspect || p.Verdict() == result.Suspect
 		}
 		cmp.judge()
@@ -80,19 +80,27 @@ func find(cells []*Cell, k result.Key) *Cell {
 	return nil
 }
 
-// Pairs divides the values of c by those of p, of the repeats that bear one
-// number and count on both sides.
-func Pairs(c, p *Cell, m Metric) []float64 {
-	of := map[int]float64{}
-	for _, r := range p.Counted {
-		if v, ok := m.Value(r); ok && v != 0 {
-			of[r.Repeat] = v
+// RatioOf estimates a ÷ b of two cells, either of which may be nil: the median of
+// their pairs.
+func RatioOf(a, b *Cell, m Metric) Estimate { return MedianOf(Pairs(a, m, b, m)) }
+
+// Pairs divides the metric of a by the metric by of b, repeat by repeat. The repeats
+// of one number were measured close together, so that what drifts on the host
+// cancels. Those that do not count on both sides, or where b's value is 0, are left out.
+func Pairs(a *Cell, of Metric, b *Cell, by Metric) []float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	under := map[int]float64{}
+	for _, r := range b.Counted {
+		if v, ok := by.Value(r); ok && v != 0 {
+			under[r.Repeat] = v
 		}
 	}
 	var out []float64
-	for _, r := range c.Counted {
-		v, ok := m.Value(r)
-		if d, has := of[r.Repeat]; ok && has {
+	for _, r := range a.Counted {
+		v, ok := of.Value(r)
+		if d, has := under[r.Repeat]; ok && has {
 			out = append(out, v/d)
 		}
 	}
