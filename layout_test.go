@@ -28,6 +28,7 @@ var arrows = []struct {
 	{"servers/counter", []string{"servers"}},
 	{"servers/trial", []string{"servers", "servers/counter", "servers/handover"}},
 	{"servers/handover", nil},
+	{"servers/worker", nil},
 	{"servers/gil", nil},
 	{"servers/faults", []string{"servers/app"}},
 	{"servers/wire", []string{"servers", "servers/app", "servers/faults", "servers/gil"}},
@@ -38,7 +39,7 @@ var arrows = []struct {
 	{"servers/prefork", []string{"servers", "servers/..."}}, // it alone may wrap another model
 	{"servers/eventloop", []string{"servers", "servers/loop"}},
 	{"servers/multiloop", []string{"servers", "servers/loop"}},
-	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen", "servers/blocking", "servers/handover"}},
+	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen", "servers/blocking", "servers/handover", "servers/worker"}},
 	{"loadtest/result", nil},
 	{"loadtest/load", []string{"loadtest/result"}},
 	{"loadtest/host", []string{"loadtest/result"}},

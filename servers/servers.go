@@ -132,6 +132,9 @@ const (
 	// LingerTimeout is how long a connection is read and discarded after its last answer. Closing a socket with
 	// unread bytes resets it, and a reset can overtake the answer.
 	LingerTimeout = 2 * time.Second
+	// CutTimeout is how long after the end of the drain timeout a model waits for the connections that it has cut off. It
+	// does not wait longer for those that a system call blocks: the end of the process ends them.
+	CutTimeout = 200 * time.Millisecond
 )
 
 // WithDefaults returns c with every zero value that has a default replaced by it.

@@ -141,7 +141,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return usageError{fmt.Errorf("--offload-threads %d: must be at least 1", offload)}
 		}
 	}
-	kind, err := counter.Find(f.Counter)
+	method, err := counter.Find(f.Counter)
 	if err != nil {
 		return usageError{fmt.Errorf("--%w", err)}
 	}
@@ -170,12 +170,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if cfg.Protocol == servers.HTTP {
 		app.Calibrate() // now, and not at the expense of the first request that computes
-		shared, release, err := kind.Open(f.CounterDir)
+		shared, release, err := method.Open(f.CounterDir)
 		if err != nil {
 			return err
 		}
 		defer release()
-		cfg.Counter, cfg.CounterName = shared, kind.Name
+		cfg.Counter, cfg.CounterName = shared, method.Name
 	}
 	return model.Serve(ctx, cfg)
 }

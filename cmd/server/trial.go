@@ -12,7 +12,7 @@ import (
 	"github.com/tierbench/tierbench/servers/trial"
 )
 
-// try runs the trial that f asks for. args are those of this process: a worker process gets them too.
+// try runs the trial that f asks for. args are those of this process: its helper processes get them too.
 func try(ctx context.Context, f flags, args []string, stdout io.Writer) error {
 	if f.Trial == "list" {
 		for _, t := range trial.Trials {
@@ -22,13 +22,13 @@ func try(ctx context.Context, f flags, args []string, stdout io.Writer) error {
 		}
 		return nil
 	}
-	o := trial.Options{Variant: f.Variant, Increments: f.Increments, Workers: f.Workers, Dir: f.CounterDir}
+	o := trial.Options{Variant: f.Variant, Increments: f.Increments, Participants: f.Workers, Dir: f.CounterDir}
 	t, o, err := trial.Find(f.Trial, o)
 	if err != nil {
 		return usageError{errors.New("--" + strings.ReplaceAll(err.Error(), "\n", "\n--"))}
 	}
-	if trial.IsWorker() {
-		return t.Work(o, os.Stdin, stdout)
+	if trial.IsHelper() {
+		return t.Help(o, os.Stdin, stdout)
 	}
 	exe, err := os.Executable()
 	if err != nil {

@@ -27,11 +27,11 @@ func work(o servers.Order, stderr io.Writer) error {
 	cfg := o.Config
 	cfg.Log = zerolog.New(stderr).Level(level).With().Timestamp().Str("model", model.Name).Int("pid", os.Getpid()).Logger()
 	if cfg.CounterName != "" {
-		kind, err := counter.Find(cfg.CounterName)
+		method, err := counter.Find(cfg.CounterName)
 		if err != nil {
 			return err
 		}
-		shared, release, err := kind.Open("")
+		shared, release, err := method.Open("")
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,9 @@
-// Package admit counts the open connections of a process against its limit.
+// Package admit keeps a process below the limits of the system: how many connections it may have, and
+// how many threads.
 //
-// A server that takes one connection more than it can carry harms those it already has: accept fails, and a
-// model may spin or die of it. So each model asks a Gate first, and refuses in the open: the connection is
-// accepted and reset at once, which its peer sees, instead of being left to wait.
+// A server that accepts one connection more than it can carry harms those it already has: accept
+// fails, and a model may spin or end because of it. So each model asks a Limiter first and refuses
+// openly: the connection is accepted and reset at once. Its client sees that instead of waiting.
 package admit
 
 import (
@@ -11,8 +12,9 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// A Gate lets Max connections in. It logs when it fills and when it has room again, not for each connection.
-type Gate struct {
+// A Limiter lets Max connections be open at a time. It logs when it is full and when it has room
+// again, not for each connection.
+type Limiter struct {
 	Max int
 	Log zerolog.Logger
 
@@ -21,27 +23,29 @@ type Gate struct {
 	full    atomic.Bool
 }
 
-// Enter reports whether one more connection may be served. If so, Leave must be called at its end.
-func (g *Gate) Enter() bool {
-	if g.open.Add(1) <= int64(g.Max) {
+// TryAcquire reports whether one more connection may be served. If so, Release must be called at its
+// end.
+func (l *Limiter) TryAcquire() bool {
+	if l.open.Add(1) <= int64(l.Max) {
 		return true
 	}
-	g.open.Add(-1)
-	g.refused.Add(1)
-	if g.full.CompareAndSwap(false, true) {
-		g.Log.Warn().Int("limit", g.Max).Msg("connection limit reached: refusing new connections")
+	l.open.Add(-1)
+	l.refused.Add(1)
+	if l.full.CompareAndSwap(false, true) {
+		l.Log.Warn().Int("limit", l.Max).Msg("connection limit reached: refusing new connections")
 	}
 	return false
 }
 
-// Leave ends a connection that Enter let in.
-func (g *Gate) Leave() {
-	n := g.open.Add(-1)
-	// Some way below the limit, or a server that runs at its limit would log at each connection after all.
-	if g.full.Load() && n <= int64(g.Max-1-g.Max/16) && g.full.CompareAndSwap(true, false) {
-		g.Log.Info().Int("limit", g.Max).Int64("refused", g.refused.Swap(0)).Msg("accepting connections again")
+// Release ends a connection for which TryAcquire has returned true.
+func (l *Limiter) Release() {
+	n := l.open.Add(-1)
+	// It has room again some way below Max. Otherwise a server that runs at its limit would log at each
+	// connection after all.
+	if l.full.Load() && n <= int64(l.Max-1-l.Max/16) && l.full.CompareAndSwap(true, false) {
+		l.Log.Info().Int("limit", l.Max).Int64("refused", l.refused.Swap(0)).Msg("accepting connections again")
 	}
 }
 
-// Open is the number of connections being served.
-func (g *Gate) Open() int { return int(g.open.Load()) }
+// Open is the number of connections that are being served.
+func (l *Limiter) Open() int { return int(l.open.Load()) }

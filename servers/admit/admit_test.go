@@ -9,21 +9,21 @@ import (
 	"github.com/rs/zerolog"
 )
 
-func TestGate(t *testing.T) {
+func TestLimiter(t *testing.T) {
 	var out bytes.Buffer
-	g := Gate{Max: 32, Log: zerolog.New(&out)}
+	l := Limiter{Max: 32, Log: zerolog.New(&out)}
 	for i := range 40 {
-		if got, want := g.Enter(), i < 32; got != want {
+		if got, want := l.TryAcquire(), i < 32; got != want {
 			t.Fatalf("connection %d: let in = %v", i, got)
 		}
 	}
 	// A server that runs at its limit stays quiet.
 	for range 10 {
-		g.Leave()
-		if !g.Enter() {
+		l.Release()
+		if !l.TryAcquire() {
 			t.Fatal("no room after Leave")
 		}
-		if g.Enter() {
+		if l.TryAcquire() {
 			t.Fatal("more than Max")
 		}
 	}
@@ -31,53 +31,54 @@ func TestGate(t *testing.T) {
 		t.Errorf("%d lines at the limit, want 1:\n%s", n, out.String())
 	}
 	for range 32 {
-		g.Leave()
+		l.Release()
 	}
 	if n := strings.Count(out.String(), "\n"); n != 2 || !strings.Contains(out.String(), `"refused":18`) {
 		t.Errorf("want a second line that counts 18 refused:\n%s", out.String())
 	}
-	if g.Open() != 0 {
-		t.Errorf("%d open", g.Open())
+	if l.Open() != 0 {
+		t.Errorf("%d open", l.Open())
 	}
 }
 
-func TestGateNeverExceedsItsLimit(t *testing.T) {
-	g := Gate{Max: 3, Log: zerolog.Nop()}
+func TestLimiterNeverExceedsItsLimit(t *testing.T) {
+	l := Limiter{Max: 3, Log: zerolog.Nop()}
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			for range 1000 {
-				if g.Enter() {
-					if n := g.Open(); n < 1 {
+				if l.TryAcquire() {
+					if n := l.Open(); n < 1 {
 						t.Errorf("%d open", n)
 					}
-					g.Leave()
+					l.Release()
 				}
 			}
 		})
 	}
 	all.Wait()
-	if g.Open() != 0 {
-		t.Errorf("%d open at the end", g.Open())
+	if l.Open() != 0 {
+		t.Errorf("%d open at the end", l.Open())
 	}
 }
 
-func TestLimit(t *testing.T) {
+func TestConnections(t *testing.T) {
 	have, err := RaiseDescriptors()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
-		reason         string
-		asked, reserve int
-		want           int
+		reason        string
+		asked, others int
+		want          int
 	}{
-		{"as many as there are, less the reserve", 0, 64, have - 64},
-		{"as asked", 10, 64, 10},
-		{"not more than there are", have, 64, have - 64},
+		{"as many as there are, less the reserve", 0, 0, have - 64},
+		{"and less what the model needs", 0, 36, have - 100},
+		{"as asked", 10, 0, 10},
+		{"not more than there are", have, 0, have - 64},
 		{"a reserve larger than all leaves half", 0, have, have / 2},
 	} {
-		if got, err := Limit(test.asked, test.reserve); err != nil || got != test.want {
+		if got, err := Connections(test.asked, test.others); err != nil || got != test.want {
 			t.Errorf("%s: %d, %v, want %d", test.reason, got, err, test.want)
 		}
 	}

@@ -190,7 +190,7 @@ func TestFaults(t *testing.T) {
 		}
 		for path, want := range map[string]string{
 			"/fault/leak?mb=2": by(model, done),
-			"/fault/leak":      by(model, answer(400, "text/plain", "mb must be a whole number from 1 to 1048576")),
+			"/fault/leak":      by(model, answer(400, "text/plain", "mb must be a whole number of MiB from 1 to 1048576")),
 			"/fault/nothing":   by(model, fail(404)),
 		} {
 			if err := exchange(p.dial(), get(path), want); err != nil {

@@ -285,7 +285,7 @@ func ask(t *testing.T, c net.Conn) (value, pid int) {
 func TestCounters(t *testing.T) {
 	t.Parallel()
 	const clients, times = 32, 50
-	for _, k := range counter.Kinds {
+	for _, k := range counter.Methods {
 		if !k.Exact {
 			continue
 		}

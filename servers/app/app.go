@@ -38,16 +38,16 @@ type Response struct {
 // A Delay is time that has to pass before an answer is sent. A handler does not let it pass itself, because each model
 // waits in its own way.
 type Delay struct {
-	Kind Kind
+	Kind DelayKind
 	Time time.Duration
 }
 
-// Kind is what the time of a Delay is spent with.
-type Kind uint8
+// A DelayKind is what the time of a Delay is spent with.
+type DelayKind uint8
 
 const (
-	// Nothing: the answer is ready.
-	Nothing Kind = iota
+	// NoDelay: the answer is ready.
+	NoDelay DelayKind = iota
 	// Wait is for something elsewhere that tells when it is ready, like an answer from another server. A model waits for it
 	// as it waits for everything: with a timer of its loop, a parked goroutine, a blocked thread.
 	Wait

@@ -72,7 +72,7 @@ func TestDelays(t *testing.T) {
 	} {
 		for _, w := range []struct {
 			workload
-			kind Kind
+			kind DelayKind
 		}{{wait, Wait}, {block, Block}} {
 			resp := Response{Status: 200}
 			w.serve(&Request{Query: []byte(test.query)}, &resp)

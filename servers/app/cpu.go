@@ -28,9 +28,8 @@ const (
 // cpu computes for us microseconds of processor time: always the same number of steps, found by calibration, so that the
 // work is the same for every model, however often it is interrupted.
 var cpu = workload{path: "/cpu", method: "GET", serve: func(req *Request, resp *Response) {
-	us, ok := number(req.Query, "us", maxCPU.Microseconds())
+	us, ok := Number(req, resp, "us", "microseconds", 0, maxCPU.Microseconds())
 	if !ok {
-		badParameter(resp, "us", "microseconds", maxCPU.Microseconds())
 		return
 	}
 	Compute(us, req.Yield)

@@ -203,8 +203,7 @@ func (s *Conns) Drain() {
 		_ = unix.Shutdown(c.fd, unix.SHUT_RDWR) // wakes its thread
 	}
 	s.mu.Unlock()
-	// They end at once, but for those that a system call blocks: the end of the process ends them.
-	for i := 0; i < 10 && s.Open() > 0; i++ {
+	for cut := time.Now(); s.Open() > 0 && time.Since(cut) < servers.CutTimeout; {
 		<-tick.C
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// A Kind is one way of sharing.
-type Kind struct {
+// A Method is one way of sharing.
+type Method struct {
 	Name string
 	Doc  string
 	// Processes says that all processes of a server have the same count. Otherwise each has its own.
@@ -31,8 +31,8 @@ type kept interface {
 	close()
 }
 
-// Kinds lists all ways.
-var Kinds = []Kind{
+// Methods lists all ways.
+var Methods = []Method{
 	{Name: "none", Doc: "a load and a store, with nothing in between that keeps others off: increments get lost",
 		open: func(string, bool) (kept, error) { return &none{apart: runtime.Gosched}, nil }},
 	{Name: "mutex", Doc: "a number behind a lock", Exact: true,
@@ -48,34 +48,34 @@ var Kinds = []Kind{
 	{Name: "pipe", Doc: "a pipe with messages to the first process, which owns the number", Processes: true, Exact: true, open: openPipe},
 }
 
-// Names lists the names of Kinds.
+// Names lists the names of Methods.
 func Names() []string {
 	var names []string
-	for _, k := range Kinds {
-		names = append(names, k.Name)
+	for _, m := range Methods {
+		names = append(names, m.Name)
 	}
 	return names
 }
 
-// Find returns the Kind called name.
-func Find(name string) (Kind, error) {
-	for _, k := range Kinds {
-		if k.Name == name {
-			return k, nil
+// Find returns the Method called name.
+func Find(name string) (Method, error) {
+	for _, m := range Methods {
+		if m.Name == name {
+			return m, nil
 		}
 	}
-	return Kind{}, fmt.Errorf("counter %s: must be one of %s", name, strings.Join(Names(), ", "))
+	return Method{}, fmt.Errorf("counter %s: must be one of %s", name, strings.Join(Names(), ", "))
 }
 
 // dirEnv tells worker processes where the first process of their server keeps the counter.
 const dirEnv = "TIERBENCH_COUNTER_DIR"
 
-// Open returns a counter of kind k. For a kind that is shared by processes, the first process makes a directory in parent
+// Open returns a counter of method k. For a method that is shared by processes, the first process makes a directory in parent
 // (if that is empty, where the system keeps temporary files), and the processes it starts find it in their environment:
 // they call Open too. release ends the counter of this process; in the first one it removes the directory.
-func (k Kind) Open(parent string) (c servers.Counter, release func(), err error) {
-	if !k.Processes {
-		kept, err := k.open("", true)
+func (m Method) Open(parent string) (c servers.Counter, release func(), err error) {
+	if !m.Processes {
+		kept, err := m.open("", true)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -85,10 +85,10 @@ func (k Kind) Open(parent string) (c servers.Counter, release func(), err error)
 	if dir == "" {
 		first = true
 		if dir, err = os.MkdirTemp(parent, "tierbench-counter-"); err != nil {
-			return nil, nil, fmt.Errorf("make a directory for counter %s: %w", k.Name, err)
+			return nil, nil, fmt.Errorf("make a directory for counter %s: %w", m.Name, err)
 		}
 	}
-	kept, err := k.open(dir, first)
+	kept, err := m.open(dir, first)
 	if err == nil && first {
 		err = os.Setenv(dirEnv, dir)
 	}
@@ -96,7 +96,7 @@ func (k Kind) Open(parent string) (c servers.Counter, release func(), err error)
 		if first {
 			_ = os.RemoveAll(dir)
 		}
-		return nil, nil, fmt.Errorf("open counter %s: %w", k.Name, err)
+		return nil, nil, fmt.Errorf("open counter %s: %w", m.Name, err)
 	}
 	return kept, func() {
 		kept.close()

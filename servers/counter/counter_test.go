@@ -15,7 +15,7 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-const workerEnv = "COUNTER_TEST_WORKER" // the kind, and how often to add, in a process that a test has started
+const workerEnv = "COUNTER_TEST_WORKER" // the method, and how often to add, in a process that a test has started
 
 func TestMain(m *testing.M) {
 	if what := os.Getenv(workerEnv); what != "" {
@@ -35,11 +35,11 @@ func work(what string) error {
 	if err != nil {
 		return err
 	}
-	k, err := Find(name)
+	m, err := Find(name)
 	if err != nil {
 		return err
 	}
-	c, release, err := k.Open("")
+	c, release, err := m.Open("")
 	if err != nil {
 		return err
 	}
@@ -93,9 +93,9 @@ const (
 )
 
 func TestNothingIsLost(t *testing.T) {
-	for _, k := range Kinds {
-		t.Run(k.Name, func(t *testing.T) {
-			c, release, err := k.Open(t.TempDir())
+	for _, m := range Methods {
+		t.Run(m.Name, func(t *testing.T) {
+			c, release, err := m.Open(t.TempDir())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,11 +109,11 @@ func TestNothingIsLost(t *testing.T) {
 					t.Fatal(err)
 				}
 				want := round * workers * times
-				if k.Exact && got != want {
+				if m.Exact && got != want {
 					t.Errorf("%d after %d increments", got, want)
 				}
 				// Each worker gives its turn away between load and store, so that with several of them some must be lost.
-				if !k.Exact && got >= want {
+				if !m.Exact && got >= want {
 					t.Errorf("%d after %d increments: none was lost", got, want)
 				}
 			}
@@ -134,13 +134,13 @@ func TestOneWorkerLosesNothing(t *testing.T) {
 
 func TestProcessesShare(t *testing.T) {
 	const processes = 3
-	for _, k := range Kinds {
-		if !k.Processes {
+	for _, m := range Methods {
+		if !m.Processes {
 			continue
 		}
-		t.Run(k.Name, func(t *testing.T) {
+		t.Run(m.Name, func(t *testing.T) {
 			parent := t.TempDir()
-			c, release, err := k.Open(parent)
+			c, release, err := m.Open(parent)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +152,7 @@ func TestProcessesShare(t *testing.T) {
 					t.Fatal(err)
 				}
 				cmd := exec.CommandContext(t.Context(), exe)
-				cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", workerEnv, k.Name, times))
+				cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", workerEnv, m.Name, times))
 				in, err := cmd.StdinPipe()
 				if err != nil {
 					t.Fatal(err)
@@ -230,20 +230,20 @@ func TestPipeWithoutItsOwner(t *testing.T) {
 // A worker whose directory is gone says so.
 func TestWorkerWithoutItsDirectory(t *testing.T) {
 	t.Setenv(dirEnv, filepath.Join(t.TempDir(), "gone"))
-	for _, k := range Kinds {
-		if !k.Processes {
+	for _, m := range Methods {
+		if !m.Processes {
 			continue
 		}
-		if _, _, err := k.Open(""); err == nil || !strings.Contains(err.Error(), k.Name) {
-			t.Errorf("%s: error %v, want one that names it", k.Name, err)
+		if _, _, err := m.Open(""); err == nil || !strings.Contains(err.Error(), m.Name) {
+			t.Errorf("%s: error %v, want one that names it", m.Name, err)
 		}
 	}
 }
 
 func TestFind(t *testing.T) {
-	for _, k := range Kinds {
-		if got, err := Find(k.Name); err != nil || got.Name != k.Name || k.Doc == "" {
-			t.Errorf("%s: %v, %v", k.Name, got.Name, err)
+	for _, m := range Methods {
+		if got, err := Find(m.Name); err != nil || got.Name != m.Name || m.Doc == "" {
+			t.Errorf("%s: %v, %v", m.Name, got.Name, err)
 		}
 	}
 	_, err := Find("abacus")
@@ -253,9 +253,9 @@ func TestFind(t *testing.T) {
 }
 
 func BenchmarkAdd(b *testing.B) {
-	for _, k := range Kinds {
-		b.Run(k.Name, func(b *testing.B) {
-			c, release, err := k.Open(b.TempDir())
+	for _, m := range Methods {
+		b.Run(m.Name, func(b *testing.B) {
+			c, release, err := m.Open(b.TempDir())
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -10,10 +10,8 @@ package faults
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
@@ -84,7 +82,7 @@ var leaked struct {
 }
 
 func leak(req *app.Request, resp *app.Response) {
-	mb, ok := number(req, resp, "mb", 1, maxLeakMB)
+	mb, ok := app.Number(req, resp, "mb", "MiB", 1, maxLeakMB)
 	if !ok {
 		return
 	}
@@ -103,7 +101,7 @@ func leak(req *app.Request, resp *app.Response) {
 }
 
 func descriptors(req *app.Request, resp *app.Response) {
-	ms, ok := number(req, resp, "ms", 1, maxDescriptorMS)
+	ms, ok := app.Number(req, resp, "ms", "milliseconds", 1, maxDescriptorMS)
 	if !ok {
 		return
 	}
@@ -118,19 +116,4 @@ func descriptors(req *app.Request, resp *app.Response) {
 		}
 	})
 	resp.Body = done
-}
-
-// number reads a parameter of the query. If it is missing or wrong, the answer says what is allowed.
-func number(req *app.Request, resp *app.Response, name string, least, most int) (n int, ok bool) {
-	for pair := range bytes.SplitSeq(req.Query, []byte("&")) {
-		if value, has := bytes.CutPrefix(pair, []byte(name+"=")); has {
-			n, err := strconv.Atoi(string(value))
-			if err == nil && least <= n && n <= most {
-				return n, true
-			}
-		}
-	}
-	resp.Status = http.StatusBadRequest
-	resp.Body = fmt.Appendf(nil, "%s must be a whole number from %d to %d", name, least, most)
-	return 0, false
 }

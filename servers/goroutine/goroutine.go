@@ -24,7 +24,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -46,14 +45,8 @@ const (
 	readSize  = 4 << 10
 	writeSize = 64 << 10 // at a time: each piece of a reply has the write timeout for itself
 
-	// reserve is what a process needs besides its connections: standard streams, listener, netpoller, and some to spare.
-	reserve = 64
-
-	afterCut = 200 * time.Millisecond // for connections to see that they have been cut off
-
 	// ownThreads is what Go's runtime needs besides the threads that are blocked.
-	ownThreads   = 256
-	goMaxThreads = 10_000 // at which the runtime ends the process, unless it is told otherwise
+	ownThreads = 256
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -62,21 +55,20 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
+	limit, err := admit.Connections(cfg.MaxConns, 0)
+	if err != nil {
+		return err
+	}
 	ln, err := listen.TCP(cfg)
 	if err != nil {
 		return err
 	}
-	limit, err := admit.Limit(cfg.MaxConns, reserve)
-	if err != nil {
-		_ = ln.Close()
-		return err
-	}
 	s := &server{
-		cfg:  cfg,
-		wire: wire.New(cfg),
-		gate: admit.Gate{Max: limit, Log: cfg.Log},
-		open: make(map[*conn]struct{}),
-		cut:  make(chan struct{}),
+		cfg:     cfg,
+		wire:    wire.New(cfg),
+		limiter: admit.Limiter{Max: limit, Log: cfg.Log},
+		open:    make(map[*conn]struct{}),
+		cut:     make(chan struct{}),
 	}
 	// A handler that blocks has a thread for itself, and the runtime ends the process that it cannot make another for.
 	blocks := limit
@@ -85,8 +77,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		blocks = n
 	}
 	s.wire.Blocks = make(chan struct{}, blocks)
-	// It is not set back: with more threads than that, which the runtime keeps, the process would end then.
-	debug.SetMaxThreads(max(goMaxThreads, blocks+ownThreads))
+	admit.AllowThreads(blocks + ownThreads)
 	cfg.Listening(limit)
 
 	err = listen.Accept(ctx, ln, cfg.DrainTimeout/2, cfg.Log, s.start)
@@ -95,9 +86,9 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 }
 
 type server struct {
-	cfg  servers.Config
-	wire *wire.Server
-	gate admit.Gate
+	cfg     servers.Config
+	wire    *wire.Server
+	limiter admit.Limiter
 
 	conns   sync.WaitGroup
 	mu      sync.Mutex
@@ -120,7 +111,7 @@ type conn struct {
 }
 
 func (s *server) start(tc *net.TCPConn) {
-	if !s.gate.Enter() {
+	if !s.limiter.TryAcquire() {
 		listen.Refuse(tc)
 		return
 	}
@@ -135,7 +126,7 @@ func (s *server) start(tc *net.TCPConn) {
 		delete(s.open, c)
 		s.mu.Unlock()
 		_ = c.Close()
-		s.gate.Leave()
+		s.limiter.Release()
 	})
 }
 
@@ -278,9 +269,8 @@ func (s *server) drain() {
 	}
 	s.mu.Unlock()
 	close(s.cut)
-	// They end at once, but for those that a system call blocks: the end of the process ends them.
 	select {
 	case <-done:
-	case <-time.After(afterCut):
+	case <-time.After(servers.CutTimeout):
 	}
 }

@@ -20,7 +20,7 @@ func (blocked) Execute(context.Context, gnet.Runnable) error { return nil }
 // longer to stop than the contract gives it.
 func TestStopListeningKeepsToTheDrainTimeout(t *testing.T) {
 	cfg := servers.Config{Protocol: servers.Echo, DrainTimeout: time.Hour}
-	l := newLoop(cfg, &admit.Gate{Max: 1}, nil, nil)
+	l := newLoop(cfg, &admit.Limiter{Max: 1}, nil, nil)
 	var ev gnet.EventLoop = blocked{}
 	l.ev.Store(&ev)
 	if !l.stopListening(time.Now()) {

@@ -36,17 +36,11 @@ import (
 )
 
 const (
-	// reserve is what a process needs besides its connections: standard streams, listener, epoll, the one that is being
-	// refused, and some to spare.
-	reserve = 64
-
 	// maxPending is what a connection may have pending where its reading cannot be paused, beyond one largest answer.
 	maxPending = 1 << 20
 
 	tickEvery  = 100 * time.Millisecond
 	drainEvery = 20 * time.Millisecond
-
-	afterCut = 200 * time.Millisecond // for a loop to end, after the drain timeout
 )
 
 // A loop is gnet's event handler. What has no atomic type is touched only by the event loop's own goroutine.
@@ -54,7 +48,7 @@ type loop struct {
 	gnet.BuiltinEventEngine
 	cfg     servers.Config
 	wire    *wire.Server
-	gate    *admit.Gate
+	limiter *admit.Limiter
 	accepts bool         // connections come to the loop itself, and not from Many
 	load    atomic.Int32 // connections that Many has given to it and that have not ended
 	pool    *pool        // for blocking calls; nil: they block the loop
@@ -80,7 +74,7 @@ type loop struct {
 }
 
 // newLoop makes a loop beside first, if that is not nil, in one process.
-func newLoop(cfg servers.Config, gate *admit.Gate, pool *pool, first *loop) *loop {
+func newLoop(cfg servers.Config, limiter *admit.Limiter, pool *pool, first *loop) *loop {
 	var beside *wire.Server
 	if first != nil {
 		beside = first.wire
@@ -88,7 +82,7 @@ func newLoop(cfg servers.Config, gate *admit.Gate, pool *pool, first *loop) *loo
 	return &loop{
 		cfg:     cfg,
 		wire:    wire.NewLoop(cfg, beside),
-		gate:    gate,
+		limiter: limiter,
 		pool:    pool,
 		begin:   time.Now(),
 		poll:    poller{fd: -1},
@@ -132,13 +126,13 @@ func (l *loop) OnBoot(engine gnet.Engine) gnet.Action {
 	l.nowStamp = 1
 	l.booted.Store(true)
 	if l.accepts {
-		l.cfg.Listening(l.gate.Max)
+		l.cfg.Listening(l.limiter.Max)
 	}
 	return gnet.None
 }
 
 func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
-	if l.accepts && !l.gate.Enter() {
+	if l.accepts && !l.limiter.TryAcquire() {
 		_ = c.SetLinger(0) // a reset, which the peer sees at once
 		return nil, gnet.Close
 	}
@@ -169,7 +163,7 @@ func (l *loop) OnClose(c gnet.Conn, _ error) gnet.Action {
 		}
 	}
 	l.load.Add(-1)
-	l.gate.Leave()
+	l.limiter.Release()
 	return gnet.None
 }
 
@@ -394,7 +388,7 @@ func (l *loop) OnTick() (time.Duration, gnet.Action) {
 }
 
 func (l *loop) requestTick() {
-	if l.ev.Load() != nil && l.gate.Open() > 0 && l.ticking.CompareAndSwap(false, true) {
+	if l.ev.Load() != nil && l.limiter.Open() > 0 && l.ticking.CompareAndSwap(false, true) {
 		l.execute(l.tick)
 	}
 }
@@ -520,15 +514,23 @@ func (l *loop) drain() {
 			time.Sleep(time.Millisecond)
 		}
 	}
-	for l.gate.Open() > 0 {
-		if time.Since(begin) > l.cfg.DrainTimeout {
-			l.cfg.Log.Warn().Int("open", l.gate.Open()).Msg("drain timeout: closing connections")
-			break
+	awaitEnd(begin, l.cfg, l.limiter, l)
+	l.stop()
+}
+
+// awaitEnd waits until the last connection of loops has ended, at most until the drain timeout is over, which began with
+// begin.
+func awaitEnd(begin time.Time, cfg servers.Config, limiter *admit.Limiter, loops ...*loop) {
+	for limiter.Open() > 0 {
+		if time.Since(begin) > cfg.DrainTimeout {
+			cfg.Log.Warn().Int("open", limiter.Open()).Msg("drain timeout: closing connections")
+			return
 		}
-		l.requestTick()
+		for _, l := range loops {
+			l.requestTick()
+		}
 		time.Sleep(drainEvery)
 	}
-	l.stop()
 }
 
 // stop has gnet end the loop, and does not wait for it.

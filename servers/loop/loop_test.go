@@ -63,7 +63,7 @@ func newMany(t *testing.T, n, limit int) (*many, *net.TCPListener) {
 	m := &many{
 		cfg:     cfg,
 		log:     &libraryLog{Logger: cfg.Log},
-		gate:    admit.Gate{Max: limit, Log: cfg.Log},
+		limiter: admit.Limiter{Max: limit, Log: cfg.Log},
 		handing: make(chan struct{}, handing),
 	}
 	for range n {
@@ -158,7 +158,7 @@ func TestManyRefusesAtTheLimit(t *testing.T) {
 	if err := echoes(connect(t, m, ln)); err == nil {
 		t.Error("a connection over the limit was served")
 	}
-	if n := m.gate.Open(); n != 3 {
+	if n := m.limiter.Open(); n != 3 {
 		t.Errorf("%d connections are open, want 3", n)
 	}
 }

@@ -15,13 +15,9 @@ import (
 	"github.com/tierbench/tierbench/servers/listen"
 )
 
-const (
-	// handing is how many connections are on their way from the acceptor to their loops at most: each has two descriptors
-	// until it has arrived.
-	handing = 128
-
-	manyReserve = reserve + handing
-)
+// handing is how many connections are on their way from the acceptor to their loops at most: each has two descriptors
+// until it has arrived.
+const handing = 128
 
 // Many listens on cfg.Addr and serves with n loops until ctx is done.
 //
@@ -34,18 +30,17 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
+	limit, err := admit.Connections(cfg.MaxConns, handing+cfg.Offload)
+	if err != nil {
+		return err
+	}
 	ln, err := listen.TCP(cfg)
 	if err != nil {
 		return err
 	}
-	limit, err := admit.Limit(cfg.MaxConns, manyReserve+cfg.Offload)
-	if err != nil {
-		_ = ln.Close()
-		return err
-	}
 	m := &many{
 		cfg:     cfg,
-		gate:    admit.Gate{Max: limit, Log: cfg.Log},
+		limiter: admit.Limiter{Max: limit, Log: cfg.Log},
 		handing: make(chan struct{}, handing),
 		ended:   make(chan struct{}),
 
@@ -78,7 +73,7 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 	err = listen.Accept(accepting, ln, cfg.DrainTimeout/2, cfg.Log, m.place)
 	if ctx.Err() != nil {
 		<-m.draining
-		m.await()
+		awaitEnd(m.begin, cfg, &m.limiter, m.loops...)
 	}
 	m.stop()
 	if err == nil && ctx.Err() == nil {
@@ -90,7 +85,7 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 type many struct {
 	cfg     servers.Config
 	log     *libraryLog
-	gate    admit.Gate
+	limiter admit.Limiter
 	loops   []*loop
 	clients []*gnet.Client
 	handing chan struct{} // holds one for each connection on its way to its loop
@@ -106,7 +101,7 @@ func (m *many) add(pool *pool) error {
 	if len(m.loops) > 0 {
 		first = m.loops[0]
 	}
-	l := newLoop(m.cfg, &m.gate, pool, first)
+	l := newLoop(m.cfg, &m.limiter, pool, first)
 	client, err := gnet.NewClient(l,
 		gnet.WithNumEventLoop(1),
 		gnet.WithTicker(true),
@@ -126,7 +121,7 @@ func (m *many) add(pool *pool) error {
 
 // place gives c to the loop with the fewest connections. Only one place is under way at a time.
 func (m *many) place(c *net.TCPConn) {
-	if !m.gate.Enter() {
+	if !m.limiter.TryAcquire() {
 		listen.Refuse(c)
 		return
 	}
@@ -144,7 +139,7 @@ func (m *many) place(c *net.TCPConn) {
 		if _, err := m.clients[least].EnrollContext(c, nil); err != nil {
 			m.cfg.Log.Warn().Err(err).Msg("cannot give a connection to its loop")
 			m.loops[least].load.Add(-1)
-			m.gate.Leave()
+			m.limiter.Release()
 		}
 	}()
 }
@@ -155,20 +150,6 @@ func (m *many) drain() {
 	defer close(m.draining)
 	for _, l := range m.loops {
 		l.wire.Drain()
-	}
-}
-
-// await waits until the last connection has ended, at most until the drain timeout is over.
-func (m *many) await() {
-	for m.gate.Open() > 0 {
-		if time.Since(m.begin) > m.cfg.DrainTimeout {
-			m.cfg.Log.Warn().Int("open", m.gate.Open()).Msg("drain timeout: closing connections")
-			return
-		}
-		for _, l := range m.loops {
-			l.requestTick()
-		}
-		time.Sleep(drainEvery)
 	}
 }
 
@@ -185,6 +166,6 @@ func (m *many) stop() {
 	}()
 	select {
 	case <-done:
-	case <-time.After(afterCut):
+	case <-time.After(servers.CutTimeout):
 	}
 }

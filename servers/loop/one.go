@@ -22,7 +22,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	limit, err := admit.Limit(cfg.MaxConns, reserve+cfg.Offload)
+	limit, err := admit.Connections(cfg.MaxConns, cfg.Offload)
 	if err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 			return err
 		}
 	}
-	l := newLoop(cfg, &admit.Gate{Max: limit, Log: cfg.Log}, newPool(cfg.Offload), nil)
+	l := newLoop(cfg, &admit.Limiter{Max: limit, Log: cfg.Log}, newPool(cfg.Offload), nil)
 	l.accepts = true
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors(1, cfg)))
 	log := &libraryLog{Logger: cfg.Log}
@@ -60,7 +60,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 		// A loop that a system call blocks does not see that it is to end: the end of the process ends it.
 		select {
 		case err = <-ended:
-		case <-time.After(afterCut):
+		case <-time.After(servers.CutTimeout):
 		}
 	}
 	switch {

@@ -49,6 +49,7 @@ import (
 	"github.com/tierbench/tierbench/servers/listen"
 	"github.com/tierbench/tierbench/servers/sequential"
 	"github.com/tierbench/tierbench/servers/thread"
+	"github.com/tierbench/tierbench/servers/worker"
 )
 
 // The mixes: processes over each of the other models.
@@ -109,9 +110,6 @@ const (
 	healthy    = 10 * time.Second
 	firstDelay = 50 * time.Millisecond
 	maxDelay   = time.Second
-
-	// graceBeforeKill is what a worker gets beyond its drain timeout before the master kills it.
-	graceBeforeKill = 500 * time.Millisecond
 )
 
 // Serve is the master, and in a process that a master has started it is the worker.
@@ -137,7 +135,7 @@ func (x mix) Serve(ctx context.Context, cfg servers.Config) error {
 func (x mix) work(ctx context.Context, cfg servers.Config) error {
 	report := os.NewFile(reportFD, "report")
 	defer func() { _ = report.Close() }()
-	exitWithMaster()
+	worker.ExitWithMaster()
 	if d, err := time.ParseDuration(os.Getenv(delayEnv)); err == nil && d > 0 {
 		select {
 		case <-time.After(d):
@@ -187,7 +185,7 @@ func newMaster(cfg servers.Config, x mix, lib *fasthttp.Prefork) *master {
 	}
 	m.restarts.workers = m.workers
 	lib.CommandProducer = m.start
-	lib.ShutdownGracePeriod = cfg.DrainTimeout + graceBeforeKill
+	lib.ShutdownGracePeriod = cfg.DrainTimeout + worker.GraceBeforeKill
 	return m
 }
 
@@ -248,7 +246,7 @@ func (m *master) stop(failure error) {
 		_ = p.Signal(syscall.SIGTERM)
 	}
 	// The library gives the others their time once one has ended. One that is stopped or stuck never does by itself.
-	time.AfterFunc(m.cfg.DrainTimeout+graceBeforeKill, func() {
+	time.AfterFunc(m.cfg.DrainTimeout+worker.GraceBeforeKill, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		for _, p := range m.alive {
@@ -273,14 +271,12 @@ func (m *master) start([]*os.File) (*exec.Cmd, error) {
 		return nil, err
 	}
 	delay := m.restarts.next(time.Now())
-	cmd := exec.Command(exe, os.Args[1:]...)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd := worker.Command(exe, os.Args[1:]...)
 	cmd.Env = append(os.Environ(), childEnv, delayEnv+"="+delay.String())
 	cmd.ExtraFiles = []*os.File{w} // becomes reportFD
 	if m.socket != nil {
 		cmd.ExtraFiles = append(cmd.ExtraFiles, m.socket) // becomes listenerFD
 	}
-	setDeathSignal(cmd)
 	err = cmd.Start()
 	_ = w.Close()
 	if err != nil {
@@ -293,7 +289,7 @@ func (m *master) start([]*os.File) (*exec.Cmd, error) {
 }
 
 // watch reads why a worker cannot listen, if so, and waits for its end.
-func (m *master) watch(r *os.File, worker *os.Process) {
+func (m *master) watch(r *os.File, p *os.Process) {
 	defer func() { _ = r.Close() }()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -301,8 +297,8 @@ func (m *master) watch(r *os.File, worker *os.Process) {
 	}
 	// The pipe's other end is closed only by the worker's end.
 	m.mu.Lock()
-	if m.alive[worker.Pid] == worker { // else the pid has been given to a newer one
-		delete(m.alive, worker.Pid)
+	if m.alive[p.Pid] == p { // else the pid has been given to a newer one
+		delete(m.alive, p.Pid)
 	}
 	m.mu.Unlock()
 }

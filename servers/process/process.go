@@ -45,6 +45,7 @@ import (
 	"github.com/tierbench/tierbench/servers/admit"
 	"github.com/tierbench/tierbench/servers/blocking"
 	"github.com/tierbench/tierbench/servers/handover"
+	"github.com/tierbench/tierbench/servers/worker"
 )
 
 // Model is a process for each connection.
@@ -55,14 +56,9 @@ var Model = servers.Model{
 }
 
 const (
-	// reserve is what the master needs besides its workers: standard streams, listener, netpoller, and some to spare.
-	reserve = 64
 	// descriptors that a worker takes in the master: its socket, what Go waits for its end with, and the connection that is
 	// handed to it.
 	descriptors = 3
-
-	// graceBeforeKill is what a worker gets beyond its drain timeout before the master kills it.
-	graceBeforeKill = 500 * time.Millisecond
 )
 
 // What a worker says to its master, a byte each.
@@ -98,11 +94,11 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	}
 	defer ln.Close()
 	m := &master{
-		cfg:   cfg,
-		exe:   exe,
-		order: order,
-		gate:  admit.Gate{Max: most, Log: cfg.Log},
-		alive: make(map[*worker]struct{}),
+		cfg:     cfg,
+		exe:     exe,
+		order:   order,
+		limiter: admit.Limiter{Max: most, Log: cfg.Log},
+		alive:   make(map[*process]struct{}),
 		// So that accepting does not wait for starting: what is here has been let in.
 		queue: make(chan int, most),
 	}
@@ -134,13 +130,13 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if !stop() {
 		begin = <-stopped
 	} // else accepting has failed
-	m.drain(begin.Add(cfg.DrainTimeout + graceBeforeKill))
+	m.drain(begin.Add(cfg.DrainTimeout + worker.GraceBeforeKill))
 	return err
 }
 
 // limit is the number of connections, each of which needs a process, and what says so.
 func limit(asked int) (n int, by string, err error) {
-	if n, err = admit.Limit(0, reserve); err != nil {
+	if n, err = admit.Connections(0, 0); err != nil {
 		return 0, "", err
 	}
 	n, by = max(n/descriptors, 1), "RLIMIT_NOFILE of the master"
@@ -158,17 +154,17 @@ func limit(asked int) (n int, by string, err error) {
 
 // A master accepts connections and has workers serve them.
 type master struct {
-	cfg   servers.Config
-	exe   string
-	order string // for a worker's environment
-	gate  admit.Gate
-	queue chan int // descriptors of connections for which there was no idle worker
+	cfg     servers.Config
+	exe     string
+	order   string // for a worker's environment
+	limiter admit.Limiter
+	queue   chan int // descriptors of connections for which there was no idle worker
 	// startBy is until when a worker is started for one of those; nil: the server is not to end yet.
 	startBy atomic.Pointer[time.Time]
 
 	mu     sync.Mutex
-	alive  map[*worker]struct{}
-	idle   []*worker // the last one is the one that has been idle for the shortest time
+	alive  map[*process]struct{}
+	idle   []*process // the last one is the one that has been idle for the shortest time
 	starts starts
 	ended  sync.WaitGroup // of the workers
 	short  bool           // a worker could not be started
@@ -182,8 +178,8 @@ type starts struct {
 	sum, max time.Duration
 }
 
-// A worker is a process. Its fields are guarded by master.mu, except for those that do not change.
-type worker struct {
+// A process is a worker. Its fields are guarded by master.mu, except for those that do not change.
+type process struct {
 	cmd     *exec.Cmd
 	control *net.UnixConn
 	since   time.Time
@@ -199,7 +195,7 @@ func (m *master) spawn() string {
 
 // accepted takes in a connection that has just come.
 func (m *master) accepted(fd int) {
-	if !m.gate.Enter() {
+	if !m.limiter.TryAcquire() {
 		blocking.Reset(fd)
 		return
 	}
@@ -213,7 +209,7 @@ func (m *master) serveQueue() {
 	for fd := range m.queue {
 		if by := m.startBy.Load(); by != nil && time.Now().After(*by) {
 			blocking.Reset(fd) // as any model does with what it cannot serve any more
-			m.gate.Leave()
+			m.limiter.Release()
 			continue
 		}
 		m.serve(fd)
@@ -240,11 +236,11 @@ func (m *master) serve(fd int) {
 		return
 	}
 	if first {
-		m.cfg.Log.Warn().Err(err).Int("open", m.gate.Open()).Msg("cannot start a worker: refusing connections for now")
+		m.cfg.Log.Warn().Err(err).Int("open", m.limiter.Open()).Msg("cannot start a worker: refusing connections for now")
 	}
 	blocking.Reset(fd)
 	if w == nil {
-		m.gate.Leave() // else watch does it
+		m.limiter.Release() // else watch does it
 	}
 }
 
@@ -273,23 +269,21 @@ func (m *master) reuse(fd int) bool {
 }
 
 // start starts a worker, which counts as busy.
-func (m *master) start() (*worker, error) {
+func (m *master) start() (*process, error) {
 	since := time.Now()
 	ours, theirs, err := handover.Pair()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = theirs.Close() }()
-	cmd := exec.Command(m.exe)
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd := worker.Command(m.exe)
 	cmd.Env = append(os.Environ(), m.order, "GOMAXPROCS=1", "GOGC="+workerGOGC)
 	cmd.ExtraFiles = []*os.File{theirs} // becomes controlFD
-	setDeathSignal(cmd)
 	if err := cmd.Start(); err != nil {
 		_ = ours.Close()
 		return nil, err
 	}
-	w := &worker{cmd: cmd, control: ours, since: since, busy: true}
+	w := &process{cmd: cmd, control: ours, since: since, busy: true}
 	m.mu.Lock()
 	m.alive[w] = struct{}{}
 	m.ended.Add(1)
@@ -298,7 +292,7 @@ func (m *master) start() (*worker, error) {
 }
 
 // watch hears what a worker says, and waits for its end.
-func (m *master) watch(w *worker) {
+func (m *master) watch(w *process) {
 	said := make([]byte, 1)
 	for {
 		if n, err := w.control.Read(said); n == 0 || err != nil {
@@ -312,7 +306,7 @@ func (m *master) watch(w *worker) {
 			w.busy = false
 			m.idle = append(m.idle, w)
 			m.mu.Unlock()
-			m.gate.Leave()
+			m.limiter.Release()
 		}
 	}
 	// The socket's other end is closed only by the worker's end.
@@ -333,7 +327,7 @@ func (m *master) watch(w *worker) {
 		m.cfg.Log.Info().Int("worker", w.cmd.Process.Pid).Bool("had_connection", busy).Msgf("a worker has ended: %v", err)
 	}
 	if busy {
-		m.gate.Leave()
+		m.limiter.Release()
 	}
 	m.ended.Done()
 }

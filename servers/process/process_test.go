@@ -39,8 +39,8 @@ func TestNoWorkerIsStartedTooLate(t *testing.T) {
 	}
 	_ = f.Close()
 
-	m := &master{cfg: servers.Config{}.WithDefaults(), exe: "/no/program", gate: admit.Gate{Max: 1}, queue: make(chan int, 1)}
-	if !m.gate.Enter() {
+	m := &master{cfg: servers.Config{}.WithDefaults(), exe: "/no/program", limiter: admit.Limiter{Max: 1}, queue: make(chan int, 1)}
+	if !m.limiter.TryAcquire() {
 		t.Fatal("there is no room for one")
 	}
 	past := time.Now().Add(-time.Second)
@@ -48,7 +48,7 @@ func TestNoWorkerIsStartedTooLate(t *testing.T) {
 	m.queue <- fd
 	close(m.queue)
 	m.serveQueue()
-	if n := m.gate.Open(); n != 0 {
+	if n := m.limiter.Open(); n != 0 {
 		t.Errorf("%d connections are counted", n)
 	}
 	if m.short {

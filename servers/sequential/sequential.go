@@ -56,9 +56,6 @@ const (
 
 	// maxLeaving bounds the connections that have been answered and whose peers have not closed yet.
 	maxLeaving = 64
-
-	// reserve is what a process needs besides its connections: standard streams, listener, pipe, and some to spare.
-	reserve = 64
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -68,7 +65,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		return err
 	}
 	// There is no limit to keep, but what a process can hold is raised and told as by the other models.
-	if _, err := admit.Limit(cfg.MaxConns, reserve); err != nil {
+	if _, err := admit.Connections(cfg.MaxConns, 0); err != nil {
 		return err
 	}
 	cfg.CloseEach = true

@@ -29,7 +29,6 @@ package thread
 import (
 	"context"
 	"runtime"
-	"runtime/debug"
 
 	"github.com/tierbench/tierbench/servers"
 	"github.com/tierbench/tierbench/servers/admit"
@@ -50,11 +49,6 @@ const (
 	// stay as they are. Above 128 they get worse again: Go's monitor looks at every processor each 20 µs, which with 512
 	// took an eighth of the time at 2,000 clients.
 	processors = 64
-
-	// reserve is what a process needs besides its connections: standard streams, listener, pipe, and some to spare.
-	reserve = 64
-
-	goMaxThreads = 10_000 // at which Go's runtime ends the process, unless it is told otherwise
 )
 
 // Serve listens on cfg.Addr and serves until ctx is done.
@@ -63,7 +57,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	limit, err := admit.Limit(cfg.MaxConns, reserve)
+	limit, err := admit.Connections(cfg.MaxConns, 0)
 	if err != nil {
 		return err
 	}
@@ -78,11 +72,10 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	defer ln.Close()
 
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
-	// Beside one thread a connection: Go's own, at most one for each processor and a few. It is not set back: when there are
-	// more threads than that, blocked ones that the drain has cut off, the process would end in a panic.
-	debug.SetMaxThreads(max(goMaxThreads, limit+2*processors+256))
+	// One thread for each connection, and Go's own: at most one for each processor and a few.
+	admit.AllowThreads(limit + 2*processors + 256)
 
-	gate := admit.Gate{Max: limit, Log: cfg.Log}
+	limiter := admit.Limiter{Max: limit, Log: cfg.Log}
 	conns := blocking.NewConns(cfg)
 	cfg.Listening(limit)
 
@@ -93,7 +86,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		// A thread of its own too, as in the C server this is compared with.
 		runtime.LockOSThread()
 		accepted <- ln.Each(ctx, cfg.Log, func(fd int) {
-			if !gate.Enter() {
+			if !limiter.TryAcquire() {
 				blocking.Reset(fd)
 				return
 			}
@@ -101,7 +94,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 			go func() {
 				runtime.LockOSThread() // and never unlocked: the thread ends here too
 				conns.Serve(c)
-				gate.Leave()
+				limiter.Release()
 			}()
 		}, nil)
 	}()

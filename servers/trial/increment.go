@@ -17,19 +17,19 @@ import (
 	"github.com/tierbench/tierbench/servers/counter"
 )
 
-// increment is the price of shared state, and whether it is right.
+// increment measures what shared state costs, and checks whether it is right.
 var increment = Trial{
 	Name: "increment",
-	Doc:  "--workers threads, or processes where the counter is theirs, each add 1 --increments times: what does one cost, and is the sum right?",
+	Doc:  "--workers threads (or processes, for a counter that processes share) each add 1 --increments times: what does one cost, and is the sum right?",
 	run: func(ctx context.Context, o Options) (map[string]float64, error) {
-		kind, c, release, err := open(o)
+		method, c, release, err := open(o)
 		if err != nil {
 			return nil, err
 		}
 		defer release()
 
-		var busy, took time.Duration // of all workers, and of the clock
-		if kind.Processes {
+		var busy, took time.Duration // the sum over all participants, and by the clock
+		if method.Processes {
 			busy, took, err = processes(ctx, o)
 		} else {
 			begin := time.Now()
@@ -41,44 +41,45 @@ var increment = Trial{
 		}
 		cell := c.Cell()
 		defer cell.Release()
-		got, err := cell.Value() // it comes after all that is still on its way to an owner
+		got, err := cell.Value() // an owner answers after all increments that were sent before
 		if err != nil {
 			return nil, err
 		}
-		want := int64(o.Workers) * int64(o.Increments)
+		want := int64(o.Participants) * int64(o.Increments)
 		exact := 0.0
 		if got == want {
 			exact = 1
 		}
 		return map[string]float64{
-			"increment_sec":      busy.Seconds() / float64(want), // of its worker's time
-			"increments_per_sec": float64(want) / took.Seconds(), // of all workers
-			"workers":            float64(o.Workers),
+			"increment_sec":      busy.Seconds() / float64(want), // of the time of one participant
+			"increments_per_sec": float64(want) / took.Seconds(), // of all participants
+			"workers":            float64(o.Participants),
 			"want":               float64(want),
 			"got":                float64(got),
 			"exact":              exact,
 		}, nil
 	},
-	work:     addWhenTold,
+	help:     addWhenTold,
 	Variants: counter.Names(),
-	// From nanoseconds to tens of microseconds each: some tenths of a second in all.
+	// An increment takes nanoseconds to tens of microseconds; these take some tenths of a second.
 	increments: map[string]int{"": 5_000_000, "mutex": 2_000_000, "owner": 500_000, "pipe": 100_000, "flock": 10_000},
 }
 
-// open opens the counter of o. The one that loses increments is bare here: what is measured is its price.
-func open(o Options) (counter.Kind, servers.Counter, func(), error) {
-	kind, err := counter.Find(o.Variant)
+// open opens the counter of o. The counter that loses increments does nothing in between here: its cost
+// is measured, not its loss.
+func open(o Options) (counter.Method, servers.Counter, func(), error) {
+	method, err := counter.Find(o.Variant)
 	if err != nil {
-		return kind, nil, nil, err
+		return method, nil, nil, err
 	}
-	if kind.Name == "none" {
-		return kind, counter.Bare(), func() {}, nil
+	if method.Name == "none" {
+		return method, counter.Bare(), func() {}, nil
 	}
-	c, release, err := kind.Open(o.Dir)
-	return kind, c, release, err
+	c, release, err := method.Open(o.Dir)
+	return method, c, release, err
 }
 
-// add is one worker's work.
+// add is the work of one participant.
 func add(c servers.Counter, times int) (time.Duration, error) {
 	cell := c.Cell()
 	defer cell.Release()
@@ -92,16 +93,17 @@ func add(c servers.Counter, times int) (time.Duration, error) {
 }
 
 func inThreads(o Options, c servers.Counter) (busy time.Duration, err error) {
-	took := make([]time.Duration, o.Workers)
-	errs := make([]error, o.Workers)
-	threads(o.Workers, func(i int) { took[i], errs[i] = add(c, o.Increments) })
+	took := make([]time.Duration, o.Participants)
+	errs := make([]error, o.Participants)
+	threads(o.Participants, func(i int) { took[i], errs[i] = add(c, o.Increments) })
 	for _, d := range took {
 		busy += d
 	}
 	return busy, errors.Join(errs...)
 }
 
-// addWhenTold is what a worker process does: it says that it is ready, waits for the word, adds, and says how long that took.
+// addWhenTold is what a helper process does: it writes that it is ready, waits for a line, adds, and
+// writes how many nanoseconds that took.
 func addWhenTold(o Options, in io.Reader, out io.Writer) error {
 	_, c, release, err := open(o)
 	if err != nil {
@@ -112,7 +114,7 @@ func addWhenTold(o Options, in io.Reader, out io.Writer) error {
 		return err
 	}
 	if _, err := bufio.NewReader(in).ReadString('\n'); err != nil {
-		return fmt.Errorf("wait for the word to begin: %w", err)
+		return fmt.Errorf("wait for the start: %w", err)
 	}
 	took, err := add(c, o.Increments)
 	if err != nil {
@@ -122,24 +124,25 @@ func addWhenTold(o Options, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// processes starts o.Workers processes, lets them begin together, and returns how long they were busy in all, and how long it
-// took until the last was done. That they end, too, is no part of it.
+// processes starts o.Participants helper processes and lets them begin together. It returns the sum of
+// the times for which they were busy, and how long it took until the last one was done. Neither
+// includes the time in which they start and exit.
 func processes(ctx context.Context, o Options) (busy, took time.Duration, err error) {
-	ctx, cancel := context.WithCancel(ctx) // ends all when one fails
+	ctx, cancel := context.WithCancel(ctx) // ends all helpers when one fails
 	defer cancel()
-	type worker struct {
-		cmd  *exec.Cmd
-		word io.WriteCloser
-		says *bufio.Reader
+	type helper struct {
+		cmd *exec.Cmd
+		in  io.WriteCloser
+		out *bufio.Reader
 	}
-	var workers []worker
+	var helpers []helper
 	var stop sync.Once
 	end := func() { // waits for all, once
 		stop.Do(func() {
-			for _, w := range workers {
-				_ = w.word.Close()
-				if waitErr := w.cmd.Wait(); waitErr != nil {
-					err = errors.Join(err, fmt.Errorf("worker process: %w", waitErr))
+			for _, h := range helpers {
+				_ = h.in.Close()
+				if waitErr := h.cmd.Wait(); waitErr != nil {
+					err = errors.Join(err, fmt.Errorf("helper process: %w", waitErr))
 				}
 			}
 		})
@@ -151,11 +154,11 @@ func processes(ctx context.Context, o Options) (busy, took time.Duration, err er
 		end()
 		return 0, 0, err
 	}
-	for range o.Workers {
+	for range o.Participants {
 		cmd := exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
-		cmd.Env = append(os.Environ(), workerEnv+"=1")
+		cmd.Env = append(os.Environ(), helperEnv+"=1")
 		cmd.Stderr = os.Stderr
-		word, err := cmd.StdinPipe()
+		in, err := cmd.StdinPipe()
 		if err != nil {
 			return fail(err)
 		}
@@ -164,26 +167,26 @@ func processes(ctx context.Context, o Options) (busy, took time.Duration, err er
 			return fail(err)
 		}
 		if err := cmd.Start(); err != nil {
-			return fail(fmt.Errorf("start a worker process: %w", err))
+			return fail(fmt.Errorf("start a helper process: %w", err))
 		}
-		workers = append(workers, worker{cmd, word, bufio.NewReader(out)})
+		helpers = append(helpers, helper{cmd, in, bufio.NewReader(out)})
 	}
-	for _, w := range workers {
-		if line, err := w.says.ReadString('\n'); err != nil || line != "ready\n" {
-			return fail(fmt.Errorf("a worker process says %q (%v), not that it is ready", line, err))
+	for _, h := range helpers {
+		if line, err := h.out.ReadString('\n'); err != nil || line != "ready\n" {
+			return fail(fmt.Errorf("a helper process has written %q (%v) instead of ready", line, err))
 		}
 	}
 	begin := time.Now()
-	for _, w := range workers {
-		if _, err := io.WriteString(w.word, "go\n"); err != nil {
+	for _, h := range helpers {
+		if _, err := io.WriteString(h.in, "go\n"); err != nil {
 			return fail(err)
 		}
 	}
-	for _, w := range workers {
-		line, err := w.says.ReadString('\n')
+	for _, h := range helpers {
+		line, err := h.out.ReadString('\n')
 		ns, parseErr := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 		if err := errors.Join(err, parseErr); err != nil {
-			return fail(fmt.Errorf("read how long a worker process took: %w", err))
+			return fail(fmt.Errorf("read how long a helper process took: %w", err))
 		}
 		busy += time.Duration(ns)
 	}

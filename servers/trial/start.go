@@ -16,28 +16,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// start is what a client more costs at first, before anything is served.
+// start measures what one more client costs before anything is served.
 var start = Trial{
 	Name:     "start",
-	Doc:      "what does it take until something runs that serves a client: a new process, an idle one that is handed a descriptor, a thread, a goroutine? --increments of each",
+	Doc:      "how long does it take until something is ready to serve a client: a new process, an idle one that is given a descriptor, a thread, a goroutine? --increments of each",
 	Variants: []string{"process", "reuse", "thread", "goroutine"},
-	// Each some tenths of a second in all.
+	// Each of these takes some tenths of a second.
 	increments: map[string]int{"": 1000, "process": 20, "goroutine": 20_000},
 	run: func(ctx context.Context, o Options) (map[string]float64, error) {
 		var took []time.Duration
 		var err error
 		switch o.Variant {
 		case "thread":
-			if o.Increments > mostThreads {
-				return nil, fmt.Errorf("--increments %d: must be 1 to %d for threads, which are all there at the end", o.Increments, mostThreads)
+			if o.Increments > maxThreads {
+				return nil, fmt.Errorf("--increments %d: must be 1 to %d for threads, because all of them exist at the end", o.Increments, maxThreads)
 			}
-			took = startThreads(o.Increments)
+			took = startGoroutines(o.Increments, true)
 		case "process":
 			took, err = startProcesses(ctx, o)
 		case "reuse":
-			took, err = handOver(ctx, o)
+			took, err = giveDescriptors(ctx, o)
 		default:
-			took = startGoroutines(o.Increments)
+			took = startGoroutines(o.Increments, false)
 		}
 		if err != nil {
 			return nil, err
@@ -49,53 +49,53 @@ var start = Trial{
 			"started":   float64(len(took)),
 		}, nil
 	},
-	work: serveDescriptors,
+	help: takeDescriptors,
 }
 
-// mostThreads is half of what Go lets a program have.
-const mostThreads = 5000
+// maxThreads is half of what Go lets a program have.
+const maxThreads = 5000
 
-// A starter is the master's end of a worker process.
-type starter struct {
+// A helper is a helper process that has been started, and the socket to it.
+type helper struct {
 	cmd     *exec.Cmd
 	control *net.UnixConn
 }
 
-// startWorker returns when the worker process has said that it is ready.
-func startWorker(ctx context.Context, o Options) (w starter, err error) {
+// startHelper returns when the helper process has written that it is ready.
+func startHelper(ctx context.Context, o Options) (h helper, err error) {
 	control, theirs, err := handover.Pair()
 	if err != nil {
-		return w, err
+		return h, err
 	}
-	w.control = control
-	w.cmd = exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
-	w.cmd.Env = append(os.Environ(), workerEnv+"=1", "GOMAXPROCS=1") // as the model process has it
-	w.cmd.Stdin, w.cmd.Stderr = theirs, os.Stderr
-	err = w.cmd.Start()
-	_ = theirs.Close() // so that the worker's end is seen
+	h.control = control
+	h.cmd = exec.CommandContext(ctx, o.Command[0], o.Command[1:]...)
+	h.cmd.Env = append(os.Environ(), helperEnv+"=1", "GOMAXPROCS=1") // as the model process does
+	h.cmd.Stdin, h.cmd.Stderr = theirs, os.Stderr
+	err = h.cmd.Start()
+	_ = theirs.Close() // so that the end of the helper shows
 	if err != nil {
-		_ = w.control.Close()
-		return w, fmt.Errorf("start a worker process: %w", err)
+		_ = h.control.Close()
+		return h, fmt.Errorf("start a helper process: %w", err)
 	}
-	if err := w.hear(); err != nil {
-		return w, errors.Join(err, w.end())
+	if err := h.hear(); err != nil {
+		return h, errors.Join(err, h.end())
 	}
-	return w, nil
+	return h, nil
 }
 
-// hear waits for the worker's word.
-func (w starter) hear() error {
-	if _, err := w.control.Read(make([]byte, 1)); err != nil {
-		return fmt.Errorf("hear from a worker process: %w", err)
+// hear waits for a byte from the helper.
+func (h helper) hear() error {
+	if _, err := h.control.Read(make([]byte, 1)); err != nil {
+		return fmt.Errorf("read from a helper process: %w", err)
 	}
 	return nil
 }
 
-// end has the worker end, and waits for it.
-func (w starter) end() error {
-	_ = w.control.Close()
-	if err := w.cmd.Wait(); err != nil {
-		return fmt.Errorf("worker process: %w", err)
+// end makes the helper exit, and waits for it.
+func (h helper) end() error {
+	_ = h.control.Close()
+	if err := h.cmd.Wait(); err != nil {
+		return fmt.Errorf("helper process: %w", err)
 	}
 	return nil
 }
@@ -103,25 +103,26 @@ func (w starter) end() error {
 func startProcesses(ctx context.Context, o Options) (took []time.Duration, err error) {
 	for range o.Increments {
 		begin := time.Now()
-		w, err := startWorker(ctx, o)
+		h, err := startHelper(ctx, o)
 		if err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(begin))
-		if err := w.end(); err != nil {
+		if err := h.end(); err != nil {
 			return nil, err
 		}
 	}
 	return took, nil
 }
 
-// handOver gives a descriptor to a worker process that is idle, until it says that it has it.
-func handOver(ctx context.Context, o Options) (took []time.Duration, err error) {
-	w, err := startWorker(ctx, o)
+// giveDescriptors measures how long it takes from giving a descriptor to an idle helper process until
+// the helper confirms it.
+func giveDescriptors(ctx context.Context, o Options) (took []time.Duration, err error) {
+	h, err := startHelper(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, w.end()) }()
+	defer func() { err = errors.Join(err, h.end()) }()
 	given, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -129,10 +130,10 @@ func handOver(ctx context.Context, o Options) (took []time.Duration, err error) 
 	defer given.Close()
 	for range o.Increments {
 		begin := time.Now()
-		if err := handover.Give(w.control, int(given.Fd())); err != nil {
+		if err := handover.Give(h.control, int(given.Fd())); err != nil {
 			return nil, fmt.Errorf("hand over a descriptor: %w", err)
 		}
-		if err := w.hear(); err != nil {
+		if err := h.hear(); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(begin))
@@ -140,11 +141,11 @@ func handOver(ctx context.Context, o Options) (took []time.Duration, err error) 
 	return took, nil
 }
 
-// serveDescriptors is the worker process: it says that it is ready, and then of each descriptor that it has it.
-func serveDescriptors(_ Options, in io.Reader, _ io.Writer) error {
+// takeDescriptors is the helper process. It writes a byte when it is ready, and one for each descriptor.
+func takeDescriptors(_ Options, in io.Reader, _ io.Writer) error {
 	f, ok := in.(*os.File)
 	if !ok {
-		return errors.New("a worker process needs a socket for its standard input")
+		return errors.New("a helper process needs a socket for its standard input")
 	}
 	control, err := handover.Conn(f)
 	if err != nil {
@@ -152,47 +153,34 @@ func serveDescriptors(_ Options, in io.Reader, _ io.Writer) error {
 	}
 	defer control.Close()
 	if _, err := control.Write([]byte{'r'}); err != nil {
-		return fmt.Errorf("say that it is ready: %w", err)
+		return fmt.Errorf("write that it is ready: %w", err)
 	}
 	for {
 		fd, err := handover.Take(control)
 		if errors.Is(err, io.EOF) {
-			return nil // the master has what it wanted to know
+			return nil // the trial is over
 		}
 		if err != nil {
 			return fmt.Errorf("take a descriptor: %w", err)
 		}
 		_ = unix.Close(fd)
 		if _, err := control.Write([]byte{'i'}); err != nil {
-			return fmt.Errorf("say that it has the descriptor: %w", err)
+			return fmt.Errorf("confirm the descriptor: %w", err)
 		}
 	}
 }
 
-// startThreads has each goroutine keep its kernel thread to the end, so that the next one needs a new thread.
-func startThreads(n int) []time.Duration {
+// startGoroutines measures how long it takes until each of n goroutines runs. On kernel threads each
+// keeps its thread to the end, so that the next one needs a new thread.
+func startGoroutines(n int, kernelThreads bool) []time.Duration {
 	took := make([]time.Duration, n)
 	ran, end := make(chan struct{}), make(chan struct{})
 	for i := range took {
 		begin := time.Now()
 		go func() {
-			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-			ran <- struct{}{}
-			<-end
-		}()
-		<-ran
-		took[i] = time.Since(begin)
-	}
-	close(end)
-	return took
-}
-
-func startGoroutines(n int) []time.Duration {
-	took := make([]time.Duration, n)
-	ran, end := make(chan struct{}), make(chan struct{})
-	for i := range took {
-		begin := time.Now()
-		go func() {
+			if kernelThreads {
+				runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+			}
 			ran <- struct{}{}
 			<-end
 		}()

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// threads runs work on n kernel threads, which begin together, and returns when all have ended.
+// threads runs work on n kernel threads at the same time, and returns when all have ended.
 func threads(n int, work func(i int)) {
-	// As many processors, or Go would take turns between the threads instead of the kernel.
+	// As many processors, or Go instead of the kernel would take turns between the threads.
 	if before := runtime.GOMAXPROCS(0); before < n {
 		runtime.GOMAXPROCS(n)
 		defer runtime.GOMAXPROCS(before)
@@ -20,12 +20,12 @@ func threads(n int, work func(i int)) {
 		ended.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			// Threads that are woken one after the other might do all their work one after the other. Who waits here
-			// is running already when the last one comes.
+			// Threads that are woken one after the other might also do their work one after the other.
+			// Threads that spin here are already running when the last one arrives.
 			ready.Add(1)
 			for spins := 0; ready.Load() < int64(n); spins++ {
-				if spins > patience {
-					runtime.Gosched() // there are more threads than cores, or others use them
+				if spins > maxSpins {
+					runtime.Gosched() // there are more threads than cores, or other programs use them
 				}
 			}
 			work(i)
@@ -34,17 +34,18 @@ func threads(n int, work func(i int)) {
 	ended.Wait()
 }
 
-// patience is how often a thread looks whether all are there before it lets others run.
-const patience = 1 << 20
+// maxSpins is how often a thread looks whether all have arrived before it lets others run.
+const maxSpins = 1 << 20
 
-// lostUpdate is the textbook's: two threads change one variable, one adds 1, the other subtracts 2, equally often.
+// lostUpdate is the textbook example: two threads change one variable equally often. One adds 1, the
+// other subtracts 2.
 var lostUpdate = Trial{
 	Name:       "lost-update",
-	Doc:        "two threads, x+1 and x-2, as often as --increments says: is x what it should be?",
+	Doc:        "two threads do x+1 and x-2, --increments times each: is x right at the end?",
 	Variants:   []string{"unlocked", "locked"},
 	increments: map[string]int{"": 10_000_000},
 	run: func(_ context.Context, o Options) (map[string]float64, error) {
-		// Loads and stores are atomic, each by itself: nothing here is undefined, and the loss is the algorithm's.
+		// Each load and each store is atomic: nothing here is undefined, and only the algorithm loses updates.
 		var x atomic.Int64
 		var mu sync.Mutex
 		steps := [2]int64{+1, -2}
@@ -64,7 +65,7 @@ var lostUpdate = Trial{
 		return map[string]float64{
 			"want": float64(want),
 			"got":  float64(got),
-			"lost": float64(max(want-got, got-want)), // how far off: updates of 1 and of 2 make up for each other
+			"lost": float64(max(want-got, got-want)), // the error; lost updates of 1 and of 2 can cancel out
 		}, nil
 	},
 }

@@ -1,5 +1,5 @@
-// Package trial tries things that need no clients: what an unguarded update loses, what an increment of shared state
-// costs, and what it takes to start something that serves a client.
+// Package trial measures what needs no clients: what an unguarded update loses, what an increment of
+// shared state costs, and how long it takes to start something that serves a client.
 package trial
 
 import (
@@ -13,30 +13,33 @@ import (
 	"strings"
 )
 
-// A Trial is one thing that can be tried, in one of several ways.
+// A Trial is one measurement, which can be done in several ways: its variants.
 type Trial struct {
 	Name     string
 	Doc      string
 	Variants []string
 
-	increments map[string]int // by variant, if 0 is asked; "" holds for those not named
+	increments map[string]int // the default of each variant; "" is for variants that are not in it
 	run        func(context.Context, Options) (map[string]float64, error)
-	// work is what a worker process does that run has started; nil: none is.
-	work func(o Options, in io.Reader, out io.Writer) error
+	// help is what a helper process does that run has started; nil: run starts none.
+	help func(o Options, in io.Reader, out io.Writer) error
 }
 
-// Options is what a trial is told.
+// Options are the parameters of a trial.
 type Options struct {
 	Variant    string // empty: the first
-	Increments int    // of each worker, or how often something is done; 0: what takes long enough to be measured
-	Workers    int    // threads or processes, 0: one per core; where a trial has a fixed number, it does not count
-	Dir        string // for files; empty: where the system keeps temporary files
+	Increments int    // of each participant, or how often something is done; 0: enough for a measurement
+	// Participants is the number of threads or helper processes; 0: one per core. A trial with a fixed
+	// number ignores it.
+	Participants int
+	Dir          string // for files; empty: where the system keeps temporary files
 
-	// Command starts a worker process: this program, with arguments that make it call Trial.Work with the same Options.
+	// Command starts a helper process: this program, with arguments that make it call Trial.Help with
+	// the same Options.
 	Command []string
 }
 
-// A Result is what came of a trial.
+// A Result is the outcome of a trial.
 type Result struct {
 	Name    string `json:"name"`
 	Variant string `json:"variant"`
@@ -44,16 +47,17 @@ type Result struct {
 	Values map[string]float64 `json:"values"`
 }
 
-// Trials lists all that can be tried.
+// Trials lists all trials.
 var Trials = []Trial{lostUpdate, increment, start}
 
 // Bounds of Options.
 const (
-	MaxIncrements = 1_000_000_000
-	MaxWorkers    = 1000
+	MaxIncrements   = 1_000_000_000
+	MaxParticipants = 1000
 )
 
-// Find returns the trial called name and o with its defaults, or says what is wrong with them.
+// Find returns the trial called name, and o with its defaults. The error lists everything that is
+// wrong with them, named like the flags of cmd/server.
 func Find(name string, o Options) (Trial, Options, error) {
 	n := slices.IndexFunc(Trials, func(t Trial) bool { return t.Name == name })
 	if n < 0 {
@@ -73,8 +77,8 @@ func Find(name string, o Options) (Trial, Options, error) {
 			o.Increments = t.increments[""]
 		}
 	}
-	if o.Workers == 0 {
-		o.Workers = runtime.NumCPU()
+	if o.Participants == 0 {
+		o.Participants = runtime.NumCPU()
 	}
 	if !slices.Contains(t.Variants, o.Variant) {
 		errs = append(errs, fmt.Errorf("variant %s: must be one of %s", o.Variant, strings.Join(t.Variants, ", ")))
@@ -82,13 +86,13 @@ func Find(name string, o Options) (Trial, Options, error) {
 	if o.Increments < 1 || o.Increments > MaxIncrements {
 		errs = append(errs, fmt.Errorf("increments %d: must be 1 to %d", o.Increments, MaxIncrements))
 	}
-	if o.Workers < 1 || o.Workers > MaxWorkers {
-		errs = append(errs, fmt.Errorf("workers %d: must be 1 to %d", o.Workers, MaxWorkers))
+	if o.Participants < 1 || o.Participants > MaxParticipants {
+		errs = append(errs, fmt.Errorf("workers %d: must be 1 to %d", o.Participants, MaxParticipants))
 	}
 	return t, o, errors.Join(errs...)
 }
 
-// Run tries t.
+// Run does the trial.
 func (t Trial) Run(ctx context.Context, o Options) (Result, error) {
 	values, err := t.run(ctx, o)
 	if err != nil {
@@ -97,16 +101,16 @@ func (t Trial) Run(ctx context.Context, o Options) (Result, error) {
 	return Result{t.Name, o.Variant, values}, nil
 }
 
-// workerEnv marks a worker process.
-const workerEnv = "TIERBENCH_TRIAL_WORKER"
+// helperEnv marks a helper process.
+const helperEnv = "TIERBENCH_TRIAL_HELPER"
 
-// IsWorker reports whether this process is a worker of a trial: then it must call Trial.Work.
-func IsWorker() bool { return os.Getenv(workerEnv) != "" }
+// IsHelper reports whether this process is the helper of a trial. If so, it must call Trial.Help.
+func IsHelper() bool { return os.Getenv(helperEnv) != "" }
 
-// Work does the part of a worker process, which hears and answers its master by in and out.
-func (t Trial) Work(o Options, in io.Reader, out io.Writer) error {
-	if t.work == nil {
-		return fmt.Errorf("trial %s has no worker processes", t.Name)
+// Help does the part of a helper process. It talks to the process that has started it by in and out.
+func (t Trial) Help(o Options, in io.Reader, out io.Writer) error {
+	if t.help == nil {
+		return fmt.Errorf("trial %s has no helper processes", t.Name)
 	}
-	return t.work(o, in, out)
+	return t.help(o, in, out)
 }

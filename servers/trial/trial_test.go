@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-const trialEnv = "TRIAL_TEST" // name and variant, in a worker process that a test has started
+const trialEnv = "TRIAL_TEST" // name and variant, in a helper process that a test has started
 
 func TestMain(m *testing.M) {
-	if IsWorker() {
+	if IsHelper() {
 		name, variant, _ := strings.Cut(os.Getenv(trialEnv), " ")
 		t, o, err := Find(name, Options{Variant: variant, Increments: increments})
 		if err == nil {
-			err = t.Work(o, os.Stdin, os.Stdout)
+			err = t.Help(o, os.Stdin, os.Stdout)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -34,7 +34,7 @@ func TestIncrement(t *testing.T) {
 	}
 	for _, variant := range increment.Variants {
 		t.Setenv(trialEnv, "increment "+variant)
-		tr, o, err := Find("increment", Options{Variant: variant, Increments: increments, Workers: 3, Dir: t.TempDir(), Command: []string{exe}})
+		tr, o, err := Find("increment", Options{Variant: variant, Increments: increments, Participants: 3, Dir: t.TempDir(), Command: []string{exe}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,14 +53,14 @@ func TestIncrement(t *testing.T) {
 	}
 }
 
-// A worker process that fails must not leave the others waiting.
-func TestWorkerFails(t *testing.T) {
-	tr, o, err := Find("increment", Options{Variant: "shm", Increments: 1, Workers: 3, Dir: t.TempDir(), Command: []string{"/bin/sh", "-c", "exit 3"}})
+// A helper process that fails must not leave the others waiting.
+func TestHelperFails(t *testing.T) {
+	tr, o, err := Find("increment", Options{Variant: "shm", Increments: 1, Participants: 3, Dir: t.TempDir(), Command: []string{"/bin/sh", "-c", "exit 3"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tr.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "worker process") {
-		t.Errorf("error %v, want one about a worker process", err)
+	if _, err := tr.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "helper process") {
+		t.Errorf("error %v, want one about a helper process", err)
 	}
 }
 
@@ -85,8 +85,8 @@ func TestStart(t *testing.T) {
 		}
 	}
 	_, o, _ := Find("start", Options{Variant: "process", Increments: 3, Command: []string{"/bin/sh", "-c", "exit 3"}})
-	if _, err := start.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "worker process") {
-		t.Errorf("error %v, want one about a worker process", err)
+	if _, err := start.Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "helper process") {
+		t.Errorf("error %v, want one about a helper process", err)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestFindDefaults(t *testing.T) {
 	for _, tr := range Trials {
 		for _, variant := range append([]string{""}, tr.Variants...) {
 			found, o, err := Find(tr.Name, Options{Variant: variant})
-			if err != nil || found.Name != tr.Name || o.Increments < 1 || o.Workers < 1 || o.Variant == "" {
+			if err != nil || found.Name != tr.Name || o.Increments < 1 || o.Participants < 1 || o.Variant == "" {
 				t.Errorf("%s %q: %+v, %v", tr.Name, variant, o, err)
 			}
 		}

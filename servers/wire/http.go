@@ -279,7 +279,7 @@ func (s *Server) answer(c *Conn, sc *scratch, out []byte, r *request, body []byt
 		sc.req = app.Request{Path: r.path, Query: r.query, Body: body, Counter: s.counts(c), Yield: s.Yield}
 		r.serve(&sc.req, resp)
 		sc.req = app.Request{}
-		if resp.Delay.Kind != app.Nothing {
+		if resp.Delay.Kind != app.NoDelay {
 			return out, s.later(c, r, resp)
 		}
 	}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package prefork
+package worker
 
 import (
 	"os"
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// setDeathSignal: only Linux has one.
+// setDeathSignal does nothing: only Linux has such a signal.
 func setDeathSignal(*exec.Cmd) {}
 
-// exitWithMaster ends this process when its master has ended, and another process has become its parent.
-func exitWithMaster() {
+// ExitWithMaster ends this process when its master has ended, which shows in another parent.
+func ExitWithMaster() {
 	master := os.Getppid()
 	go func() {
 		for os.Getppid() == master {
