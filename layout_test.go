@@ -10,6 +10,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/servers/app"
 )
 
 const module = "github.com/tierbench/tierbench"
@@ -167,5 +170,22 @@ func TestThePictureOfLoadtestIsWhole(t *testing.T) {
 	slices.Sort(named)
 	if there = slices.Compact(there); !slices.Equal(named, there) {
 		t.Errorf("loadtest/doc.go names %q\nthe packages are %q", named, there)
+	}
+}
+
+// What the harness asks for over HTTP must be what the servers answer.
+func TestServersHaveEachWorkload(t *testing.T) {
+	for _, w := range load.Workloads.Over("http") {
+		routes := [][2]string{{w.Method, w.Path}}
+		if w.Counter != "" {
+			routes = append(routes, [2]string{"GET", w.Counter})
+		}
+		for _, r := range routes {
+			method, uri := r[0], r[1]
+			route, _, _ := strings.Cut(uri, "?")
+			if _, status, _ := app.Lookup([]byte(method), []byte(route)); status != 200 {
+				t.Errorf("%v: servers/app answers %s %s with status %d", w, method, route, status)
+			}
+		}
 	}
 }

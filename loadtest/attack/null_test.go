@@ -3,6 +3,7 @@ package attack
 import (
 	"context"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,11 +14,17 @@ import (
 // The null server must give answers that this generator takes for right, else
 // it would be no measure of it.
 func TestTheNullServerAnswersRightly(t *testing.T) {
+	before := load.Workloads
+	defer func() { load.Workloads = before }()
+	load.Workloads = append(slices.Clip(before), load.Workload{
+		Protocol: "http", Name: "short", Method: "GET", Path: "/short", Answer: "!", Cheap: true,
+	})
 	for _, target := range []load.Target{
 		{Protocol: "echo", Requests: []load.Request{{Workload: "echo", PayloadBytes: 64}}},
 		{Protocol: "echo", Requests: []load.Request{{Workload: "echo", PayloadBytes: 64 << 10}}},
 		{Protocol: "http", Requests: []load.Request{{Workload: "plaintext"}}},
 		{Protocol: "http", Requests: []load.Request{{Workload: "echo", PayloadBytes: 20_000}}},
+		{Protocol: "http", Requests: []load.Request{{Workload: "short"}}},
 	} {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
