@@ -511,37 +511,6 @@ func FuzzTake(f *testing.F) {
 	})
 }
 
-// BenchmarkRequest is what the generator costs for a request, with a server in
-// the same process: system calls included, and all that it allocates.
-func BenchmarkRequest(b *testing.B) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer ln.Close()
-	go func() {
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{c}, make([]byte, 4096))
-			}()
-		}
-	}()
-	c, _, err := Connect(b.Context(), echoTarget(ln.Addr().String(), 64), load.Population{Clients: 16}, Options{Shards: 1})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	b.ReportAllocs()
-	b.ResetTimer()
-	if _, err := c.Run(b.Context(), load.Work{Loop: result.Closed, Length: time.Hour, Requests: int64(b.N)}, load.Hooks{}); err != nil {
-		b.Fatal(err)
-	}
-}
-
 func TestAWindowEndsWhenItIsToldTo(t *testing.T) {
 	addr := serve(t, echoUntil(8, well))
 	c := connect(t, echoTarget(addr, 8), 2, Options{})
