@@ -381,19 +381,18 @@ func TestSchedules(t *testing.T) {
 }
 
 // Shards send at even intervals together, also those of several generators.
-func TestLanesShareTheSchedule(t *testing.T) {
+func TestShardsShareTheSchedule(t *testing.T) {
 	var due []time.Duration
 	for _, half := range []float64{0, 0.5} {
 		c := &Clients{population: load.Population{Clients: 4}, work: load.Work{Pace: load.Pace{Rate: 1000, Share: 0.5, Before: half}}}
 		c.shards = []*shard{{clients: make([]client, 1)}, {clients: make([]client, 3)}}
-		for number := range c.shards {
-			sh := c.shards[number]
+		for number, sh := range c.shards {
 			sh.of, sh.number = c, number
 			if err := sh.schedule(0); err != nil {
 				t.Fatal(err)
 			}
-			for ; sh.plan.next <= time.Second; sh.plan.take() {
-				due = append(due, sh.plan.next)
+			for ; sh.open.plan.next <= time.Second; sh.open.plan.take() {
+				due = append(due, sh.open.plan.next)
 			}
 		}
 	}

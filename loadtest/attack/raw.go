@@ -15,29 +15,28 @@ import (
 
 // A Sample is one request of the window.
 type Sample struct {
-	sent    time.Duration // on the clock
-	service time.Duration
-	in, out int32
-	kind    int32
-	err     string // kind of error, "" for a right answer
+	sent     time.Duration // on the clock
+	service  time.Duration
+	in, out  int32
+	exchange int32
+	err      string // kind of error, "" for a right answer
 }
 
 // maxSamples is the most that a shard keeps: half a gigabyte of them.
 const maxSamples = 10_000_000
 
-// keep notes a request for Samples.
-func (sh *shard) keep(cl *client, now time.Duration, err error) {
-	if !sh.of.options.Raw || len(sh.samples) == maxSamples {
+// keep keeps a request for Samples.
+func (r *recorder) keep(cl *client, e *exchange, now time.Duration, err error) {
+	if len(r.samples) == maxSamples {
 		return
 	}
-	e := sh.exchanges[cl.kind]
-	s := Sample{sent: cl.sent, service: now - cl.sent, out: int32(len(e.request)), kind: int32(cl.kind)}
+	s := Sample{sent: cl.sent, service: now - cl.sent, out: int32(len(e.request)), exchange: int32(cl.exchange)}
 	if err != nil {
 		s.err = Classify(err)
 	} else {
 		s.in = int32(cl.answer.size)
 	}
-	sh.samples = append(sh.samples, s)
+	r.samples = append(r.samples, s)
 }
 
 // Samples are the requests of the window in the order in which they were sent,
@@ -46,8 +45,8 @@ func (sh *shard) keep(cl *client, now time.Duration, err error) {
 func (c *Clients) Samples() (all []Sample, whole bool) {
 	whole = true
 	for _, sh := range c.shards {
-		all = append(all, sh.samples...)
-		whole = whole && len(sh.samples) < maxSamples
+		all = append(all, sh.recorder.samples...)
+		whole = whole && len(sh.recorder.samples) < maxSamples
 	}
 	slices.SortFunc(all, func(a, b Sample) int { return int(a.sent - b.sent) })
 	return all, whole
@@ -76,7 +75,7 @@ func (c *Clients) WriteRaw(w io.Writer, format, name string, samples []Sample) e
 			Attack: name, Seq: uint64(i), Timestamp: c.clock.base.Add(s.sent), Latency: s.service,
 			BytesOut: uint64(s.out), BytesIn: uint64(s.in), Error: s.err,
 		}
-		r.Method, r.URL = c.asked(c.shards[0].exchanges[s.kind].asks)
+		r.Method, r.URL = c.asked(c.shards[0].script.exchanges[s.exchange].asks)
 		if s.err == "" {
 			r.Code = http.StatusOK
 		}

@@ -83,7 +83,7 @@ func (s *Stock) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Wi
 	go func() {
 		defer close(done)
 		for r := range results {
-			if !c.inWindow(r.End().Sub(c.clock.base)) || c.aborted.Load() {
+			if !c.edges.contain(r.End().Sub(c.clock.base)) || c.aborted.Load() {
 				continue
 			}
 			if r.Error != "" {

@@ -1,0 +1,123 @@
+package attack
+
+import (
+	"time"
+
+	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"github.com/tierbench/tierbench/loadtest/load"
+)
+
+// An openLoop is a shard's part of an open loop: when requests are due, and which
+// clients are free for them. The zero value is that of a closed loop.
+type openLoop struct {
+	plan *schedule // nil: nothing is due
+	// shape replaces the plan when the window opens; nil if the plan stays.
+	shape vegeta.Pacer
+	free  queue // active clients that have nothing in flight
+
+	due    int64 // requests that were due within the window
+	unsent int64 // requests that were due by its end and were not sent
+}
+
+// wake is when the next request can be sent; never if no client is free for it.
+func (o *openLoop) wake() time.Duration {
+	if o.plan == nil || o.free.empty() {
+		return never
+	}
+	return o.plan.next
+}
+
+// stop ends the schedule at the end of the window.
+func (o *openLoop) stop(closed time.Duration) {
+	if o.plan == nil {
+		return
+	}
+	o.unsent = o.plan.backlog(closed)
+	o.due += o.unsent
+	o.plan = nil
+}
+
+// dispatch sends what is due, as far as clients are free for it. It returns the
+// time, read anew if something was sent.
+func (sh *shard) dispatch(now time.Duration) time.Duration {
+	o := &sh.open
+	if o.plan == nil {
+		return now
+	}
+	if opened := sh.of.edges.opened.Load(); opened != 0 && o.shape != nil {
+		o.plan, o.shape = newSchedule(o.shape, time.Duration(opened)+sh.of.offset(sh.number)), nil
+	}
+	for o.plan.next <= now && !o.free.empty() {
+		cl := &sh.clients[o.free.pop()]
+		cl.queued = false
+		if !cl.live {
+			continue // its connection was lost; it is free again when it has one
+		}
+		cl.due = o.plan.next
+		if sh.of.edges.contain(cl.due) {
+			o.due++
+		}
+		o.plan.take()
+		cl.lag = now - max(cl.due, cl.freed)
+		sh.ask(cl, now)
+		now = sh.of.clock.now()
+	}
+	return now
+}
+
+// schedule plans a shard's part of the open loop: at the first rate until the
+// window opens, then by the shape.
+func (sh *shard) schedule(begin time.Duration) error {
+	c := sh.of
+	share := c.share(sh.number)
+	p, err := pacer(c.work.Pace, share, c.work.Length)
+	if err != nil {
+		return err
+	}
+	if s := c.work.Pace.Shape; s != "" && s != load.Constant {
+		sh.open.shape, p = p, rate(c.work.Pace.Rate*share)
+	}
+	sh.open.plan = newSchedule(p, begin+c.offset(sh.number))
+	return nil
+}
+
+// share is the part of the whole load that a shard sends.
+func (c *Clients) share(shard int) float64 {
+	whole := c.work.Pace.Share
+	if whole == 0 {
+		whole = 1
+	}
+	return whole * float64(len(c.shards[shard].clients)) / float64(c.population.Clients)
+}
+
+// offset is how much later than the first shard this one begins, so that all
+// together send at even intervals.
+func (c *Clients) offset(shard int) time.Duration {
+	before := c.work.Pace.Before
+	for i := range shard {
+		before += c.share(i)
+	}
+	return time.Duration(before / (c.work.Pace.Rate * c.share(shard)) * float64(time.Second))
+}
+
+// A queue contains numbers below its size, each at most once, first in first out:
+// the clients of an open loop take turns.
+type queue struct {
+	ring       []int32
+	head, used int
+}
+
+func (q *queue) empty() bool { return q.used == 0 }
+
+func (q *queue) push(i int) {
+	q.ring[(q.head+q.used)%len(q.ring)] = int32(i)
+	q.used++
+}
+
+func (q *queue) pop() int {
+	i := q.ring[q.head]
+	q.head = (q.head + 1) % len(q.ring)
+	q.used--
+	return int(i)
+}
