@@ -12,8 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/tierbench/tierbench/loadtest/attack"
 	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/crosscheck"
@@ -90,13 +88,9 @@ func (c *crosscheckCmd) Run(e *env) error {
 			return mistake{fmt.Errorf("--addr: %w", err)}
 		}
 	}
-	text, err := c.text()
+	cfg, err := c.config()
 	if err != nil {
 		return err
-	}
-	cfg, err := plan.Parse("crosscheck.yaml", text)
-	if err != nil {
-		return fmt.Errorf("what the command line makes a config of: %w", err)
 	}
 	if err := harness.Prepare(); err != nil {
 		return err
@@ -119,7 +113,7 @@ func (c *crosscheckCmd) Run(e *env) error {
 	}
 	p, absent, err := h.Plan(cfg)
 	if err != nil {
-		return fmt.Errorf("what the command line makes a config of: %w", err)
+		return err
 	}
 	if server.IsValid() {
 		// Else every single measurement would wait for it.
@@ -135,7 +129,6 @@ func (c *crosscheckCmd) Run(e *env) error {
 		return err
 	}
 	defer r.Close()
-	r.Record.ConfigFile = "" // there is none
 	err = r.Measure(e.ctx, view)
 	e = c.tables(e)
 	set, lerr := result.Load(r.Dir())
@@ -184,30 +177,11 @@ func missing() map[string]string {
 	return harness.AbsentGenerators(slices.Concat(peers[result.Closed], peers[result.Open]))
 }
 
-// An asked is one experiment of the config that is made.
-type asked struct {
-	Name        string              `yaml:"name"`
-	Generator   []string            `yaml:"generator"`
-	Loop        string              `yaml:"loop"`
-	Rate        string              `yaml:"rate,omitempty"`
-	Models      []string            `yaml:"models"`
-	Workloads   []map[string]string `yaml:"workloads"`
-	Clients     []int               `yaml:"clients"`
-	Warmup      string              `yaml:"warmup"`
-	Duration    string              `yaml:"duration"`
-	Repeats     int                 `yaml:"repeats"`
-	ConnectRate float64             `yaml:"connect_rate"`
-	CPUs        map[string]string   `yaml:"cpus,omitempty"`
-	ServerArgs  []string            `yaml:"server_args,omitempty"`
-	Setting     string              `yaml:"setting,omitempty"`
-}
-
-// text is the config that the command line asks for.
-func (c *crosscheckCmd) text() ([]byte, error) {
+// config is what the command line asks for.
+func (c *crosscheckCmd) config() (*plan.Config, error) {
 	from := &plan.Config{Seed: 1, Experiments: []*plan.Experiment{{
 		Models: []string{"thread", "goroutine", "eventloop"}, Clients: []int{16, 64, 256},
-		Workloads: []plan.Workload{plan.Least("http")}, Warmup: 500 * time.Millisecond, Duration: 2 * time.Second,
-		Repeats: 5, ConnectRate: 5000,
+		Workloads: []plan.Workload{plan.Least("http")}, Warmup: 500 * time.Millisecond, Duration: 2 * time.Second, Repeats: 5,
 	}}}
 	if c.Config != "" {
 		var err error
@@ -215,86 +189,73 @@ func (c *crosscheckCmd) text() ([]byte, error) {
 			return nil, mistake{err}
 		}
 	}
+	rate, err := plan.ParseRate(c.Rate)
+	if err != nil {
+		return nil, mistake{fmt.Errorf("--rate: %w", err)}
+	}
 	absent := missing()
-	here := func(loop string) (all []string) {
-		for _, g := range peers[loop] {
-			if absent[g] == "" {
-				all = append(all, g)
-			}
-		}
-		return all
+	here := func(loop string) []string {
+		return slices.DeleteFunc(slices.Clone(peers[loop]), func(g string) bool { return absent[g] != "" })
 	}
 	if len(here(result.Closed))+len(here(result.Open)) == 0 {
-		return nil, mistake{fmt.Errorf("there is nothing to check against: install wrk, wrk2 or oha")}
+		return nil, mistake{errors.New("there is nothing to check against: install wrk, wrk2 or oha")}
 	}
-	var list []asked
+	cfg := plan.Config{Name: "crosscheck", Title: "The load generator compared with others", Seed: from.Seed}
+	if c.Addr == "" {
+		cfg.Commands = from.Commands
+	}
 	for _, x := range from.Experiments {
-		a := asked{
-			Models: x.Models, Clients: x.Clients, Warmup: x.Warmup.String(), Duration: x.Duration.String(),
-			Repeats: x.Repeats, ConnectRate: x.ConnectRate, ServerArgs: x.ServerArgs, Setting: x.Setting, CPUs: map[string]string{},
+		a := plan.Experiment{
+			Models: x.Models, Clients: x.Clients, Warmup: x.Warmup, Duration: x.Duration, Repeats: x.Repeats,
+			ConnectRate: x.ConnectRate, ServerArgs: x.ServerArgs, Setting: x.Setting, CPUs: x.CPUs,
 		}
 		for _, w := range x.Workloads {
 			if ok, _ := plan.CanDo(plan.Wrk, w); ok {
-				of := map[string]string{"protocol": w.Protocol, "workload": w.Requests[0].Workload}
-				if t := w.Requests[0].Time; t > 0 {
-					of["time"] = t.String()
-				}
-				a.Workloads = append(a.Workloads, of)
+				a.Workloads = append(a.Workloads, w)
 			}
 		}
 		if len(a.Workloads) == 0 {
 			continue
 		}
-		if x.CPUs.Server != "" {
-			a.CPUs["server"] = x.CPUs.Server
-		}
-		if x.CPUs.Generator != "" {
-			a.CPUs["generator"] = x.CPUs.Generator
-		}
 		c.override(&a)
 		for _, loop := range []string{result.Closed, result.Open} {
-			if of := here(loop); len(of) > 0 {
-				a.Loop, a.Generator, a.Rate = loop, append([]string{plan.Vegeta}, of...), ""
-				if a.Name = loop; x.Name != "" {
-					a.Name = x.Name + ", " + loop
-				}
-				if loop == result.Open {
-					a.Rate = c.Rate
-				}
-				list = append(list, a)
+			of := here(loop)
+			if len(of) == 0 {
+				continue
 			}
+			e := a
+			e.Name, e.Loops, e.Generators = loop, []string{loop}, append([]string{plan.Vegeta}, of...)
+			if x.Name != "" {
+				e.Name = x.Name + ", " + loop
+			}
+			if loop == result.Open {
+				e.Rate = rate
+			}
+			cfg.Experiments = append(cfg.Experiments, &e)
 		}
 	}
-	if len(list) == 0 {
+	if len(cfg.Experiments) == 0 {
 		return nil, mistake{fmt.Errorf("%s: no workload is one GET over HTTP, which is all that other generators are asked for", c.Config)}
 	}
-	commands := map[string]any{}
-	for name, cmd := range from.Commands {
-		commands[name] = map[string]any{"doc": cmd.Doc, "run": cmd.Run, "protocols": cmd.Protocols}
-	}
-	whole := map[string]any{"title": "The load generator beside others", "seed": from.Seed, "experiments": list}
-	if len(commands) > 0 && c.Addr == "" {
-		whole["commands"] = commands
-	}
-	return yaml.Marshal(whole)
+	return plan.New(cfg)
 }
 
 // override has the command line go before the config.
-func (c *crosscheckCmd) override(a *asked) {
+func (c *crosscheckCmd) override(e *plan.Experiment) {
 	if len(c.Model) > 0 {
-		a.Models = c.Model
+		e.Models = c.Model
 	}
 	if c.Addr != "" {
-		a.Models, a.ServerArgs, a.Setting = []string{runningModel}, nil, ""
-		a.Workloads = []map[string]string{{"protocol": "http", "workload": "plaintext"}}
+		e.Models, e.ServerArgs, e.Setting = []string{runningModel}, nil, ""
+		e.Workloads = []plan.Workload{plan.Least("http")}
 	}
 	if len(c.Clients) > 0 {
-		a.Clients = c.Clients
+		e.Clients = c.Clients
 	}
 	if c.Repeats != 0 {
-		a.Repeats = c.Repeats
+		e.Repeats = c.Repeats
 	}
 	if c.Duration != nil {
-		a.Duration = c.Duration.String()
+		e.Duration = *c.Duration
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/harness"
+	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -126,7 +127,7 @@ func (c *searchCmd) Run(e *env) error {
 func (c *searchCmd) search() (*harness.Search, error) {
 	s := &harness.Search{
 		Model: c.Model, Command: c.Command, Rate: c.Find == "rate", Clients: c.Clients,
-		Protocol: c.Protocol, Workload: c.Workload, Time: c.Time, Payload: c.Payload, Warmup: c.Warmup, Duration: c.Duration,
+		Protocol: c.Protocol, Request: load.Request{Workload: c.Workload, Time: c.Time, PayloadBytes: c.Payload}, Warmup: c.Warmup, Duration: c.Duration,
 		SLO:   search.SLO{P50: c.P50.Seconds(), P90: c.P90.Seconds(), P99: c.P99.Seconds(), P999: c.P999.Seconds(), Max: c.Max.Seconds()},
 		Range: search.Range{From: c.From, To: c.To, Whole: c.Find == "clients", Confirm: c.Repeats, Most: c.Most},
 	}

@@ -35,11 +35,11 @@ func (h *Harness) divide(p *plan.Plan) error {
 		c := &p.Cells[i]
 		n := h.processes(plan.Step{Cell: c})
 		if n > 0 && int64(c.Key.Clients) > int64(n)*bound.Clients {
-			return mistakef("%s: %d clients are more than %d generator processes can have; allowed: --generator-processes %d or more, or 0 (%s)",
-				p.Config.File, c.Key.Clients, n, h.need(c.Key.Clients), bound.Why)
+			return Mistake{p.Config.Errorf("%d clients are more than %d generator processes can have; allowed: --generator-processes %d or more, or 0 (%s)",
+				c.Key.Clients, n, h.need(c.Key.Clients), bound.Why)}
 		}
 		if n > 0 && h.Raw != "" {
-			return mistakef("%s: --raw keeps the requests of a generator of one process, and %d clients need %d of them", p.Config.File, c.Key.Clients, n)
+			return Mistake{p.Config.Errorf("--raw keeps the requests of a generator of one process, and %d clients need %d of them", c.Key.Clients, n)}
 		}
 	}
 	return nil

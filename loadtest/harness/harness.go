@@ -101,7 +101,7 @@ func (h *Harness) use(p *plan.Plan) (err error) {
 	h.ceilings = map[ceilingKey]float64{}
 	for _, s := range p.Steps() {
 		if _, _, err := h.sets(s); err != nil {
-			return mistakef("%s: %w", p.Config.File, err)
+			return Mistake{p.Config.Errorf("%w", err)}
 		}
 	}
 	return h.divide(p)

@@ -38,12 +38,12 @@ func (h *Harness) planWithin(cfg *plan.Config, limit plan.Limit) (p *plan.Plan, 
 		all = append(all, name+" ("+absent[name]+")")
 	}
 	if len(p.Cells) == 0 {
-		return nil, nil, mistakef("%s: there is nothing to measure: %s", cfg.File, strings.Join(all, ", "))
+		return nil, nil, Mistake{cfg.Errorf("there is nothing to measure: %s", strings.Join(all, ", "))}
 	}
 	// An objective that nothing is measured of would be met by nothing.
 	for i := range cfg.SLOs {
 		if s := &cfg.SLOs[i]; !slices.ContainsFunc(p.Cells, func(c plan.Cell) bool { return s.Of(&c.Key) }) {
-			return nil, nil, mistakef("%s: slo[%d]: nothing that it is of can be measured here: %s", cfg.File, i, strings.Join(all, ", "))
+			return nil, nil, Mistake{cfg.Errorf("slo[%d]: nothing that it is of can be measured here: %s", i, strings.Join(all, ", "))}
 		}
 	}
 	return p, absent, nil

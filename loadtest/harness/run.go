@@ -82,7 +82,7 @@ func (h *Harness) Extend(set *result.Set, cfg *plan.Config) (*Run, error) {
 		return nil, err
 	}
 	if err := h.onlyMore(set, p, absent); err != nil {
-		return nil, mistakef("%s: %w; the run %s can only be given more", cfg.File, err, set.Run.ID)
+		return nil, Mistake{cfg.Errorf("%w; the run %s can only be given more", err, set.Run.ID)}
 	}
 	return h.reopen(set, p, absent)
 }

@@ -2,12 +2,10 @@ package harness
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest"
@@ -29,9 +27,7 @@ type Search struct {
 	Rate     bool // find the highest rate of a number of clients, not the most clients
 	Clients  int  // that share the rate
 	Protocol string
-	Workload string        // load.Least of the protocol if empty
-	Time     time.Duration // of the workload; 0 if it takes none
-	Payload  int           // bytes; 0 for what is usual
+	Request  load.Request // load.Least of the protocol if it names no workload
 	Warmup   time.Duration
 	Duration time.Duration
 
@@ -71,11 +67,8 @@ func (s *Search) Open() (*Run, error) {
 		first = p
 	}
 	var err error
-	if s.run, err = s.Harness.create(first, nil); err != nil {
-		return nil, err
-	}
-	s.run.Record.ConfigFile = "" // there is none
-	return s.run, s.run.write()
+	s.run, err = s.Harness.create(first, nil)
+	return s.run, err
 }
 
 // most is how many clients this host and the model can have: a model of one
@@ -119,61 +112,33 @@ func (s *Search) Title() string {
 	return fmt.Sprintf("The most %s that %s carries with %v", what, s.Model, s.SLO)
 }
 
-// config is the text of a config that measures the levels.
-func (s *Search) config(levels []level) string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# Made by tierbench search: the loads that it tried.")
-	line("title: %s", quoted(s.Title()))
-	line("models: [%s]", quoted(s.Model))
-	if len(s.Command) > 0 {
-		line("commands: {%s: {run: %s}}", quoted(s.Model), quoted(s.Command))
-	}
-	asked := s.Workload
-	if asked == "" {
-		asked = load.Least(s.Protocol).Workload
-	}
-	extra := ""
-	if s.Time != 0 {
-		extra += fmt.Sprintf(", time: %v", s.Time)
-	}
-	if s.Payload != 0 {
-		extra += fmt.Sprintf(", payload_bytes: %d", s.Payload)
-	}
-	line("workloads: [{protocol: %s, workload: %s%s}]", quoted(s.Protocol), quoted(asked), extra)
-	line("warmup: %v\nduration: %v", s.Warmup, s.Duration)
-	if s.Rate {
-		line("loop: open\nclients: [%d]", s.Clients)
-	} else {
-		line("loop: closed")
-	}
-	line("experiments:")
-	for _, l := range levels {
-		load := fmt.Sprintf("clients: [%.0f]", l.load)
-		if s.Rate {
-			load = fmt.Sprintf("rate: %s/s", strconv.FormatFloat(l.load, 'f', -1, 64))
-		}
-		line("  - {name: %s, %s, repeats: %d}", quoted(s.Unit(l.load)), load, l.repeats)
-	}
-	return b.String()
-}
-
-// quoted is a value as YAML, of which JSON is a part.
-func quoted(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err) // of strings
-	}
-	return string(b)
-}
-
+// plan is that of a config that asks for the levels.
 func (s *Search) plan(levels []level, limit plan.Limit) (*plan.Plan, error) {
-	cfg, err := plan.Parse("what the command line makes a config of", []byte(s.config(levels)))
+	cfg := plan.Config{Name: "search", Title: s.Title(), Seed: 1}
+	if len(s.Command) > 0 {
+		cfg.Commands = map[string]plan.Command{s.Model: {Run: s.Command}}
+	}
+	ask := s.Request
+	if ask.Workload == "" {
+		ask.Workload = load.Least(s.Protocol).Workload
+	}
+	for _, l := range levels {
+		e := plan.Experiment{
+			Name: s.Unit(l.load), Models: []string{s.Model}, Workloads: []plan.Workload{{Protocol: s.Protocol, Requests: []load.Request{ask}}},
+			Warmup: s.Warmup, Duration: s.Duration, Repeats: l.repeats,
+		}
+		if s.Rate {
+			e.Loops, e.Clients, e.Rate.PerSecond = []string{result.Open}, []int{s.Clients}, l.load
+		} else {
+			e.Loops, e.Clients = []string{result.Closed}, []int{int(min(l.load, math.MaxInt32))}
+		}
+		cfg.Experiments = append(cfg.Experiments, &e)
+	}
+	made, err := plan.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	cfg.Name = "search"
-	p, _, err := s.Harness.planWithin(cfg, limit)
+	p, _, err := s.Harness.planWithin(made, limit)
 	return p, err
 }
 
@@ -191,7 +156,6 @@ func (s *Search) measure(ctx context.Context, at float64) (search.Sample, error)
 		return search.Sample{}, err
 	}
 	r.ask(p, nil)
-	r.Record.ConfigFile = "" // there is none
 	if err := r.write(); err != nil {
 		return search.Sample{}, err
 	}

@@ -17,14 +17,17 @@ type Errors []Error
 
 // An Error is one mistake: where it is, what is wrong, what is allowed.
 type Error struct {
-	File         string
+	File         string // empty for a config of Go values, which has no lines
 	Line, Column int
 	Field        string // such as clients[2]; empty for the file as a whole
 	Problem      string
 }
 
 func (e Error) Error() string {
-	at := fmt.Sprintf("%s:%d:%d: ", e.File, e.Line, e.Column)
+	at := ""
+	if e.File != "" {
+		at = fmt.Sprintf("%s:%d:%d: ", e.File, e.Line, e.Column)
+	}
 	if e.Field == "" {
 		return at + e.Problem
 	}

@@ -15,26 +15,37 @@ var (
 	percentText = regexp.MustCompile(`^([0-9.]+)%$`)
 )
 
+// ParseRate reads a rate as a config says it. An error says what is allowed.
+func ParseRate(text string) (r Rate, err error) {
+	if m := rateText.FindStringSubmatch(text); m != nil {
+		if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v <= maxRate {
+			switch m[2] {
+			case "%":
+				r.Capacity = v / 100
+			case "/s":
+				r.PerSecond = v
+			default:
+				r.PerClient = v
+			}
+			return r, nil
+		}
+	}
+	return r, fmt.Errorf("is %q; allowed: %s", text, allowedRates)
+}
+
+var allowedRates = fmt.Sprintf("a rate above 0 and up to %d, such as 500/s, 2/s per client, or 70%% of what the closed loop reached", maxRate)
+
 func (d *decoder) rate(dst *Rate) decode {
 	return func(n ast.Node, path string) {
-		if s, ok := n.(*ast.StringNode); ok {
-			if m := rateText.FindStringSubmatch(s.Value); m != nil {
-				v, err := strconv.ParseFloat(m[1], 64)
-				switch {
-				case err != nil || v <= 0 || v > maxRate:
-				case m[2] == "%":
-					*dst = Rate{Capacity: v / 100}
-					return
-				case m[2] == "/s":
-					*dst = Rate{PerSecond: v}
-					return
-				default:
-					*dst = Rate{PerClient: v}
-					return
-				}
-			}
+		s, ok := n.(*ast.StringNode)
+		if !ok {
+			d.failAt(n, path, fmt.Sprintf("is %s; allowed: %s", what(n), allowedRates))
+			return
 		}
-		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a rate above 0 and up to %d, such as 500/s, 2/s per client, or 70%% of what the closed loop reached", what(n), maxRate))
+		var err error
+		if *dst, err = ParseRate(s.Value); err != nil {
+			d.failAt(n, path, err.Error())
+		}
 	}
 }
 
