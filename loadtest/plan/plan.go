@@ -144,61 +144,12 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 		}
 		known = append(known, result.Info{Name: name, Doc: c.Doc, Command: c.Run, ClosesEach: c.ClosesEach})
 	}
-	var all, used []string
-	for _, m := range known {
-		all = append(all, m.Name)
-	}
-	slices.Sort(all)
 	for _, e := range cfg.Experiments {
-		at := func(key string, i int) string { return d.at(e, fmt.Sprintf("%s[%d]", key, i)) }
-		say := func(at, problem string) {
-			if !d.failed(at) {
-				d.fail(d.places[at], at, problem)
-			}
-		}
-		for i, name := range e.Models {
-			n := slices.IndexFunc(known, func(m result.Info) bool { return m.Name == name })
-			switch {
-			case n < 0:
-				say(at("models", i), fmt.Sprintf("%q is neither built in nor among commands; allowed: %s", name, strings.Join(all, ", ")))
-			case !slices.Contains(used, name):
-				used = append(used, name)
-				p.Models = append(p.Models, known[n])
-			}
-		}
-		for i, n := range e.Clients {
-			if int64(n) > limit.Clients {
-				say(at("clients", i), fmt.Sprintf("%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why))
-			}
-			for _, m := range known {
-				if limit.Of == nil || !slices.Contains(e.Models, m.Name) {
-					continue
-				}
-				if most, why := limit.Of(m, e); int64(n) > most {
-					say(at("clients", i), fmt.Sprintf("%d is more than %s can hold on this host; allowed: 1 to %d (%s)", n, m.Name, most, why))
-				}
-			}
-			if e.Active.N > n {
-				say(d.at(e, "active"), fmt.Sprintf("%d is more than there are clients; allowed: 1 to %d", e.Active.N, n))
-			}
-		}
-		for i, w := range e.Workloads {
-			own := 0
-			for _, r := range w.Requests {
-				own += r.Clients
-			}
-			for _, n := range e.Clients {
-				if active := e.Active.Of(n); own >= active {
-					say(at("workloads", i), fmt.Sprintf("%d clients of its mix have a request of their own, and of %d none is left for the first; allowed: up to %d", own, active, active-1))
-				}
-			}
-			for _, g := range e.Generators {
-				if ok, allowed := CanDo(g, w); !ok {
-					say(at("workloads", i), fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))
-				}
-			}
-		}
+		p.findModels(d, e, known)
+		d.checkClients(e, known, limit)
+		d.checkWorkloads(e)
 	}
+	used := names(p.Models)
 	for i, r := range cfg.Ratios {
 		for _, side := range []struct{ key, name string }{{"model", r.Model}, {"peer", r.Peer}} {
 			if !slices.Contains(used, side.name) {
@@ -218,6 +169,79 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+func names(models []result.Info) (all []string) {
+	for _, m := range models {
+		all = append(all, m.Name)
+	}
+	return all
+}
+
+// failOnce reports a mistake in a value of an experiment, if none was found in
+// it before.
+func (d *decoder) failOnce(e *Experiment, key, problem string) {
+	if at := d.at(e, key); !d.failed(at) {
+		d.fail(d.places[at], at, problem)
+	}
+}
+
+// findModels adds the models of an experiment to the plan's.
+func (p *Plan) findModels(d *decoder, e *Experiment, known []result.Info) {
+	for i, name := range e.Models {
+		n := slices.IndexFunc(known, func(m result.Info) bool { return m.Name == name })
+		switch {
+		case n < 0:
+			allowed := slices.Sorted(slices.Values(names(known)))
+			d.failOnce(e, fmt.Sprintf("models[%d]", i), fmt.Sprintf("%q is neither built in nor among commands; allowed: %s", name, strings.Join(allowed, ", ")))
+		case !slices.Contains(names(p.Models), name):
+			p.Models = append(p.Models, known[n])
+		}
+	}
+}
+
+// checkClients checks that this host and the models of an experiment can hold
+// its clients.
+func (d *decoder) checkClients(e *Experiment, known []result.Info, limit Limit) {
+	for i, n := range e.Clients {
+		key := fmt.Sprintf("clients[%d]", i)
+		if int64(n) > limit.Clients {
+			d.failOnce(e, key, fmt.Sprintf("%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why))
+		}
+		for _, m := range known {
+			if limit.Of == nil || !slices.Contains(e.Models, m.Name) {
+				continue
+			}
+			if most, why := limit.Of(m, e); int64(n) > most {
+				d.failOnce(e, key, fmt.Sprintf("%d is more than %s can hold on this host; allowed: 1 to %d (%s)", n, m.Name, most, why))
+			}
+		}
+		if e.Active.N > n {
+			d.failOnce(e, "active", fmt.Sprintf("%d is more than there are clients; allowed: 1 to %d", e.Active.N, n))
+		}
+	}
+}
+
+// checkWorkloads checks that an experiment has clients enough for its mixes, and
+// that its generators can ask for its workloads.
+func (d *decoder) checkWorkloads(e *Experiment) {
+	for i, w := range e.Workloads {
+		key := fmt.Sprintf("workloads[%d]", i)
+		own := 0
+		for _, r := range w.Requests {
+			own += r.Clients
+		}
+		for _, n := range e.Clients {
+			if active := e.Active.Of(n); own >= active {
+				d.failOnce(e, key, fmt.Sprintf("%d clients of its mix have a request of their own, and of %d none is left for the first; allowed: up to %d", own, active, active-1))
+			}
+		}
+		for _, g := range e.Generators {
+			if ok, allowed := CanDo(g, w); !ok {
+				d.failOnce(e, key, fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))
+			}
+		}
+	}
 }
 
 // list makes the cells. Two of the same key are a mistake.
