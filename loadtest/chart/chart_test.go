@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -513,5 +514,15 @@ func TestNamedTicks(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A chart is found by its name: its file has it.
+func TestEachChartHasAFileOfItsName(t *testing.T) {
+	for _, c := range All {
+		text, err := os.ReadFile(strings.ReplaceAll(c.Name, "-", "_") + ".go")
+		if err != nil || !strings.Contains(string(text), `Name: "`+c.Name+`"`) {
+			t.Errorf("%s has no file of its name that defines it (err %v)", c.Name, err)
+		}
 	}
 }

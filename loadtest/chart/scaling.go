@@ -14,6 +14,13 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
+var scalingChart = Chart{
+	Name: "scaling", Title: "Scalability: throughput, and the law fitted to it",
+	note:  "requests answered a second, higher is better; lines are the Universal Scalability Law, with contention σ and coherency κ, where it fits",
+	drawn: "points are medians and their intervals, lines the fitted law, bands its 95 % interval by bootstrap",
+	build: scaling,
+}
+
 // curvePoints are how many places a fitted curve is drawn through.
 const curvePoints = 48
 

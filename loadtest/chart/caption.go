@@ -1,0 +1,114 @@
+package chart
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+// caption says what a reader must know to judge the numbers.
+func caption(src *Source, drawn string) []string {
+	run, cells := src.Run, src.drawn(src.Cells)
+	h := run.Host
+	var host []string
+	add := func(s string) {
+		if s != "" {
+			host = append(host, s)
+		}
+	}
+	add(h.CPUModel)
+	if h.Cores > 0 {
+		add(plural(h.Cores, "core"))
+	}
+	add(strings.TrimSpace(systemName(h.OS) + " " + h.Kernel))
+	add(h.Virtual)
+	add(stats.CPUs(cells))
+
+	var how []string
+	if drawn != "" {
+		how = append(how, drawn)
+	} else if iv := stats.Intervals(cells); iv != "" {
+		how = append(how, "medians, bands the "+iv)
+	} else {
+		how = append(how, "one repeat, so no interval")
+	}
+	if d := durations(cells); d != "" {
+		how = append(how, d+" each"+warmedUp(cells))
+	}
+	if run.Generator != "" {
+		how = append(how, "generator "+run.Generator)
+	}
+	if run.ID != "" {
+		how = append(how, "run "+run.ID)
+	}
+	out := []string{strings.Join(host, " · "), strings.Join(how, " · ")}
+	if noise := noiseFloor(src.Cells); noise != "" {
+		out = append(out, noise)
+	}
+	return out
+}
+
+// durations are the windows that were asked, as a range if they differ.
+func durations(cells []*stats.Cell) string {
+	lo, hi := 0.0, 0.0
+	for _, c := range cells {
+		for _, r := range c.Repeats {
+			if lo == 0 || r.AskedSec < lo {
+				lo = r.AskedSec
+			}
+			hi = max(hi, r.AskedSec)
+		}
+	}
+	switch {
+	case hi == 0:
+		return ""
+	case lo == hi:
+		return fmt.Sprintf("%.3g s", lo)
+	}
+	return fmt.Sprintf("%.3g to %.3g s", lo, hi)
+}
+
+// warmedUp says so if each was before what was measured of it, or some were.
+func warmedUp(cells []*stats.Cell) string {
+	some, all := false, true
+	for _, c := range cells {
+		for _, r := range c.Repeats {
+			some, all = some || r.WarmupSec > 0, all && r.WarmupSec > 0
+		}
+	}
+	switch {
+	case some && all:
+		return ", after a warm-up"
+	case some:
+		return ", some after a warm-up"
+	}
+	return ""
+}
+
+func systemName(goos string) string {
+	switch goos {
+	case "linux":
+		return "Linux"
+	case "darwin":
+		return "macOS"
+	}
+	return goos
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%s %ss", stats.Group(n), what)
+}
+
+// noiseFloor says by how much throughput differs where cells were measured twice; ""
+// where none was.
+func noiseFloor(cells []*stats.Cell) string {
+	n := stats.NoiseFloor(cells, stats.Throughput)
+	if n.Cells == 0 {
+		return ""
+	}
+	return "noise floor: in " + plural(n.Cells, "cell") + " measured twice, " + stats.Floors([]stats.Noise{n})
+}

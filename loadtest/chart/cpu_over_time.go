@@ -1,0 +1,16 @@
+package chart
+
+import (
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+var cpuOverTimeChart = Chart{
+	Name: "cpu-over-time", Title: "Server CPU over time",
+	note:  "cores kept busy by all the server's processes, user and system, in each second of the measured window",
+	build: overTime(coresIn, stats.Count),
+}
+
+func coresIn(s result.Second) (float64, bool) {
+	return (s.CPUUserSec + s.CPUSysSec) / s.IntervalSec, s.IntervalSec >= shortest
+}

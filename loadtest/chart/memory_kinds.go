@@ -1,0 +1,53 @@
+package chart
+
+import (
+	"slices"
+
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+var memoryKindsChart = Chart{
+	Name: "memory-kinds", Title: "What holds the memory of a client",
+	note:  "growth for each client since before the first one, by kind, all on one scale; no server has a connection for less than its socket · lower is better",
+	build: byKind,
+}
+
+// memoryKinds are what a client costs, by what holds it. The last is the floor:
+// no server can have a connection for less than its socket.
+var memoryKinds = []stats.Metric{
+	grown("user memory for each client", func(u *result.Usage) int64 { return u.PSSBytes }),
+	grown("kernel stacks for each client", func(u *result.Usage) int64 { return u.KernelStackBytes }),
+	grown("page tables for each client", func(u *result.Usage) int64 { return u.PageTableBytes }),
+	grown("sockets for each client: the floor", func(u *result.Usage) int64 { return u.SocketBytes }),
+}
+
+// grown is the growth of a kind of memory since before the first connection. A
+// kind of which a record says nothing has no value.
+func grown(title string, of func(*result.Usage) int64) stats.Metric {
+	return stats.Metric{Name: title, Title: title, Unit: stats.Bytes, Value: func(r *result.Repeat) (float64, bool) {
+		s := &r.Server
+		after, before := of(&s.Usage), of(&s.Before)
+		return float64(after-before) / float64(r.Clients), r.Clients > 0 && after > 0
+	}}
+}
+
+// byKind draws what a client costs by what holds it: for each workload a panel
+// for each kind, all on one scale. Without a floor to compare with there is
+// nothing in it that the chart of memory has not.
+func byKind(f *Figure, src *Source) {
+	for _, g := range src.groups(weighed(closed(src.Cells), stats.Memory)) {
+		if !slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Median(memoryKinds[3]).N > 0 }) {
+			continue
+		}
+		var ps []panel
+		for _, m := range memoryKinds {
+			if p, ok := newPanel(src, g, m, false); ok && p.measured() {
+				p.title = m.Title + " · " + p.title
+				ps = append(ps, p)
+			}
+		}
+		f.scale(stats.Bytes, ps)
+		f.add(ps)
+	}
+}

@@ -1,0 +1,9 @@
+package chart
+
+import "github.com/tierbench/tierbench/loadtest/stats"
+
+var openLatencyChart = Chart{
+	Name: "open-latency", Title: "Latency at a rate that was asked",
+	note:  "99th percentile, from when a request was due (response time) and from when it was sent (service time) · lower is better",
+	build: open([]stats.Metric{stats.P99, stats.ServiceP99}),
+}

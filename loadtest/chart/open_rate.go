@@ -1,0 +1,9 @@
+package chart
+
+import "github.com/tierbench/tierbench/loadtest/stats"
+
+var openRateChart = Chart{
+	Name: "open-rate", Title: "Rate achieved, and what it costs",
+	note:  "throughput as a part of the rate asked, and the server's CPU time per request; then how late the generator was",
+	build: open([]stats.Metric{stats.Achieved, stats.CPU}, []stats.Metric{stats.SendLag}),
+}

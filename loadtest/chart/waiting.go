@@ -1,0 +1,45 @@
+package chart
+
+import (
+	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
+)
+
+var waitingChart = Chart{
+	Name: "waiting", Title: "Use of waiting time",
+	note:  "requests that wait at a time (throughput × time of the wait) for each client · 1 is every client, and nobody waits for its turn",
+	build: waits,
+}
+
+// waits draws how much of the time that clients spend waiting is used: the
+// requests that wait at a time, by Little's law, for each client. At 1 every
+// client waits and none waits for its turn.
+func waits(f *Figure, src *Source) {
+	var ps []panel
+	for _, g := range src.groups(closed(src.Cells)) {
+		sec := waitOf(g[0].Protocol, g[0].Workload)
+		if sec == 0 {
+			continue
+		}
+		used := stats.Metric{Name: "wait-efficiency", Title: "waiting at a time, for each client", Unit: stats.Count, BetterHigher: true,
+			Value: func(r *result.Repeat) (float64, bool) {
+				return r.ThroughputRPS * sec / float64(r.Clients), r.Clients > 0 && r.Requests > 0
+			}}
+		if p, ok := newPanel(src, g, used, false); ok {
+			ps = append(ps, p)
+		}
+	}
+	f.scale(stats.Count, ps)
+	f.add(ps)
+}
+
+// waitOf is the time that a request waits for, in seconds, by its name; 0 if it
+// does something else.
+func waitOf(protocol, workload string) float64 {
+	d, spent := load.TimeOf(protocol, workload)
+	if spent == load.Computing {
+		return 0
+	}
+	return d.Seconds()
+}
