@@ -62,7 +62,7 @@ var arrows = []struct {
 	{"loadtest/chart", []string{"loadtest/load", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/claims", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
-	{"loadtest/report", []string{"loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/report", []string{"loadtest/prose", "loadtest/table", "loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/prose", "loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/live", []string{"loadtest", "loadtest/trial", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/report/...", nil},

@@ -2,10 +2,12 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -35,7 +37,7 @@ func Bench(w io.Writer, set *result.Set) error {
 	b := bufio.NewWriter(w)
 	run := &set.Run
 	line := func(key, value string) {
-		if value = inline(value); value != "" {
+		if value = prose.Line(value); value != "" {
 			fmt.Fprintf(b, "%s: %s\n", key, value)
 		}
 	}
@@ -75,7 +77,7 @@ func Bench(w io.Writer, set *result.Set) error {
 func benchLine(b *bufio.Writer, r *result.Repeat) {
 	fmt.Fprintf(b, "BenchmarkTier/model=%s/protocol=%s/workload=%s", r.Model, r.Protocol, r.Workload)
 	if r.Loop == result.Open {
-		fmt.Fprintf(b, "/loop=open/rate=%s", or(benchWord(r.Rate), fmt.Sprintf("%g", r.RateRPS)))
+		fmt.Fprintf(b, "/loop=open/rate=%s", cmp.Or(benchWord(r.Rate), fmt.Sprintf("%g", r.RateRPS)))
 	}
 	if r.Setting != "" {
 		fmt.Fprintf(b, "/setting=%s", benchWord(r.Setting))
@@ -100,5 +102,5 @@ func benchLine(b *bufio.Writer, r *result.Repeat) {
 // benchWord keeps a value in its place in a benchmark's name, which ends at a
 // space and is split at slashes.
 func benchWord(s string) string {
-	return strings.NewReplacer(" ", "_", "/", ":").Replace(inline(s))
+	return strings.NewReplacer(" ", "_", "/", ":").Replace(prose.Line(s))
 }

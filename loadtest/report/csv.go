@@ -1,52 +1,37 @@
 package report
 
 import (
-	"encoding/csv"
+	"cmp"
 	"io"
-	"strconv"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // CSV writes a line for each cell: what was asked, how many of its repeats
 // count, and each metric's median with the ends of its interval, in base
 // units. What a cell has no value of, or no interval, is empty.
 func CSV(w io.Writer, set *result.Set) error {
-	out := csv.NewWriter(w)
-	head := []string{"run", "model", "protocol", "workload", "clients", "loop", "rate", "setting", "rate_rps",
-		"verdict", "repeats", "counted", "suspect", "interval", "reasons"}
+	t := table.New(table.Left("run", "model", "protocol", "workload", "clients", "loop", "rate", "setting", "rate_rps",
+		"verdict", "repeats", "counted", "suspect", "interval", "reasons"))
 	for _, m := range stats.Metrics {
-		head = append(head, m.Name, m.Name+"_lo", m.Name+"_hi")
+		t.Columns = append(t.Columns, table.Right(m.Name, m.Name+"_lo", m.Name+"_hi")...)
 	}
-	if err := out.Write(head); err != nil {
-		return err
-	}
-	num := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	for _, c := range stats.Cells(&set.Run, set.Repeats) {
-		rate := ""
-		if c.RateRPS > 0 {
-			rate = num(c.RateRPS)
+	known := func(v float64, known bool) any {
+		if !known {
+			return ""
 		}
-		verdict := or(string(c.Verdict()), "not measured")
-		line := []string{set.Run.ID, c.Model, c.Protocol, c.Workload, strconv.Itoa(c.Clients), c.Loop, c.Rate, c.Setting, rate,
-			verdict, strconv.Itoa(len(c.Repeats)), strconv.Itoa(len(c.Counted)), strconv.Itoa(len(c.Suspects())),
-			stats.Intervals([]*stats.Cell{c}), doubts(c)}
+		return v
+	}
+	for _, c := range stats.Cells(&set.Run, set.Repeats) {
+		row := []any{set.Run.ID, c.Model, c.Protocol, c.Workload, c.Clients, c.Loop, c.Rate, c.Setting, known(c.RateRPS, c.RateRPS > 0),
+			cmp.Or(string(c.Verdict()), "not measured"), len(c.Repeats), len(c.Counted), len(c.Suspects()), stats.Intervals([]*stats.Cell{c}), doubts(c)}
 		for _, m := range stats.Metrics {
 			s := c.Median(m)
-			cells := []string{"", "", ""}
-			if s.N > 0 {
-				cells[0] = num(s.Value)
-			}
-			if s.Known() {
-				cells[1], cells[2] = num(s.Lo), num(s.Hi)
-			}
-			line = append(line, cells...)
+			row = append(row, known(s.Value, s.N > 0), known(s.Lo, s.Known()), known(s.Hi, s.Known()))
 		}
-		if err := out.Write(line); err != nil {
-			return err
-		}
+		t.Row(row...)
 	}
-	out.Flush()
-	return out.Error()
+	return t.CSV(w)
 }

@@ -13,9 +13,11 @@ import (
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/chart"
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/slo"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // uPlotVersion is the release in page/uplot, unchanged.
@@ -77,15 +79,15 @@ type pageData struct {
 	Models                        []pageModel
 	Charts                        []pageChart
 	Groups                        []pageGroup
-	Objectives                    *pageTable // nil where the run sets none
+	Objectives                    *table.Table // nil where the run sets none
 	ObjectivesText                string
 	AboutObjectives               string
 	Explanation                   string
-	Ratios                        *pageTable
+	Ratios                        *table.Table
 	AboutRatios                   string
 	CellSections                  []cellSection
 	ModelDocs, Absent             []pageModel
-	Host                          *pageTable
+	Host                          *table.Table
 	Command, Provenance, Config   string
 
 	Data          any
@@ -139,30 +141,7 @@ type answer struct {
 
 type pageGroup struct {
 	Title  string
-	Tables []groupTable
-}
-
-type groupTable struct {
-	Heads []pageCell
-	Rows  []groupRow
-}
-
-type groupRow struct {
-	First              bool
-	At, Model, Verdict string
-	Cell               int
-	Cells              []pageCell
-}
-
-type pageTable struct {
-	Named bool
-	Head  []pageCell
-	Rows  [][]pageCell
-}
-
-type pageCell struct {
-	Text          string
-	Right, Strong bool
+	Tables []*table.Table
 }
 
 type cellSection struct {
@@ -174,18 +153,16 @@ type cellDetail struct {
 	Cell                      int
 	Model, Asked, At, Counted string
 	Line, Verdict             string
-	Heads                     []string
-	Repeats                   []repeatRow
+	Repeats                   *table.Table // nil where there are none
 	NotChecked                string
 }
 
-type repeatRow struct {
-	Number  int
-	Verdict string
-	Values  []string
-	Reasons []string
-	HDR     string // the file with its histograms
-	Tag     string // in that file
+// tags are the verdicts on a page, each with its class.
+var tags = map[result.Verdict]table.Span{
+	result.Valid:   {Text: "valid", Class: "tag valid"},
+	result.Suspect: {Text: "suspect", Class: "tag suspect-text"},
+	result.Invalid: {Text: "invalid", Class: "tag invalid-text"},
+	"":             {Text: "no verdict", Class: "tag invalid-text"},
 }
 
 func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error) {
@@ -197,7 +174,7 @@ func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error)
 		UPlotVersion: uPlotVersion,
 		CSS:          Style(), UPlotCSS: template.CSS(asset("uplot/uPlot.min.css")),
 		UPlot: template.JS("/*\n" + asset("uplot/LICENSE") + "*/\n" + asset("uplot/uPlot.iife.min.js")), Script: template.JS(asset("report.js")),
-		Host: v.hostTable().forPage(),
+		Host: v.hostTable(),
 	}
 	var sub []string
 	if !v.run.Started.IsZero() {
@@ -210,10 +187,10 @@ func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error)
 		p.Command = "make build && bin/tierbench run " + v.run.ConfigFile
 	}
 	if rows := slo.Judge(v.run, v.cells); len(rows) > 0 {
-		p.Objectives, p.ObjectivesText, p.AboutObjectives = objectiveTable(rows).forPage(), objectivesText(rows), aboutObjectives
+		p.Objectives, p.ObjectivesText, p.AboutObjectives = objectiveTable(rows), objectivesText(rows), aboutObjectives
 	}
 	if len(v.run.Ratios) > 0 {
-		p.Ratios = v.ratioTable().forPage()
+		p.Ratios = v.ratioTable()
 	}
 	for _, m := range v.names {
 		p.Models = append(p.Models, pageModel{Name: m, Light: styles[m].Light, Dark: styles[m].Dark})
@@ -237,7 +214,7 @@ func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error)
 		var head *pageWhole
 		if d.figure.Part() != "" {
 			if i == 0 || drawn[i-1].chart.Name != d.chart.Name {
-				whole = &pageWhole{Name: d.chart.Name, Title: d.chart.Title, Note: capital(d.chart.Note())}
+				whole = &pageWhole{Name: d.chart.Name, Title: d.chart.Title, Note: prose.Capital(d.chart.Note())}
 				head = whole
 			}
 			whole.Parts = append(whole.Parts, Link{Name: d.figure.Part(), Href: d.figure.Name()})
@@ -351,22 +328,24 @@ func (v *view) answer(p *pageData, styles map[string]chart.SpecStyle) {
 		func(g *group) bool { return g.workload == result.Idle }, stats.Memory, stats.MemoryTotal, stats.Threads)
 }
 
+// pageGroup has the tables of the group. Their cells lead to the repeats.
 func (v *view) pageGroup(g *group) pageGroup {
 	out := pageGroup{Title: g.title}
 	for _, columns := range g.tables() {
-		t := groupTable{}
-		for _, c := range columns {
-			head, right := strings.CutSuffix(c.head, ">")
-			t.Heads = append(t.Heads, pageCell{Text: head, Right: right})
-		}
-		last := ""
-		g.each(v, func(label, model string, c *stats.Cell) {
-			r := groupRow{First: label != last, At: label, Model: model, Verdict: string(c.Verdict()), Cell: v.place(c)}
-			last = label
-			for i, col := range columns {
-				r.Cells = append(r.Cells, pageCell{Text: col.value(c), Right: t.Heads[i].Right})
+		t := v.cellTable(g, columns)
+		i, last := 0, ""
+		g.each(v, func(label, _ string, c *stats.Cell) {
+			r := &t.Rows[i]
+			i++
+			verdict := c.Verdict()
+			r.Class = string(verdict)
+			if label != last {
+				r.Class, last = strings.TrimSpace(r.Class+" group"), label
 			}
-			t.Rows = append(t.Rows, r)
+			r.Cells[1].Spans[0].Href = fmt.Sprintf("#cell-%d", v.place(c))
+			if verdict == result.Suspect || verdict == result.Invalid {
+				r.Cells[1] = r.Cells[1].Add(" ").Append(tags[verdict])
+			}
 		})
 		out.Tables = append(out.Tables, t)
 	}
@@ -387,7 +366,7 @@ func (v *view) cellSection(all *result.Histograms, g *group) cellSection {
 		heads = []string{"achieved", "CPU/req", "response p99", "service p99", "send lag p99", "unsent"}
 	}
 	g.each(v, func(label, model string, c *stats.Cell) {
-		d := cellDetail{Cell: v.place(c), Model: model, Asked: g.title, At: label, Counted: kOfN(c), Verdict: string(c.Verdict()), Heads: heads}
+		d := cellDetail{Cell: v.place(c), Model: model, Asked: g.title, At: label, Counted: kOfN(c), Verdict: string(c.Verdict())}
 		if len(c.Counted) > 0 {
 			var s []string
 			for _, m := range line {
@@ -395,25 +374,33 @@ func (v *view) cellSection(all *result.Histograms, g *group) cellSection {
 			}
 			d.Line = strings.Join(s, " · ")
 		}
+		if len(c.Repeats) > 0 {
+			d.Repeats = table.New(table.Right("repeat"), table.Left("verdict"), table.Right(heads...), table.Left("reasons", "histogram"))
+			d.Repeats.Columns[2+len(heads)].Width = reasonsWidth
+		}
 		var notes []string
 		for _, r := range c.Repeats {
-			row := repeatRow{Number: r.Repeat, Verdict: string(r.Gates.Verdict), Reasons: append(reasons(r), r.Warnings...)}
+			row := []any{r.Repeat, table.Cell{}.Append(tags[r.Gates.Verdict])}
 			for _, m := range metrics {
-				s := "–"
 				if x, ok := m.Value(r); ok {
-					s = m.Unit.Format(x)
+					row = append(row, m.Unit.Format(x))
+				} else {
+					row = append(row, table.Missing)
 				}
-				row.Values = append(row.Values, s)
+			}
+			why, log := table.Missing, table.Missing
+			if all := append(reasons(r), r.Warnings...); len(all) > 0 {
+				why = table.Text(lines(all))
 			}
 			if name := all.File(r.Key, r.Repeat); name != "" {
-				row.HDR, row.Tag = (&url.URL{Path: filepath.ToSlash(name)}).String(), result.Tag(r.Key, r.Repeat, result.ServiceClock)
+				log = table.Cell{}.Append(table.Span{Text: "log", Href: (&url.URL{Path: filepath.ToSlash(name)}).String(), Hint: result.Tag(r.Key, r.Repeat, result.ServiceClock)})
 			}
+			d.Repeats.Row(append(row, why, log)...).Class = string(r.Gates.Verdict)
 			for _, n := range r.Gates.Notes {
 				if !slices.Contains(notes, n) {
 					notes = append(notes, n)
 				}
 			}
-			d.Repeats = append(d.Repeats, row)
 		}
 		d.NotChecked = strings.Join(notes, "; ")
 		out.Cells = append(out.Cells, d)
@@ -421,23 +408,5 @@ func (v *view) cellSection(all *result.Histograms, g *group) cellSection {
 	return out
 }
 
-// forPage is a table of Markdown as one of a page: what is bold stays so.
-func (t *table) forPage() *pageTable {
-	out := &pageTable{}
-	for i, h := range t.heads {
-		out.Named = out.Named || h != ""
-		out.Head = append(out.Head, pageCell{Text: h, Right: t.right[i]})
-	}
-	for _, r := range t.rows {
-		var row []pageCell
-		for i, s := range r {
-			c := pageCell{Text: s, Right: t.right[i]}
-			if strings.Contains(s, "**") {
-				c.Text, c.Strong = strings.ReplaceAll(s, "**", ""), true
-			}
-			row = append(row, c)
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	return out
-}
+// reasonsWidth is where reasons wrap.
+const reasonsWidth = 60

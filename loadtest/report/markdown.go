@@ -2,14 +2,17 @@ package report
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // Markdown writes the report. Its charts are links into charts/.
@@ -33,7 +36,7 @@ func markdown(w io.Writer, set *result.Set, drawn []*drawing) error {
 }
 
 func (v *view) opening(b *bufio.Writer) {
-	fmt.Fprintf(b, "# %s\n\n", plain(v.title()))
+	fmt.Fprintf(b, "# %s\n\n", prose.Markdown(v.title()))
 
 	s := v.introduction()
 	s = append(s, v.validity())
@@ -44,7 +47,7 @@ func (v *view) opening(b *bufio.Writer) {
 }
 
 func (v *view) title() string {
-	return or(v.run.Title, or(v.run.Name, "A run of tierbench"))
+	return cmp.Or(v.run.Title, cmp.Or(v.run.Name, "A run of tierbench"))
 }
 
 // introduction is what was done, and on which machine.
@@ -56,7 +59,7 @@ func (v *view) introduction() []string {
 	case len(v.groups) > mostAsked:
 		add("%d models, asked for %d workloads and settings, though not each for all of them; they are in the tables.", len(v.names), len(v.groups))
 	case len(v.groups) > 0:
-		add("%s, each asked for %s.", capital(list(v.names)), v.asked())
+		add("%s, each asked for %s.", prose.Capital(prose.List(v.names)), v.asked())
 	}
 	if loops := v.loops(); loops != "" {
 		add("%s", loops)
@@ -79,7 +82,7 @@ func (v *view) introduction() []string {
 		if where != "" {
 			where = ": " + where
 		}
-		add("The load came from %s on the same host (%s)%s.", or(v.run.Generator, "the generator"), host(h), where)
+		add("The load came from %s on the same host (%s)%s.", cmp.Or(v.run.Generator, "the generator"), host(h), where)
 	}
 	return s
 }
@@ -106,6 +109,16 @@ func (v *view) validity() string {
 		s += fmt.Sprintf(", %s more %s suspect and count", stats.Group(n.suspect), is(n.suspect))
 	}
 	return s + fmt.Sprintf("; %s of %s cells have at least one that counts.", stats.Group(n.good), stats.Group(len(v.cells)))
+}
+
+func times(n int) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return stats.Group(n) + " times"
 }
 
 func is(n int) string {
@@ -138,7 +151,7 @@ func (v *view) asked() string {
 	var tiers []string
 	titles := map[string][]string{}
 	for _, g := range v.groups {
-		t := list(g.tiers())
+		t := prose.List(g.tiers())
 		if titles[t] == nil {
 			tiers = append(tiers, t)
 		}
@@ -146,7 +159,7 @@ func (v *view) asked() string {
 	}
 	var s []string
 	for _, t := range tiers {
-		s = append(s, list(titles[t])+" at "+t+" clients")
+		s = append(s, prose.List(titles[t])+" at "+t+" clients")
 	}
 	return strings.Join(s, "; ")
 }
@@ -200,7 +213,7 @@ func (v *view) summary(b *bufio.Writer) {
 		return
 	}
 	fmt.Fprint(b, "## Summary\n\n")
-	var notes notes
+	var notes table.Notes
 	var load, open, idle []*group
 	for _, g := range v.groups {
 		switch {
@@ -218,11 +231,8 @@ func (v *view) summary(b *bufio.Writer) {
 		}
 	}
 	fmt.Fprintf(b, "Bold is the best of the row and what ties with it: within 5 %% of the best or with an interval that overlaps its. %s\n\n", v.spreads())
-	for i, n := range notes {
-		fmt.Fprintf(b, "<sup>%d</sup> %s  \n", i+1, plain(n))
-	}
 	if len(notes) > 0 {
-		b.WriteByte('\n')
+		fmt.Fprintf(b, "%s\n", notes.Markdown())
 	}
 }
 
@@ -234,19 +244,15 @@ func (v *view) spreads() string {
 	return "± is the larger half of the interval, which is the " + v.intervals + "."
 }
 
-func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *notes) {
-	t := table{}
-	t.col("", "clients>")
-	for _, m := range v.names {
-		t.col(m + ">")
-	}
-	t.col("best")
+func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *table.Notes) {
+	t := table.New(table.Left(""), table.Right("clients"), table.Right(v.names...), table.Left("best"))
+	t.Notes = notes
 	for _, g := range gs {
 		for _, r := range g.rows {
 			best := g.best(r)
-			cells := []string{g.title, r.label}
+			row := []any{g.title, r.label}
 			for i, c := range r.cells {
-				cells = append(cells, summaryCell(c, gs[0], slices.Contains(best, i), notes))
+				row = append(row, summaryCell(c, gs[0], slices.Contains(best, i)))
 			}
 			var names []string
 			for _, i := range best {
@@ -254,13 +260,13 @@ func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *notes) {
 			}
 			switch len(best) {
 			case 0:
-				cells = append(cells, "–")
+				row = append(row, table.Missing)
 			case 1:
-				cells = append(cells, names[0])
+				row = append(row, names[0])
 			default:
-				cells = append(cells, "tie: "+strings.Join(names, ", "))
+				row = append(row, "tie: "+strings.Join(names, ", "))
 			}
-			t.row(cells...)
+			t.Row(row...)
 		}
 	}
 	what := "Throughput with its interval and the server's CPU time per request, user and system; below them p99 latency."
@@ -270,55 +276,37 @@ func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *notes) {
 	case gs[0].isOpen():
 		what = "p99 of the response time with its interval and, after the bar, of the service time; below them the rate achieved and the server's CPU time per request."
 	}
-	fmt.Fprintf(b, "%s Medians of the repeats that count.\n\n", what)
-	t.write(b)
+	fmt.Fprintf(b, "%s Medians of the repeats that count.\n\n%s\n", what, t.Markdown())
 }
 
-func summaryCell(c *stats.Cell, g *group, best bool, notes *notes) string {
+func summaryCell(c *stats.Cell, g *group, best bool) table.Cell {
 	switch {
 	case c == nil:
-		return "–"
+		return table.Missing
 	case len(c.Repeats) == 0:
-		return "not measured"
+		return table.Text("not measured")
 	case len(c.Counted) == 0:
-		return "invalid" + notes.mark(c)
+		return table.Text("invalid").Note(doubts(c))
 	}
 	head := g.headline()
-	s := value(c, head)
+	cell := table.Text(value(c, head))
 	if best && c.Median(head).N > 0 {
-		s = "**" + s + "**"
+		cell = table.Marked(value(c, head), table.Best)
 	}
 	if sp := spread(c.Median(head)); sp != "" {
-		s += " " + sp
+		cell = cell.Add(" " + sp)
 	}
 	if c.Verdict() == result.Suspect {
-		s += " suspect"
+		cell = cell.Append(table.Span{Mark: table.Suspect})
 	}
-	s += notes.mark(c)
+	cell = cell.Note(doubts(c))
 	switch {
 	case g.workload == result.Idle:
-		return s + "<br>" + value(c, stats.MemoryTotal) + " · " + value(c, stats.Threads)
+		return cell.Add("\n" + value(c, stats.MemoryTotal) + " · " + value(c, stats.Threads))
 	case g.isOpen():
-		return s + " | " + value(c, stats.ServiceP99) + "<br>" + value(c, stats.Throughput) + " · " + value(c, stats.CPU)
+		return cell.Add(" | " + value(c, stats.ServiceP99) + "\n" + value(c, stats.Throughput) + " · " + value(c, stats.CPU))
 	}
-	return s + " · " + value(c, stats.CPU) + "<br>" + value(c, stats.P99)
-}
-
-// notes are a table's footnotes; cells with the same one share it.
-type notes []string
-
-// mark is the footnote sign of a cell not all of whose repeats are valid.
-func (n *notes) mark(c *stats.Cell) string {
-	text := doubts(c)
-	if text == "" {
-		return ""
-	}
-	i := slices.Index(*n, text)
-	if i < 0 {
-		i = len(*n)
-		*n = append(*n, text)
-	}
-	return fmt.Sprintf("<sup>%d</sup>", i+1)
+	return cell.Add(" · " + value(c, stats.CPU) + "\n" + value(c, stats.P99))
 }
 
 func charts(b *bufio.Writer, drawn []*drawing) {
@@ -328,9 +316,9 @@ func charts(b *bufio.Writer, drawn []*drawing) {
 	fmt.Fprintf(b, "## Charts\n\n`tierbench report` draws them as PNG too, and in %s, where they can be explored.\n\n", HTMLFile)
 	for i, d := range drawn {
 		if d.figure.Part() != "" && (i == 0 || drawn[i-1].chart.Name != d.chart.Name) {
-			fmt.Fprintf(b, "### %s\n\n%s. Each picture has scales of its own.\n\n", d.chart.Title, capital(d.chart.Note()))
+			fmt.Fprintf(b, "### %s\n\n%s. Each picture has scales of its own.\n\n", d.chart.Title, prose.Capital(d.chart.Note()))
 		}
-		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", plain(d.figure.Alt()), result.ChartsDir, d.figure.Name())
+		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", prose.Markdown(d.figure.Alt()), result.ChartsDir, d.figure.Name())
 	}
 }
 
@@ -340,52 +328,56 @@ func (v *view) models(b *bufio.Writer) {
 	}
 	fmt.Fprint(b, "## Models\n\n")
 	for _, m := range v.run.Models {
-		fmt.Fprintf(b, "- **%s**", inline(m.Name))
+		fmt.Fprintf(b, "- **%s**", prose.Line(m.Name))
 		if m.Doc != "" {
-			fmt.Fprintf(b, ": %s.", strings.TrimSuffix(plain(m.Doc), "."))
+			fmt.Fprintf(b, ": %s.", strings.TrimSuffix(prose.Markdown(m.Doc), "."))
 		}
 		if len(m.Command) > 0 {
-			fmt.Fprintf(b, " Started as %s.", code(strings.Join(m.Command, " ")))
+			fmt.Fprintf(b, " Started as %s.", prose.Code(strings.Join(m.Command, " ")))
 		}
 		b.WriteByte('\n')
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.run.Absent)) {
-		fmt.Fprintf(b, "- **%s** is absent from this run: %s\n", inline(name), plain(v.run.Absent[name]))
+		fmt.Fprintf(b, "- **%s** is absent from this run: %s\n", prose.Line(name), prose.Markdown(v.run.Absent[name]))
 	}
 	b.WriteByte('\n')
 }
 
 // A column is one of a table of cells.
 type column struct {
-	head  string // ends in ">" where it is aligned to the right
+	table.Column
 	value func(*stats.Cell) string
 }
 
+func number(head string, value func(*stats.Cell) string) column {
+	return column{table.Column{Head: head, Right: true}, value}
+}
+
 func of(m stats.Metric, head string) column {
-	return column{head, func(c *stats.Cell) string { return value(c, m) }}
+	return number(head, func(c *stats.Cell) string { return value(c, m) })
 }
 
 func withInterval(m stats.Metric) column {
-	return column{"interval>", func(c *stats.Cell) string { return interval(c.Median(m), m.Unit) }}
+	return number("interval", func(c *stats.Cell) string { return interval(c.Median(m), m.Unit) })
 }
 
 var (
-	counted = column{"counted>", kOfN}
-	conns   = column{"connections per process", connections}
+	counted = number("counted", kOfN)
+	conns   = column{table.Column{Head: "connections per process"}, connections}
 
 	// seen are what the clients saw.
-	seen = []column{counted, of(stats.Throughput, "throughput>"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req>"),
-		of(stats.P50, "p50>"), of(stats.P90, "p90>"), of(stats.P99, "p99>"), of(stats.P999, "p99.9>"), of(stats.Max, "max>")}
-	seenOpen = []column{counted, {"asked>", func(c *stats.Cell) string { return stats.PerSecond.Format(c.RateRPS) }},
-		of(stats.Throughput, "achieved>"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req>"),
-		of(stats.P50, "response p50>"), of(stats.ServiceP50, "service p50>"), of(stats.P99, "response p99>"), withInterval(stats.P99),
-		of(stats.ServiceP99, "service p99>"), of(stats.SendLag, "send lag p99>"), of(stats.Unsent, "unsent>")}
-	fairness = of(stats.Jain, "fairness>")
+	seen = []column{counted, of(stats.Throughput, "throughput"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req"),
+		of(stats.P50, "p50"), of(stats.P90, "p90"), of(stats.P99, "p99"), of(stats.P999, "p99.9"), of(stats.Max, "max")}
+	seenOpen = []column{counted, number("asked", func(c *stats.Cell) string { return stats.PerSecond.Format(c.RateRPS) }),
+		of(stats.Throughput, "achieved"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req"),
+		of(stats.P50, "response p50"), of(stats.ServiceP50, "service p50"), of(stats.P99, "response p99"), withInterval(stats.P99),
+		of(stats.ServiceP99, "service p99"), of(stats.SendLag, "send lag p99"), of(stats.Unsent, "unsent")}
+	fairness = of(stats.Jain, "fairness")
 
 	// costs are what it took of the server.
-	perRequest = []column{of(stats.CPUUser, "CPU user>"), of(stats.CPUSys, "CPU system>"), of(stats.CtxSwitches, "switches>")}
-	costs      = []column{of(stats.Memory, "memory per client>"), of(stats.PSS, "user memory>"), of(stats.KernelStacks, "kernel stacks>"),
-		of(stats.Threads, "threads>"), of(stats.Processes, "processes>"), conns}
+	perRequest = []column{of(stats.CPUUser, "CPU user"), of(stats.CPUSys, "CPU system"), of(stats.CtxSwitches, "switches")}
+	costs      = []column{of(stats.Memory, "memory per client"), of(stats.PSS, "user memory"), of(stats.KernelStacks, "kernel stacks"),
+		of(stats.Threads, "threads"), of(stats.Processes, "processes"), conns}
 )
 
 // tables are those of a group: what the clients saw, and what it cost the
@@ -409,26 +401,30 @@ func (g *group) tables() [][]column {
 
 func (v *view) details(b *bufio.Writer) {
 	for _, g := range v.groups {
-		fmt.Fprintf(b, "## %s\n\n", plain(g.title))
+		fmt.Fprintf(b, "## %s\n\n", prose.Markdown(g.title))
 		for _, columns := range g.tables() {
-			t := table{}
-			t.col("clients>", "model")
-			for _, c := range columns {
-				t.col(c.head)
-			}
-			g.each(v, func(label, model string, c *stats.Cell) {
-				cells := []string{label, model}
-				for _, col := range columns {
-					cells = append(cells, col.value(c))
-				}
-				t.row(cells...)
-			})
-			t.write(b)
+			fmt.Fprintf(b, "%s\n", v.cellTable(g, columns).Markdown())
 		}
 	}
 	if len(v.groups) > 0 {
 		fmt.Fprintf(b, "%s\n\n", v.explanation())
 	}
+}
+
+// cellTable has a row for each cell of the group.
+func (v *view) cellTable(g *group, columns []column) *table.Table {
+	t := table.New(table.Right("clients"), table.Left("model"))
+	for _, c := range columns {
+		t.Columns = append(t.Columns, c.Column)
+	}
+	g.each(v, func(label, model string, c *stats.Cell) {
+		row := []any{label, model}
+		for _, col := range columns {
+			row = append(row, col.value(c))
+		}
+		t.Row(row...)
+	})
+	return t
 }
 
 // explanation says what the columns of the details are.
@@ -503,22 +499,19 @@ func (v *view) ratios(b *bufio.Writer) {
 	if len(v.run.Ratios) == 0 {
 		return
 	}
-	fmt.Fprint(b, "## Beside their peers\n\n")
-	v.ratioTable().write(b)
-	fmt.Fprintf(b, "%s\n\n", aboutRatios)
+	fmt.Fprintf(b, "## Beside their peers\n\n%s\n%s\n\n", v.ratioTable().Markdown(), aboutRatios)
 }
 
 const aboutRatios = "A ratio is model ÷ peer, repeat by repeat where both count, and the median of these; its interval is of these too. " +
 	"Undecided means that the interval holds the bound: the median decides here, and might decide otherwise in another run."
 
-func (v *view) ratioTable() *table {
-	t := &table{}
-	t.col("model", "peer", "metric", "workload", "clients>", "ratio>", "interval>", "asked", "outcome")
+func (v *view) ratioTable() *table.Table {
+	t := table.New(table.Left("model", "peer", "metric", "workload"), table.Right("clients", "ratio", "interval"), table.Left("asked", "outcome"))
 	for _, ask := range v.run.Ratios {
 		found := stats.Compare(v.cells, ask)
 		peer := ask.Peer
 		if ask.Setting != "" || ask.PeerSetting != "" {
-			peer += " (" + or(ask.PeerSetting, "as usual") + ")"
+			peer += " (" + cmp.Or(ask.PeerSetting, "as usual") + ")"
 		}
 		for _, c := range found {
 			ratio, iv := "–", "–"
@@ -528,10 +521,10 @@ func (v *view) ratioTable() *table {
 			if c.Known() {
 				iv = fmt.Sprintf("%.3f – %.3f", c.Lo, c.Hi)
 			}
-			t.row(ask.Model, peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), ratio, iv, bounds(ask), v.outcome(c))
+			t.Row(ask.Model, peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), ratio, iv, bounds(ask), v.outcome(c))
 		}
 		if len(found) == 0 {
-			t.row(ask.Model, peer, ask.Metric, or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "no such cell in this run")
+			t.Row(ask.Model, peer, ask.Metric, cmp.Or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "no such cell in this run")
 		}
 	}
 	return t
@@ -545,33 +538,31 @@ func bounds(r result.Ratio) string {
 	if r.AtMost != 0 {
 		s = append(s, fmt.Sprintf("≤ %g", r.AtMost))
 	}
-	return or(strings.Join(s, ", "), "–")
+	return cmp.Or(strings.Join(s, ", "), "–")
 }
 
-func (v *view) outcome(c stats.Comparison) string {
-	s := ""
+func (v *view) outcome(c stats.Comparison) table.Cell {
+	cell := table.Text("pass")
 	switch c.Outcome {
 	case stats.Unmeasured:
 		for _, m := range []string{c.Ask.Model, c.Ask.Peer} {
 			if _, ok := v.run.Absent[m]; ok {
-				return "not measured: " + m + " is absent"
+				return table.Text("not measured: " + m + " is absent")
 			}
 		}
-		return "not measured: no repeat counts on both sides"
+		return table.Text("not measured: no repeat counts on both sides")
 	case stats.Unbounded:
-		return "–"
-	case stats.Pass:
-		s = "pass"
+		return table.Missing
 	case stats.Short:
-		s = fmt.Sprintf("**misses by %.3f**", c.By)
+		cell = table.Marked(fmt.Sprintf("misses by %.3f", c.By), table.Strong)
 	}
 	if c.Undecided {
-		s += ", undecided"
+		cell = cell.Add(", undecided")
 	}
 	if c.Suspect {
-		s += ", suspect"
+		cell = cell.Add(", suspect")
 	}
-	return s
+	return cell
 }
 
 func (v *view) gates(b *bufio.Writer) {
@@ -579,40 +570,42 @@ func (v *view) gates(b *bufio.Writer) {
 		return
 	}
 	fmt.Fprint(b, "## Repeats that do not count\n\n")
-	if t := v.doubted(func(r *result.Repeat) bool { return !stats.Counts(r) }); len(t.rows) == 0 {
+	if t := v.doubted(func(r *result.Repeat) bool { return !stats.Counts(r) }); len(t.Rows) == 0 {
 		fmt.Fprint(b, "None.\n\n")
 	} else {
-		fmt.Fprint(b, "They are kept in the record and are in no median.\n\n")
-		t.write(b)
+		fmt.Fprintf(b, "They are kept in the record and are in no median.\n\n%s\n", t.Markdown())
 	}
-	if t := v.doubted(func(r *result.Repeat) bool { return r.Gates.Verdict == result.Suspect }); len(t.rows) > 0 {
-		fmt.Fprint(b, "## Suspect repeats\n\nTheir numbers are what was measured and count, but something beside the server had a part in them.\n\n")
-		t.write(b)
+	if t := v.doubted(func(r *result.Repeat) bool { return r.Gates.Verdict == result.Suspect }); len(t.Rows) > 0 {
+		fmt.Fprintf(b, "## Suspect repeats\n\nTheir numbers are what was measured and count, but something beside the server had a part in them.\n\n%s\n", t.Markdown())
 	}
 	for _, w := range v.warnings() {
-		fmt.Fprintf(b, "Warning: %s.\n\n", plain(w))
+		fmt.Fprintf(b, "Warning: %s.\n\n", prose.Markdown(w))
 	}
 	if unchecked := v.unchecked(); len(unchecked) > 0 {
-		fmt.Fprintf(b, "Not checked: %s.\n\n", plain(strings.Join(unchecked, "; ")))
+		fmt.Fprintf(b, "Not checked: %s.\n\n", prose.Markdown(strings.Join(unchecked, "; ")))
 	}
 }
 
 // doubted lists repeats with their reasons.
-func (v *view) doubted(which func(*result.Repeat) bool) *table {
-	t := &table{}
-	t.col("model", "workload", "clients>", "repeat>", "verdict", "reasons")
+func (v *view) doubted(which func(*result.Repeat) bool) *table.Table {
+	t := table.New(table.Left("model", "workload"), table.Right("clients", "repeat"), table.Left("verdict", "reasons"))
 	for _, c := range v.cells {
 		for _, r := range c.Repeats {
 			if which(r) {
-				var why []string
-				for _, s := range reasons(r) {
-					why = append(why, plain(s))
-				}
-				t.row(c.Model, c.Asked(), c.At(), fmt.Sprint(r.Repeat), or(string(r.Gates.Verdict), "none"), strings.Join(why, "<br>"))
+				t.Row(c.Model, c.Asked(), c.At(), r.Repeat, cmp.Or(string(r.Gates.Verdict), "none"), lines(reasons(r)))
 			}
 		}
 	}
 	return t
+}
+
+// lines is a text of lines, each of one item.
+func lines(items []string) string {
+	var out []string
+	for _, s := range items {
+		out = append(out, prose.Line(s))
+	}
+	return strings.Join(out, "\n")
 }
 
 // warnings are what was not right without bearing on the numbers, each once
@@ -648,19 +641,17 @@ func (v *view) unchecked() []string {
 }
 
 func (v *view) host(b *bufio.Writer) {
-	if t := v.hostTable(); len(t.rows) > 0 {
-		fmt.Fprint(b, "## Host and versions\n\n")
-		t.write(b)
+	if t := v.hostTable(); len(t.Rows) > 0 {
+		fmt.Fprintf(b, "## Host and versions\n\n%s\n", t.Markdown())
 	}
 }
 
-func (v *view) hostTable() *table {
+func (v *view) hostTable() *table.Table {
 	h, bd := v.run.Host, v.run.Build
-	t := &table{}
-	t.col("", "")
+	t := table.New(table.Left("", ""))
 	add := func(k, val string) {
 		if val != "" {
-			t.row(k, val)
+			t.Row(k, val)
 		}
 	}
 	add("CPU", h.CPUModel)
@@ -742,4 +733,17 @@ func (v *view) reproduce(b *bufio.Writer) {
 		}
 		fmt.Fprintf(b, "\n<details><summary>The config</summary>\n\n%syaml\n%s\n%s\n\n</details>\n", fence, strings.TrimRight(r.ConfigText, "\n"), fence)
 	}
+}
+
+// host names a machine in a few words.
+func host(h result.Host) string {
+	parts := []string{h.CPUModel}
+	switch {
+	case h.Cores == 1:
+		parts = append(parts, "1 core")
+	case h.Cores > 1:
+		parts = append(parts, stats.Group(h.Cores)+" cores")
+	}
+	parts = append(parts, strings.TrimSpace(h.OS+" "+h.Kernel))
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 	"github.com/tierbench/tierbench/loadtest/stats/statstest"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -300,8 +301,10 @@ func TestOutcome(t *testing.T) {
 		{stats.Comparison{Outcome: stats.Unmeasured}, "not measured: no repeat counts on both sides"},
 		{stats.Comparison{Outcome: stats.Unmeasured, Ask: ask}, "not measured: nginx is absent"},
 	} {
-		if got := v.outcome(tt.c); got != tt.want {
-			t.Errorf("got %q, want %q", got, tt.want)
+		of := table.New(table.Left("outcome"))
+		of.Row(v.outcome(tt.c))
+		if got, want := of.Markdown(), "| outcome |\n| --- |\n| "+tt.want+" |\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }

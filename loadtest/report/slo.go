@@ -6,6 +6,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/slo"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // objectives is the section of what the config sets the cells as bounds.
@@ -15,24 +16,22 @@ func (v *view) objectives(b *bufio.Writer) {
 		return
 	}
 	fmt.Fprintf(b, "## Objectives\n\n%s\n\n", objectivesText(rows))
-	objectiveTable(rows).write(b)
-	fmt.Fprintf(b, "%s\n\n", aboutObjectives)
+	fmt.Fprintf(b, "%s\n%s\n\n", objectiveTable(rows).Markdown(), aboutObjectives)
 }
 
 const aboutObjectives = "Medians of the repeats that count; errors are of all repeats. Memory is user memory and kernel stacks of the whole process tree. " +
 	"Undecided: the interval holds the bound."
 
 // objectiveTable has a row for each objective, in bold where it is not met.
-func objectiveTable(rows []slo.Row) *table {
-	t := &table{}
-	t.col("model", "workload", "clients>", "objective", "bound>", "measured>", "interval>", "outcome")
+func objectiveTable(rows []slo.Row) *table.Table {
+	t := table.New(table.Left("model", "workload"), table.Right("clients"), table.Left("objective"), table.Right("bound", "measured", "interval"), table.Left("outcome"))
 	for i := range rows {
 		r := &rows[i]
-		outcome := r.Verdict()
+		outcome := table.Text(r.Verdict())
 		if r.Outcome != slo.Met {
-			outcome = "**" + outcome + "**"
+			outcome = table.Marked(r.Verdict(), table.Strong)
 		}
-		t.row(r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.What, r.Bound, r.Shown, r.Interval, outcome)
+		t.Row(r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.What, r.Bound, r.Shown, r.Interval, outcome)
 	}
 	return t
 }
@@ -55,10 +54,11 @@ func (v *view) objectivesTable(b *bufio.Writer) {
 	if len(rows) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "\n%s\n", objectivesText(rows))
+	t := table.New(table.Left("", ""))
 	for i := range rows {
 		if r := &rows[i]; r.Outcome != slo.Met {
-			trimmed(b, fmt.Sprintf("! %-11s %s %s %s: %s, asked %s (%s)", r.What, r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.Shown, r.Bound, r.Verdict()))
+			t.Row("! "+r.What, fmt.Sprintf("%s %s %s: %s, asked %s (%s)", r.Cell.Model, r.Cell.Asked(), r.Cell.At(), r.Shown, r.Bound, r.Verdict()))
 		}
 	}
+	fmt.Fprintf(b, "\n%s\n%s", objectivesText(rows), t.Text(0))
 }

@@ -7,48 +7,18 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// perBlock is how many models fit side by side in 100 columns.
-const perBlock = 3
+// tableWidth is how wide the tables for a terminal may be. Models that do not fit side by side
+// continue in blocks below.
+const tableWidth = 100
 
-// Widths of the table's columns: the clients, and a model's with the space
-// before them.
-const (
-	clientsWidth = 9
-	modelWidth   = 30
-)
-
-// A layout is what a model's columns are in a group: a headline with its mark
-// and spread, and two more numbers.
-type layout struct {
-	heads   [3]string
-	metrics [3]stats.Metric
-	widths  [4]int // of the headline, its spread and the other two; 0 hides one
-	marks   bool   // some cell is suspect, and marked so
-}
-
-func (g *group) layout() layout {
-	if g.workload == result.Idle {
-		return layout{
-			heads:   [3]string{"B/client", "total", ""},
-			metrics: [3]stats.Metric{stats.Memory, stats.MemoryTotal, stats.Threads},
-			widths:  [4]int{11, 6, 13, 0},
-		}
-	}
-	return layout{
-		heads:   [3]string{"req/s", "p99", "CPU/req"},
-		metrics: [3]stats.Metric{stats.Throughput, stats.P99, stats.CPU},
-		widths:  [4]int{8, 6, 8, 8},
-	}
-}
-
-// Table writes the summary for a terminal: no markup, 100 columns. More than
-// three models continue in further blocks below.
+// Table writes the summary for a terminal.
 func Table(w io.Writer, set *result.Set) error {
 	b := bufio.NewWriter(w)
 	v := newView(set)
@@ -56,158 +26,117 @@ func Table(w io.Writer, set *result.Set) error {
 		fmt.Fprintln(b, "nothing was measured")
 		return b.Flush()
 	}
-	var compared []*group
+	var tables []string
+	for _, t := range []*table.Table{
+		v.modelTable(func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, "req/s", of(stats.P99, "p99"), of(stats.CPU, "CPU/req")),
+		v.modelTable(func(g *group) bool { return g.workload == result.Idle }, "B/client", of(stats.MemoryTotal, "total")),
+	} {
+		if len(t.Rows) > 0 {
+			tables = append(tables, t.Text(tableWidth))
+		}
+	}
 	for _, g := range v.groups {
-		if !g.isOpen() {
-			compared = append(compared, g)
-		}
-	}
-	for first := 0; first < len(v.names) && len(compared) > 0; first += perBlock {
-		last := min(first+perBlock, len(v.names))
-		if first > 0 {
-			b.WriteByte('\n')
-		}
-		line := left("", clientsWidth)
-		for _, m := range v.names[first:last] {
-			line += "   " + pad(clip(m, modelWidth-4), modelWidth-3)
-		}
-		trimmed(b, line)
-		lines := 0
-		for _, g := range compared {
-			if !g.has(first, last) {
-				continue
-			}
-			if lines++; lines > 1 {
-				b.WriteByte('\n')
-			}
-			v.block(b, g, first, last)
-		}
-	}
-	for i, g := range v.groups {
 		if g.isOpen() {
-			if i > 0 {
-				b.WriteByte('\n')
-			}
-			v.openBlock(b, g)
+			tables = append(tables, v.openTable(g).Text(tableWidth))
 		}
 	}
-	b.WriteByte('\n')
+	fmt.Fprintf(b, "%s\n", strings.Join(tables, "\n"))
 	for _, n := range v.tableNotes() {
-		trimmed(b, n)
+		fmt.Fprintln(b, n)
 	}
 	v.objectivesTable(b)
 	return b.Flush()
 }
 
-// openBlock writes a line for each cell of an open loop: what was asked and
+// modelTable has the models side by side in some of the groups: of each the headline with its
+// spread, and more metrics.
+func (v *view) modelTable(which func(*group) bool, headline string, more ...column) *table.Table {
+	t := table.New(table.Right("clients"))
+	for _, m := range v.names {
+		columns := table.Right(headline, "")
+		for _, c := range more {
+			columns = append(columns, c.Column)
+		}
+		for _, c := range columns {
+			c.Group = m
+			t.Columns = append(t.Columns, c)
+		}
+	}
+	for _, g := range v.groups {
+		if !which(g) {
+			continue
+		}
+		t.Section(g.title)
+		for _, r := range g.rows {
+			best := g.best(r)
+			row := []any{r.label}
+			for i, c := range r.cells {
+				if instead, ok := insteadOf(c); ok {
+					row = append(row, instead.Across(2+len(more)))
+					continue
+				}
+				row = append(row, terminalCell(c, g.headline(), slices.Contains(best, i)), spread(c.Median(g.headline())))
+				for _, m := range more {
+					row = append(row, m.value(c))
+				}
+			}
+			t.Row(row...)
+		}
+	}
+	return t
+}
+
+// openTable has a row for each cell of an open loop: what was asked and
 // achieved, response and service time, and how late the generator was.
-func (v *view) openBlock(b *bufio.Writer, g *group) {
-	trimmed(b, g.title)
-	const widths = "%18s %-17s %8s %8s %9s %6s %9s %9s %8s"
-	fmt.Fprintf(b, widths+"\n", "clients", "model", "asked/s", "req/s"+suspectMark(&stats.Cell{}, v.suspect), "resp p99 ", "", "serv p99", "lag p99", "CPU/req")
+func (v *view) openTable(g *group) *table.Table {
+	t := table.New(table.Right("clients"), table.Left("model"), table.Right("asked/s", "req/s", "resp p99", "", "serv p99", "lag p99", "CPU/req"))
+	t.Title = g.title
 	for _, r := range g.rows {
 		best := g.best(r)
 		for i, c := range r.cells {
 			if c == nil {
 				continue
 			}
-			label := clip(r.label, 18)
-			if text := cellText(c); text != "" {
-				trimmed(b, fmt.Sprintf("%18s %-17s %s", label, clip(v.names[i], 17), text))
+			row := []any{prose.Shorten(r.label, 18), prose.Shorten(v.names[i], 17)}
+			if instead, ok := insteadOf(c); ok {
+				t.Row(append(row, instead.Across(7))...)
 				continue
 			}
-			p99 := value(c, stats.P99) + " "
-			if slices.Contains(best, i) {
-				p99 = value(c, stats.P99) + "*"
-			}
-			trimmed(b, fmt.Sprintf(widths, label, clip(v.names[i], 17), strings.TrimSuffix(stats.PerSecond.Format(c.RateRPS), "/s"),
-				strings.TrimSuffix(value(c, stats.Throughput), "/s")+suspectMark(c, v.suspect), p99, spread(c.Median(stats.P99)),
-				value(c, stats.ServiceP99), value(c, stats.SendLag), value(c, stats.CPU)))
+			t.Row(append(row, strings.TrimSuffix(stats.PerSecond.Format(c.RateRPS), "/s"), terminalCell(c, stats.Throughput, false),
+				table.Marked(value(c, stats.P99), bestMark(slices.Contains(best, i))), spread(c.Median(stats.P99)),
+				value(c, stats.ServiceP99), value(c, stats.SendLag), value(c, stats.CPU))...)
 		}
 	}
+	return t
 }
 
-// suspectMark stands behind a value of a suspect cell; where there are such,
-// the other cells have a space there.
-func suspectMark(c *stats.Cell, any bool) string {
-	switch {
-	case !any:
-		return ""
-	case c.Verdict() == result.Suspect:
-		return "?"
+// terminalCell is a number of a cell, without the unit that the head has, and marked.
+func terminalCell(c *stats.Cell, m stats.Metric, best bool) table.Cell {
+	cell := table.Marked(strings.TrimSuffix(value(c, m), "/s"), bestMark(best))
+	if c.Verdict() == result.Suspect {
+		cell = cell.Append(table.Span{Mark: table.Suspect})
 	}
-	return " "
+	return cell
 }
 
-// has tells whether the group has a cell of the models from first to before last.
-func (g *group) has(first, last int) bool {
-	return slices.ContainsFunc(g.rows, func(r row) bool {
-		return slices.ContainsFunc(r.cells[first:last], func(c *stats.Cell) bool { return c != nil })
-	})
+func bestMark(best bool) table.Mark {
+	if best {
+		return table.Best
+	}
+	return 0
 }
 
-// block writes the group's rows for the models from first to before last.
-func (v *view) block(b *bufio.Writer, g *group, first, last int) {
-	l := g.layout()
-	l.marks = v.suspect
-	trimmed(b, g.title)
-	line := left("clients", clientsWidth)
-	marks := 0
-	if l.marks {
-		marks = 1
-	}
-	for range last - first {
-		line += left(l.heads[0]+pad(" ", 1+marks), l.widths[0]) + left("", l.widths[1]) + left(l.heads[1], l.widths[2]) + left(l.heads[2], l.widths[3])
-	}
-	trimmed(b, line)
-	for _, r := range g.rows {
-		if !slices.ContainsFunc(r.cells[first:last], func(c *stats.Cell) bool { return c != nil }) {
-			continue
-		}
-		best := g.best(r)
-		line := left(r.label, clientsWidth)
-		for i := first; i < last; i++ {
-			line += pad(l.cell(r.cells[i], g.headline(), slices.Contains(best, i)), modelWidth)
-		}
-		trimmed(b, line)
-	}
-}
-
-func (l layout) cell(c *stats.Cell, head stats.Metric, best bool) string {
-	if text := cellText(c); text != "" {
-		return "   " + text
-	}
-	var f [3]string
-	for i, m := range l.metrics {
-		f[i] = strings.TrimSuffix(value(c, m), "/s")
-		switch {
-		case best && m.Name == head.Name:
-			f[i] += "*"
-		case i == 0:
-			f[i] += " "
-		}
-	}
-	f[0] += suspectMark(c, l.marks)
-	text := left(f[0], l.widths[0]) + left(spread(c.Median(l.metrics[0])), l.widths[1]) + left(f[1], l.widths[2])
-	if w := l.widths[3]; w > 0 {
-		text += left(f[2], w)
-	}
-	return text
-}
-
-func trimmed(b *bufio.Writer, line string) { fmt.Fprintln(b, strings.TrimRight(line, " ")) }
-
-// cellText is what stands in place of numbers, or "" where there are some.
-func cellText(c *stats.Cell) string {
+// insteadOf is what stands in place of numbers, if there are none.
+func insteadOf(c *stats.Cell) (cell table.Cell, ok bool) {
 	switch {
 	case c == nil:
-		return "-"
+		return table.Missing, true
 	case len(c.Repeats) == 0:
-		return "not measured"
+		return table.Text("not measured"), true
 	case len(c.Counted) == 0:
-		return fmt.Sprintf("invalid (0 of %d)", len(c.Repeats))
+		return table.Text(fmt.Sprintf("invalid (0 of %d)", len(c.Repeats))), true
 	}
-	return ""
+	return table.Cell{}, false
 }
 
 // mostNotes is how many cells the terminal is told of, but for those of which
@@ -238,7 +167,7 @@ func (v *view) tableNotes() []string {
 		if len(c.Repeats) > 0 {
 			n = doubts(c)
 		}
-		note := clip(fmt.Sprintf("%s %s %s: %s", c.Model, c.Asked(), c.At(), n), noteWidth)
+		note := prose.Shorten(fmt.Sprintf("%s %s %s: %s", c.Model, c.Asked(), c.At(), n), noteWidth)
 		switch {
 		case n == "":
 		case len(c.Counted) == len(c.Repeats) && len(c.Repeats) > 0:
@@ -253,7 +182,7 @@ func (v *view) tableNotes() []string {
 		notes = append(notes, fmt.Sprintf("! %s is left out: %s", name, v.run.Absent[name]))
 	}
 	for _, w := range v.warnings() {
-		notes = append(notes, clip("! "+w, noteWidth))
+		notes = append(notes, prose.Shorten("! "+w, noteWidth))
 	}
 	if more := len(doubtful) - shown; more > 0 {
 		notes = append(notes, fmt.Sprintf("and %d more cells with repeats that are suspect: see %s", more, MarkdownFile))
@@ -295,17 +224,4 @@ func reasons(r *result.Repeat) []string {
 		}
 	}
 	return out
-}
-
-func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s))) }
-func left(s string, n int) string {
-	return strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s))) + s
-}
-
-// clip shortens s to n characters.
-func clip(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
 }

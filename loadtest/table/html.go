@@ -86,20 +86,14 @@ func (t *Table) HTML() (template.HTML, error) {
 		}
 		return out
 	}
-	texts := func(heads []string) (out []Cell) {
-		for _, h := range heads {
-			out = append(out, Text(h))
-		}
-		return out
+	var heads []Cell
+	for _, h := range t.heads() {
+		heads = append(heads, Text(h))
 	}
-	data.Groups = row(t.groupCells())
-	data.Heads = row(texts(t.heads()))
+	data.Groups, data.Heads = row(t.groupCells()), row(heads)
 	for _, r := range t.Rows {
 		if r.Title != "" {
 			data.Rows = append(data.Rows, pageRow{Class: "section", Cells: row([]Cell{Marked(r.Title, Strong).Across(len(t.Columns))})})
-			if r.Heads != nil {
-				data.Rows = append(data.Rows, pageRow{Class: "heads", Cells: row(texts(r.Heads))})
-			}
 			continue
 		}
 		data.Rows = append(data.Rows, pageRow{Class: r.Class, Cells: row(r.Cells)})

@@ -17,9 +17,6 @@ func (t *Table) Markdown() string {
 		row := make([]string, 0, len(t.Columns))
 		if r.Title != "" {
 			row = append(row, markdown(Marked(r.Title, Strong), notes))
-			for i := 1; i < len(t.Columns) && i < len(r.Heads); i++ {
-				row = append(row, markdown(Text(r.Heads[i]), notes))
-			}
 		}
 		for _, c := range r.Cells {
 			row = append(row, markdown(c, notes))

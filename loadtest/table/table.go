@@ -42,7 +42,6 @@ type Row struct {
 	Class string // of the row, in HTML
 
 	Title string
-	Heads []string // of the columns in this section, in place of their own
 }
 
 // A Cell is a text in spans. The zero value is empty.
@@ -57,9 +56,8 @@ type Span struct {
 	Text string
 	Mark Mark
 	Note string // a footnote to it
-	// Href leads to a place of the same page or beside it, and Class is of the span; both are
-	// HTML's alone.
-	Href, Class string
+	// HTML alone has these: a link, relative to the page; what its tooltip says; and a class.
+	Href, Hint, Class string
 }
 
 // A Mark is a sign that each writer shows in its way.
@@ -117,10 +115,8 @@ func (t *Table) Row(cells ...any) *Row {
 	return &t.Rows[len(t.Rows)-1]
 }
 
-// Section starts a section of the table, with heads of its own if there are any.
-func (t *Table) Section(title string, heads ...string) {
-	t.Rows = append(t.Rows, Row{Title: title, Heads: heads})
-}
+// Section starts a section of the table.
+func (t *Table) Section(title string) { t.Rows = append(t.Rows, Row{Title: title}) }
 
 // Text returns a cell of plain text.
 func Text(s string) Cell { return Cell{}.Add(s) }

@@ -96,9 +96,6 @@ func (t *Table) layout(notes *Notes) *layout {
 		l.text[i] = max(c.Width, prose.Width(c.Head))
 	}
 	for _, r := range t.Rows {
-		for i, h := range r.Heads {
-			l.text[i] = max(l.text[i], prose.Width(h))
-		}
 		var entries []entry
 		at := 0
 		for _, c := range r.Cells {
@@ -192,18 +189,16 @@ func (l *layout) block(columns []int) []string {
 	if groups := l.groups(columns); groups != "" {
 		out = append(out, groups)
 	}
-	if heads := l.Table.heads(); heads != nil {
+	if heads := l.heads(); heads != nil {
 		out = append(out, l.headLine(columns, heads))
 	}
+	top := len(out)
 	var section []string
 	for i, r := range l.Rows {
 		if r.Title != "" {
 			section = []string{r.Title}
-			if len(out) > 1 {
+			if len(out) > top {
 				section = []string{"", r.Title}
-			}
-			if r.Heads != nil {
-				section = append(section, l.headLine(columns, r.Heads))
 			}
 			continue
 		}
@@ -245,11 +240,7 @@ func (l *layout) headLine(columns []int, heads []string) string {
 		if i > 0 {
 			b.WriteString(strings.Repeat(" ", l.gap(c)))
 		}
-		head := ""
-		if c < len(heads) {
-			head = heads[c]
-		}
-		b.WriteString(pad(head, l.text[c], l.Columns[c].Right) + strings.Repeat(" ", l.marks[c]))
+		b.WriteString(pad(heads[c], l.text[c], l.Columns[c].Right) + strings.Repeat(" ", l.marks[c]))
 	}
 	return b.String()
 }
