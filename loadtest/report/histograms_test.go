@@ -11,8 +11,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A run of before there was one log for all repeats has a log for each, in hdr/. It is drawn
-// as the same run with one log is.
+// An older run has a log for each repeat, in hdr/. It is drawn as the same run with one
+// log is.
 func TestRunWithALogForEachRepeat(t *testing.T) {
 	old, err := result.Load("testdata/old-run")
 	if err != nil {

@@ -142,7 +142,7 @@ func ReadHistograms(dir string) (*Histograms, error) {
 			return nil, fmt.Errorf("read histograms: %s, line %d: %w", HistogramsFile, n, err)
 		}
 		// The intervals of a repeat follow each other without a gap. One that does not
-		// is of the same repeat measured again, after the run was interrupted in it.
+		// begins the repeat anew: the run was interrupted in it, and measured it again.
 		if math.Abs(start-ended[tag]) > 0.0005 {
 			all.tags[tag] = nil
 		}

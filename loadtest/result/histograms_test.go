@@ -14,7 +14,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// odd are keys whose names must not be mistaken for others, nor break a file's name or a log's line.
+// odd are keys whose names could be mistaken for others, or break a file's name or a
+// log's line.
 func odd() (plain, rated, escaped result.Key) {
 	plain = result.Key{Model: "thread", Protocol: "http", Workload: "plaintext", Clients: 100, Loop: result.Closed}
 	rated, escaped = plain, plain
@@ -73,7 +74,8 @@ func TestRepeatFile(t *testing.T) {
 
 var began = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
 
-// intervals are seconds of a window; each value is the latency, in nanoseconds, of one request in its second.
+// intervals are seconds of a window, one for each value: the latency, in nanoseconds, of
+// the only request in that second.
 func intervals(start time.Time, open bool, values ...int64) []result.Interval {
 	var out []result.Interval
 	one := func(v int64) *hdrhistogram.Histogram {
@@ -94,7 +96,7 @@ func intervals(start time.Time, open bool, values ...int64) []result.Interval {
 	return out
 }
 
-// of says how many latencies a repeat has, and what the largest is.
+// of returns how many latencies a repeat has, and the largest.
 func of(t *testing.T, dir string, r *result.Repeat, clock string) (n, largest int64) {
 	t.Helper()
 	all, err := result.ReadHistograms(dir)
@@ -210,8 +212,8 @@ func TestHistogramsSaysWhatIsWrong(t *testing.T) {
 	tag := "Tag=" + result.Tag(repeat(1).Key, 1, result.ServiceClock)
 	for _, tt := range []struct{ why, log, want string }{
 		{"a line without its fields", "#\n" + tag + ",0,1\n", "histograms.hlog, line 2: 2 fields after the tag, want 4"},
-		{"a time that is none", tag + ",x,1,2,HIST\n", `histograms.hlog, line 1: strconv.ParseFloat: parsing "x"`},
-		{"a histogram that is none", tag + ",0,1,2,HIST\n", tag[len("Tag="):]},
+		{"a start that is not a number", tag + ",x,1,2,HIST\n", `histograms.hlog, line 1: strconv.ParseFloat: parsing "x"`},
+		{"a payload that is not a histogram", tag + ",0,1,2,HIST\n", tag[len("Tag="):]},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, result.HistogramsFile), []byte(tt.log), 0o644); err != nil {
@@ -225,4 +227,19 @@ func TestHistogramsSaysWhatIsWrong(t *testing.T) {
 			t.Errorf("%s: error %v, want %q in it", tt.why, err, tt.want)
 		}
 	}
+}
+
+func FuzzReadHistograms(f *testing.F) {
+	tag := "Tag=" + result.Tag(repeat(1).Key, 1, result.ServiceClock)
+	f.Add("#[Histogram log format version 1.3]\n" + tag + ",0.5,1,2,HIST\n" + tag + ",1.5,1,2,HI")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, log string) {
+		if err := os.WriteFile(filepath.Join(dir, result.HistogramsFile), []byte(log), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		all, err := result.ReadHistograms(dir)
+		if err == nil && all.File(repeat(1).Key, 1) != "" && !strings.Contains(log, tag+",") {
+			t.Error("a repeat that the log does not name has histograms")
+		}
+	})
 }
