@@ -35,7 +35,7 @@ func TestLedgerShowsCharts(t *testing.T) {
 			r.CPUs = result.CPUs{ServerCount: 2}
 		}
 		if r.Protocol == "http" && r.Repeat == 2 {
-			r.Repeat, r.Setting = 1, "server cpus 0"
+			r.Repeat, r.Setting.ServerCPUs = 1, "0"
 		}
 	}
 	l := claims.Evaluate(set)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/load"
-	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/search"
@@ -196,9 +195,10 @@ func (t searchText) table(a *search.Answer, cells []*stats.Cell) {
 	levels := table.New(table.Right("load", "kept", "missed", "unusable", "req/s", "p99", "CPU/req"))
 	for i := range a.Levels {
 		l := &a.Levels[i]
+		rate := result.Schedule{Rate: result.Rate{PerSecond: l.Load}}.Rounded()
 		value := func(m stats.Metric) string {
 			for _, c := range cells {
-				if t.Rate && c.Rate != (plan.Rate{PerSecond: l.Load}).String() || !t.Rate && c.Clients != int(math.Round(l.Load)) {
+				if t.Rate && c.Rate != rate || !t.Rate && c.Clients != int(math.Round(l.Load)) {
 					continue
 				}
 				if s := c.Median(m); s.N > 0 {

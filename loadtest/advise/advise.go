@@ -176,7 +176,7 @@ func choose(cells []*stats.Cell, need Need) (string, error) {
 // usable cells have the price of a request: their load is under no other
 // control than the number of clients.
 func usable(c *stats.Cell) bool {
-	return c.Loop == result.Closed && c.Workload != result.Idle && c.Setting == "" && len(c.Counted) > 0
+	return c.Loop == result.Closed && c.Workload != result.Idle && c.Setting == result.Setting{} && len(c.Counted) > 0
 }
 
 func advise(m *model, need Need) Advice {

@@ -337,15 +337,15 @@ func TestSchedules(t *testing.T) {
 	}{
 		{"constant", load.Pace{Rate: 700}, func(s float64) float64 { return 700 * s }},
 		{"less than one a second", load.Pace{Rate: 0.5}, func(s float64) float64 { return 0.5 * s }},
-		{"a rising ramp", load.Pace{Shape: load.Linear, Rate: 100, To: 300}, func(s float64) float64 { return 100*s + 10*s*s }},
-		{"a falling ramp", load.Pace{Shape: load.Linear, Rate: 300, To: 100}, func(s float64) float64 { return 300*s - 10*s*s }},
-		{"steps", load.Pace{Shape: load.Steps, Rate: 100, To: 300, N: 5}, func(s float64) (n float64) {
+		{"a rising ramp", load.Pace{Shape: result.Linear, Rate: 100, To: 300}, func(s float64) float64 { return 100*s + 10*s*s }},
+		{"a falling ramp", load.Pace{Shape: result.Linear, Rate: 300, To: 100}, func(s float64) float64 { return 300*s - 10*s*s }},
+		{"steps", load.Pace{Shape: result.Steps, Rate: 100, To: 300, N: 5}, func(s float64) (n float64) {
 			for i := range 5 {
 				n += (100 + 50*float64(i)) * max(0, min(2, s-2*float64(i)))
 			}
 			return n
 		}},
-		{"a sine", load.Pace{Shape: load.Sine, Rate: 200, Amplitude: 100, Period: 5 * time.Second}, func(s float64) float64 {
+		{"a sine", load.Pace{Shape: result.Sine, Rate: 200, Amplitude: 100, Period: 5 * time.Second}, func(s float64) float64 {
 			return 200*s + 100*5/(2*math.Pi)*(1-math.Cos(2*math.Pi*s/5))
 		}},
 	} {

@@ -5,7 +5,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
-	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // An openLoop is a shard's part of an open loop: when requests are due, and which
@@ -75,7 +75,7 @@ func (sh *shard) schedule(begin time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if s := c.work.Pace.Shape; s != "" && s != load.Constant {
+	if s := c.work.Pace.Shape; s != "" && s != result.Constant {
 		sh.open.shape, p = p, rate(c.work.Pace.Rate*share)
 	}
 	sh.open.plan = newSchedule(p, begin+c.offset(sh.number))

@@ -8,6 +8,7 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // A schedule says when each request of a shard of the open loop is due. It asks
@@ -64,13 +65,13 @@ func rate(r float64) vegeta.Rate {
 func pacer(p load.Pace, share float64, length time.Duration) (vegeta.Pacer, error) {
 	first, to := p.Rate*share, p.To*share
 	switch p.Shape {
-	case "", load.Constant:
+	case "", result.Constant:
 		return rate(first), nil
-	case load.Linear:
+	case result.Linear:
 		return vegeta.LinearPacer{StartAt: rate(first), Slope: (to - first) / length.Seconds()}, nil
-	case load.Sine:
+	case result.Sine:
 		return vegeta.SinePacer{Period: p.Period, Mean: rate(first), Amp: rate(p.Amplitude * share), StartAt: vegeta.MeanUp}, nil
-	case load.Steps:
+	case result.Steps:
 		s := steps{each: length / time.Duration(p.N)}
 		for i := range p.N {
 			s.rates = append(s.rates, first+(to-first)*float64(i)/float64(max(p.N-1, 1)))

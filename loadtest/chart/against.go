@@ -43,7 +43,7 @@ func open(rows ...[]stats.Metric) func(*Figure, *Source) {
 				part = split(g, func(c *stats.Cell) string { return stats.Group(c.Clients) })
 			}
 			for _, cells := range part {
-				load := "at " + cells[0].Rate
+				load := "at " + cells[0].Rate.String()
 				if byRate {
 					load = stats.Group(cells[0].Clients) + " clients"
 				}

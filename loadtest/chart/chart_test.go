@@ -403,7 +403,7 @@ func TestNothingIsMixed(t *testing.T) {
 	n := len(set.Repeats)
 	for i := range n { // the same again, of another setting
 		r := set.Repeats[i]
-		r.Setting = "active 1%"
+		r.Setting.Active.Fraction = 0.01
 		set.Repeats = append(set.Repeats, r)
 	}
 	for _, c := range All {

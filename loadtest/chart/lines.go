@@ -48,8 +48,8 @@ func lines(f *Figure, src *Source, u stats.Unit, points func(*stats.Cell) []poin
 
 func clients(c *stats.Cell) string {
 	s := plural(c.Clients, "client")
-	if c.Rate != "" {
-		s += " at " + c.Rate
+	if rate := c.Rate.String(); rate != "" {
+		s += " at " + rate
 	}
 	return s
 }

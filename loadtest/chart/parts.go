@@ -151,14 +151,8 @@ func loop(c *stats.Cell) string {
 // kindOf is what several settings are values of: "gil 5ms" and "gil 20ms" are of
 // "gil". A setting that is the only one of its kind stays with what has none.
 func kindOf(c *stats.Cell, among []*stats.Cell) string {
-	kind := func(setting string) string {
-		if i := strings.LastIndexByte(setting, ' '); i >= 0 {
-			return setting[:i]
-		}
-		return setting
-	}
-	k := kind(c.Setting)
-	if k == "" || !slices.ContainsFunc(among, func(o *stats.Cell) bool { return o.Setting != c.Setting && kind(o.Setting) == k }) {
+	k := c.Setting.Variable()
+	if k == "" || !slices.ContainsFunc(among, func(o *stats.Cell) bool { return o.Setting != c.Setting && o.Setting.Variable() == k }) {
 		return ""
 	}
 	return ", " + k

@@ -31,8 +31,8 @@ func TestParts(t *testing.T) {
 	n := len(set.Repeats)
 	for _, setting := range []string{"gil 500us", "gil 5ms", "gil 20ms", "gil 50ms", "offload"} {
 		for _, r := range set.Repeats[:n] {
-			if r.Setting == "" {
-				r.Setting = setting
+			if r.Setting == (result.Setting{}) {
+				r.Setting = result.ParseSetting(setting)
 				set.Repeats = append(set.Repeats, r)
 			}
 		}
@@ -98,7 +98,7 @@ func TestPartNames(t *testing.T) {
 		})
 	}
 	cell := func(workload, loop, setting string) *stats.Cell {
-		return &stats.Cell{Key: result.Key{Protocol: "http", Workload: workload, Loop: loop, Setting: setting}}
+		return &stats.Cell{Key: result.Key{Protocol: "http", Workload: workload, Loop: loop, Setting: result.ParseSetting(setting)}}
 	}
 	kill, stop, alone := cell("plaintext", "", "fault kill"), cell("plaintext", "", "fault stop"), cell("plaintext", "", "A/A")
 	among := []*stats.Cell{kill, stop, alone}

@@ -30,7 +30,7 @@ func faultKey(s server, kind string) result.Key {
 	if s.language == CPython && slices.Contains(fromWithin, kind) {
 		model += "-faults"
 	}
-	return with(closed(model, faultLoad, faultClients), "fault "+kind)
+	return with(closed(model, faultLoad, faultClients), result.Setting{Fault: kind})
 }
 
 // hurt is how many connections a fault took. Those of a process that is stopped

@@ -9,7 +9,7 @@ import (
 const waitWorkload = "wait-50ms"
 
 // onOneCPU is the setting of a server that is bound to one CPU.
-const onOneCPU = "server cpus 0"
+var onOneCPU = result.Setting{ServerCPUs: "0"}
 
 // What T2, I2 and R2 ask for.
 const (
@@ -22,7 +22,7 @@ func closed(model, workload string, clients int) result.Key {
 	return result.Key{Model: model, Protocol: "http", Workload: workload, Clients: clients, Loop: result.Closed}
 }
 
-func with(k result.Key, setting string) result.Key {
+func with(k result.Key, setting result.Setting) result.Key {
 	k.Setting = setting
 	return k
 }
@@ -40,7 +40,7 @@ func keys(cells ...*stats.Cell) []result.Key {
 // oneAtATime is what a server's throughput is a multiple of: that of one that
 // serves one at a time. It is measured with one client, for with more it is the
 // same, and they wait the longer.
-func oneAtATime(s server, setting string) result.Key {
+func oneAtATime(s server, setting result.Setting) result.Key {
 	model := "sequential"
 	if s.language == CPython {
 		model = s.model

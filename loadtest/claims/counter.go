@@ -21,7 +21,7 @@ const (
 func counterKey(model, way string) result.Key {
 	k := closed(model, counterLoad, counterClients)
 	if way != "" {
-		k.Setting = "counter " + way
+		k.Setting = result.Setting{Name: "counter", Value: way}
 	}
 	return k
 }

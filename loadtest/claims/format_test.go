@@ -37,7 +37,7 @@ func story() *result.Set {
 			return result.Fault{Workers: 2, Open: 100, Hit: 48, Lost: 48, Crashes: 1, RecoverySec: 0.15, P99: 0.002, UnaffectedP99: 0.003}
 		}),
 		weighs(result.Idle, 5, map[string]float64{"process": 5 << 20, "thread": 26 << 10, "eventloop": 600}),
-		newRecord().cell(with(closed("thread", bystander, blockClients), stats.AA), 10, func(rep *result.Repeat, j float64) {
+		newRecord().cell(with(closed("thread", bystander, blockClients), result.Setting{AA: true}), 10, func(rep *result.Repeat, j float64) {
 			rep.ThroughputRPS, rep.Service.P99 = 1000*j*j, 0.001*j
 		}),
 	} {

@@ -3,6 +3,7 @@ package claims
 import (
 	"fmt"
 
+	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
@@ -23,7 +24,7 @@ func mixed(kind, share string) string { return bystander + "+" + share + kind + 
 
 // interference holds if the bystanders are not held up. Model and plain are the
 // names of the server with those that disturb and without.
-func (e *evidence) interference(model, plain, setting, kind, share string) point {
+func (e *evidence) interference(model, plain string, setting result.Setting, kind, share string) point {
 	km, kp := with(closed(model, mixed(kind, share), blockClients), setting), closed(plain, bystander, blockClients)
 	m, p := e.cell(km), e.cell(kp)
 	if m == nil || p == nil {

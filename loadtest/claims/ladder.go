@@ -11,11 +11,13 @@ import (
 
 // What T3 asks for, and its bounds.
 const (
-	ofBest       = 0.9
-	tailTimes    = 3
-	tailBase     = 10 // clients
-	capacityRate = "70%"
+	ofBest    = 0.9
+	tailTimes = 3
+	tailBase  = 10 // clients
 )
+
+// ofCapacity is the rate of the open loop.
+var ofCapacity = result.Schedule{Rate: result.Rate{Capacity: 0.7}}
 
 // A rung is one number of clients of a ladder.
 type rung struct {
@@ -43,7 +45,7 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 	k := result.Key{Model: model, Protocol: protocol, Workload: workload, Loop: result.Closed}
 	for _, c := range e.tiers(k) {
 		open := c.Key
-		open.Loop, open.Rate = result.Open, capacityRate
+		open.Loop, open.Rate = result.Open, ofCapacity
 		o := e.by[open]
 		if o == nil {
 			continue // only its throughput was measured, for another claim
@@ -69,7 +71,7 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 	}
 	k.Clients = tailBase
 	base := k
-	base.Loop, base.Rate = result.Open, capacityRate
+	base.Loop, base.Rate = result.Open, ofCapacity
 	switch {
 	case l.base >= 0 && l.rungs[l.base].broken == "":
 	case l.base >= 0:

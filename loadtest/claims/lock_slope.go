@@ -2,9 +2,6 @@ package claims
 
 import (
 	"fmt"
-	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -16,7 +13,6 @@ const (
 	lockBystander = "echo"
 	lockMix       = "echo+1xcpu-100ms"
 	lockClients   = 10
-	gilSetting    = "gil "
 )
 
 // lockIntervals are those that the lock is tried with.
@@ -31,35 +27,32 @@ type lockCell struct {
 	sec float64
 }
 
-// lockCells are a server's with each interval. In Go it is a setting, and in
-// CPython part of the name.
+// lockCells are a server's with each interval that was measured, the shortest first.
 func (e *evidence) lockCells(s server, workload string) (out []lockCell) {
-	for _, c := range e.cells {
-		k, text := c.Key, ""
-		if s.language == CPython {
-			text, _ = strings.CutPrefix(k.Model, s.model+"-")
-			k.Model = s.model
-		} else if rest, ok := strings.CutPrefix(k.Setting, gilSetting); ok {
-			text, k.Setting = rest, ""
-		}
-		if k != closed(s.model, workload, lockClients) {
-			continue
-		}
-		if d, err := time.ParseDuration(text); err == nil {
+	for _, interval := range lockIntervals {
+		if c := e.by[lockKey(s, workload, interval)]; c != nil {
 			e.asked[c.Key] = true
-			out = append(out, lockCell{c, d.Seconds()})
+			out = append(out, lockCell{c, intervalSec(interval)})
 		}
 	}
-	slices.SortFunc(out, func(a, b lockCell) int { return int(math.Copysign(1, a.sec-b.sec)) })
 	return out
 }
 
-// lockKey is the key of a server with an interval.
-func lockKey(s server, workload, interval string) result.Key {
+// intervalSec is the length of an interval of lockIntervals.
+func intervalSec(interval string) float64 {
+	d, err := time.ParseDuration(interval)
+	if err != nil {
+		panic(err)
+	}
+	return d.Seconds()
+}
+
+// lockKey is the key of a server with an interval: in Go it is a setting, in CPython a model.
+func lockKey(s server, workload string, interval string) result.Key {
 	if s.language == CPython {
 		return closed(s.model+"-"+interval, workload, lockClients)
 	}
-	return with(closed(s.model, workload, lockClients), gilSetting+interval)
+	return with(closed(s.model, workload, lockClients), result.Setting{Name: "gil", Value: interval})
 }
 
 // lockSlope holds if the lock's interval matters.

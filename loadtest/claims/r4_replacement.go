@@ -13,7 +13,7 @@ var replacement = &Claim{
 		var out []Verdict
 		for _, language := range Languages {
 			s := of(table, language, Async)[0]
-			out = append(out, judge(subject{language: language}, "", e.interference(s.model, s.model, "", "wait", decidingShare).undisturbed()))
+			out = append(out, judge(subject{language: language}, "", e.interference(s.model, s.model, usual, "wait", decidingShare).undisturbed()))
 		}
 		return out
 	},

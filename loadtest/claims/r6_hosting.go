@@ -11,10 +11,11 @@ import (
 // What R6 asks for.
 const (
 	sloP99   = 0.05
-	sloRate  = "1/s per client"
 	sloLoad  = "plaintext"
 	gibibyte = 1 << 30
 )
+
+var sloRate = result.Schedule{Rate: result.Rate{PerClient: 1}}
 
 var money = &Claim{
 	ID: "R6", Title: "Async serves lots of clients without having to buy more hosting",

@@ -44,7 +44,7 @@ var waiting = &Claim{
 }
 
 func (e *evidence) waits(s server, n int) point {
-	k, base := closed(s.model, waitWorkload, n), oneAtATime(s, "")
+	k, base := closed(s.model, waitWorkload, n), oneAtATime(s, usual)
 	p := point{at: count(n, "client")}
 	c, b := e.cell(k), e.cell(base)
 	if c == nil || b == nil {

@@ -117,12 +117,13 @@ func (l *ladder) law(workload string) string {
 	return fmt.Sprintf("%scontention σ %s, coherency κ %s, peak %s, R² %.3f", head, with(l.fit.Contention, coefficient), with(l.fit.Coherency, coefficient), peak, l.fit.R2)
 }
 
-const heldSetting = "held"
+// heldOnly is the setting of cells whose connections are only held.
+var heldOnly = result.Setting{Name: "held"}
 
 // held says how many connections a model held, all of which answered a probe.
 func (e *evidence) held(model string) string {
 	most, sec := 0, 0.0
-	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed, Setting: heldSetting}) {
+	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed, Setting: heldOnly}) {
 		if len(c.Counted) > 0 {
 			most, sec = c.Clients, c.Counted[0].DurationSec
 		}

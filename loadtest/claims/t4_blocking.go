@@ -5,13 +5,14 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 var blockShares = []string{"0.1%", "1%", "10%"}
 
-// offloadSetting is the setting of a loop that gives blocking calls to a pool.
-const offloadSetting = "offload"
+// offload is the setting of a loop that gives blocking calls to a pool, usual the one of others.
+var usual, offload = result.Setting{}, result.Setting{Name: "offload"}
 
 var blocking = &Claim{
 	ID: "T4", Title: "Use blocking standard-library functions",
@@ -27,7 +28,7 @@ var blocking = &Claim{
 	decide: func(e *evidence) []Verdict {
 		servers := append(slices.Clone(table), server{language: Go, model: manyLoops})
 		out := byColumn(servers, func(s server) Verdict {
-			p := e.interference(s.model, s.model, "", "block", decidingShare)
+			p := e.interference(s.model, s.model, usual, "block", decidingShare)
 			if p.missing == "" {
 				p.notes = append(p.notes, e.otherShares(s)...)
 			}
@@ -56,7 +57,7 @@ func (e *evidence) otherShares(s server) (notes []string) {
 		if share == decidingShare || e.by[closed(s.model, mixed("block", share), blockClients)] == nil {
 			continue // the others are shown where they were measured
 		}
-		if p := e.interference(s.model, s.model, "", "block", share); p.missing == "" {
+		if p := e.interference(s.model, s.model, usual, "block", share); p.missing == "" {
 			f := p.effects[0]
 			notes = append(notes, s.model+": "+f.What+": "+f.interval())
 		}
@@ -67,9 +68,9 @@ func (e *evidence) otherShares(s server) (notes []string) {
 // offloaded is whether a pool of threads keeps the loop free, and what that
 // costs.
 func (e *evidence) offloaded(s server) Verdict {
-	model, setting := s.model, offloadSetting
+	model, setting := s.model, offload
 	if s.language == CPython {
-		model, setting = s.model+"-offload", ""
+		model, setting = s.model+"-offload", usual
 	}
 	p := e.interference(model, s.model, setting, "block", decidingShare).undisturbed()
 	plain := closed(s.model, mixed("block", decidingShare), blockClients)

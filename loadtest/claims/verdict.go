@@ -47,6 +47,18 @@ func (f Effect) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain{f.What, f.Unit, f.Bound, e})
 }
 
+// Cells are those that a verdict rests on. In JSON they are labels.
+type Cells []result.Key
+
+// MarshalJSON writes a list of result.Labels.
+func (c Cells) MarshalJSON() ([]byte, error) {
+	labels := make([]result.Labels, len(c))
+	for i, k := range c {
+		labels[i] = k.Labels()
+	}
+	return json.Marshal(labels)
+}
+
 // A Verdict is a claim decided for a language: for the whole of it, for a
 // column of the table, or for a single model.
 type Verdict struct {
@@ -63,8 +75,8 @@ type Verdict struct {
 	// than Undecidable has at least one, with an interval.
 	Effects []Effect `json:"effects,omitempty"`
 	// Notes are other numbers that stand beside the claim.
-	Notes []string     `json:"notes,omitempty"`
-	Cells []result.Key `json:"cells,omitempty"`
+	Notes []string `json:"notes,omitempty"`
+	Cells Cells    `json:"cells,omitempty"`
 	// Trials that it rests on, by name and variant.
 	Trials []string `json:"trials,omitempty"`
 	// Repeats is the least number of repeats behind an effect, which count, and

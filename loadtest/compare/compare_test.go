@@ -202,7 +202,7 @@ func TestMistakes(t *testing.T) {
 
 func TestSettingsAreNotMixed(t *testing.T) {
 	a, b := run("A", map[string][]float64{"a": {1}, "b": {1}}), run("B", map[string][]float64{"a": {1}, "b": {1}})
-	b.Repeats[0].Setting = "active 1%"
+	b.Repeats[0].Setting.Active.Fraction = 0.01
 	c, err := Runs(a, b, []stats.Metric{stats.Throughput}, none)
 	if err != nil {
 		t.Fatal(err)
@@ -217,7 +217,7 @@ func TestSettingsAreNotMixed(t *testing.T) {
 func TestNoiseFloorIsAFootnote(t *testing.T) {
 	a, b := run("A", map[string][]float64{"a": {100, 100}}), run("B", map[string][]float64{"a": {100, 100}})
 	again := b.Repeats[0]
-	again.Setting, again.ThroughputRPS = stats.AA, 75
+	again.Setting, again.ThroughputRPS = result.Setting{AA: true}, 75
 	b.Repeats = append(b.Repeats, again)
 	c, err := Runs(a, b, []stats.Metric{stats.Throughput}, none)
 	if err != nil {

@@ -167,7 +167,7 @@ type item struct {
 func (r *Row) item() item {
 	k := r.Cell.Key
 	i := item{Metric: r.Metric.Name, Unit: string(r.Metric.Unit), ModelA: k.Model, ModelB: r.Peer.Model,
-		Protocol: k.Protocol, Workload: k.Workload, Clients: k.Clients, Loop: k.Loop, Rate: k.Rate, Setting: k.Setting,
+		Protocol: k.Protocol, Workload: k.Workload, Clients: k.Clients, Loop: k.Loop, Rate: k.Rate.String(), Setting: k.Setting.String(),
 		AN: r.A.N, BN: r.B.N, Outcome: r.Outcome, Few: r.Few, Suspect: r.Suspect, Regressed: r.Regressed, Why: r.Why}
 	set := func(e *stats.Estimate, median, lo, hi **float64) {
 		if e.N > 0 {

@@ -55,12 +55,10 @@ func Checked(rows []Row) bool {
 	return slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome != Unmeasured })
 }
 
-// generator takes the name of the generator out of a cell's setting.
-func generator(k result.Key) (name string, rest result.Key, ok bool) {
-	first, others, _ := strings.Cut(k.Setting, ", ")
-	name, ok = strings.CutPrefix(first, "generator ")
-	k.Setting = others
-	return name, k, ok
+// generator takes the name of the generator out of a cell's setting; "" if it names none.
+func generator(k result.Key) (name string, rest result.Key) {
+	name, k.Setting.Generator = k.Setting.Generator, ""
+	return name, k
 }
 
 // Rows pairs the cells of this project's generator with those of each other, in
@@ -68,14 +66,14 @@ func generator(k result.Key) (name string, rest result.Key, ok bool) {
 func Rows(cells []*stats.Cell) []Row {
 	ours := map[result.Key]*stats.Cell{}
 	for _, c := range cells {
-		if name, k, ok := generator(c.Key); ok && name == Ours {
+		if name, k := generator(c.Key); name == Ours {
 			ours[k] = c
 		}
 	}
 	var rows []Row
 	for _, c := range cells {
-		name, k, ok := generator(c.Key)
-		if o := ours[k]; ok && o != nil && name != Ours {
+		name, k := generator(c.Key)
+		if o := ours[k]; o != nil && name != "" && name != Ours {
 			r := Row{Ours: o, Peer: c, Generator: name}
 			r.judge()
 			rows = append(rows, r)
@@ -92,8 +90,7 @@ func (r *Row) judge() {
 		r.Outcome = Unmeasured
 		for _, c := range []*stats.Cell{r.Ours, r.Peer} {
 			if len(c.Counted) == 0 {
-				name, _, _ := generator(c.Key)
-				r.Reasons = append(r.Reasons, name+": "+why(c))
+				r.Reasons = append(r.Reasons, c.Setting.Generator+": "+why(c))
 			}
 		}
 		if r.Reasons == nil {
@@ -156,19 +153,17 @@ func (r *Row) reasons() (out []string) {
 		}
 	}
 	for _, c := range []*stats.Cell{r.Ours, r.Peer} {
-		name, _, _ := generator(c.Key)
-		add(threadsBusy(name, c))
+		add(threadsBusy(c.Setting.Generator, c))
 	}
 	add(r.sharedCores())
 	if o, p := r.Ours.Typical(workers), r.Peer.Typical(workers); o != p {
 		add(fmt.Sprintf("unequal settings: %s had %s, %s %s", Ours, threads(o), r.Generator, threads(p)))
 	}
 	for _, c := range []*stats.Cell{r.Ours, r.Peer} {
-		name, _, _ := generator(c.Key)
 		for _, s := range c.Suspects() {
 			for _, reason := range s.Gates.Reasons {
 				kind, _, _ := strings.Cut(reason, ":")
-				add(fmt.Sprintf("%s is suspect (%s)", name, kind))
+				add(fmt.Sprintf("%s is suspect (%s)", c.Setting.Generator, kind))
 			}
 		}
 	}

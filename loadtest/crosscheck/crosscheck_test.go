@@ -12,7 +12,7 @@ import (
 func repeats(generator string, change func(*result.Repeat), throughputs ...float64) (out []result.Repeat) {
 	for i, x := range throughputs {
 		r := result.Repeat{
-			Key:    result.Key{Model: "m", Protocol: "http", Workload: "plaintext", Clients: 16, Loop: result.Closed, Setting: "generator " + generator},
+			Key:    result.Key{Model: "m", Protocol: "http", Workload: "plaintext", Clients: 16, Loop: result.Closed, Setting: result.ParseSetting("generator " + generator)},
 			Repeat: i + 1, Requests: int64(x), ThroughputRPS: x, DurationSec: 1,
 			Service:   result.Latency{Mean: 16 / x, P50: 15 / x, P99: 30 / x},
 			Generator: result.Generator{Shards: 1, CPUSec: 0.2},

@@ -47,7 +47,7 @@ func Write(w io.Writer, rows []Row) error {
 
 // ofBoth is what is asked of a cell, whichever generator it is of.
 func ofBoth(c *stats.Cell) *stats.Cell {
-	_, k, _ := generator(c.Key)
+	_, k := generator(c.Key)
 	return &stats.Cell{Key: k}
 }
 

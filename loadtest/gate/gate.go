@@ -328,7 +328,7 @@ func Even(r *result.Repeat) string {
 // Steady fails a repeat whose throughput rose or fell throughout the window.
 func Steady(r *result.Repeat) string {
 	d := r.Drift
-	if r.Fault != nil || d.Slices < MinSlices || math.Abs(d.Change)-2*d.StdErr <= DriftChange || r.Loop == result.Open && strings.Contains(r.Rate, ",") {
+	if r.Fault != nil || d.Slices < MinSlices || math.Abs(d.Change)-2*d.StdErr <= DriftChange || r.Rate.Shape.Changes() {
 		return "" // the rate of a shape is meant to change
 	}
 	return fmt.Sprintf("not steady: throughput changed by %+.0f %% ± %.0f %% over the window", 100*d.Change, 200*d.StdErr)

@@ -94,7 +94,7 @@ func TestJudge(t *testing.T) {
 		{"throughput rose", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = 0.2, 0.04 }, "?not steady: throughput changed by +20 % ± 8 %"},
 		{"throughput fell", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = -0.2, 0.04 }, "?not steady"},
 		{"it may have been noise", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = 0.2, 0.051 }, ""},
-		{"a ramp is meant to rise", func(r *result.Repeat) { open(r); r.Rate, r.Drift.Change = "5000/s, linear to 6000/s", 0.2 }, ""},
+		{"a ramp is meant to rise", func(r *result.Repeat) { open(r); r.Rate.Shape.Kind, r.Drift.Change = result.Linear, 0.2 }, ""},
 		{"1 % was stolen", func(r *result.Repeat) { r.Machine.StolenSec = 0.04 }, ""},
 		{"more was stolen", func(r *result.Repeat) { r.Machine.StolenSec = 0.05 }, "?took 1.2 %"},
 		{"another process used a tenth of a core", func(r *result.Repeat) { r.Machine.Others[0].Cores = 0.1 }, ""},

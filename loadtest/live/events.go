@@ -50,11 +50,11 @@ type Begin struct {
 
 // Step is one repeat of one cell.
 type Step struct {
-	N       int        `json:"n"` // from 1
-	Steps   int        `json:"steps"`
-	LeftSec float64    `json:"left_sec"` // estimated, to the end of the run
-	Cell    result.Key `json:"cell"`
-	Repeat  int        `json:"repeat"` // from 1
+	N       int           `json:"n"` // from 1
+	Steps   int           `json:"steps"`
+	LeftSec float64       `json:"left_sec"` // estimated, to the end of the run
+	Cell    result.Labels `json:"cell"`
+	Repeat  int           `json:"repeat"` // from 1
 }
 
 // Second is what the generator counted in one second of a window; the last one of
@@ -129,7 +129,7 @@ func (j *JSON) Begin(s Start) {
 // Event writes a line.
 func (j *JSON) Event(ev loadtest.Event) {
 	e := Event{Kind: "step", Step: &Step{
-		N: ev.N, Steps: ev.Total, LeftSec: ev.Left.Seconds(), Cell: ev.Step.Key, Repeat: ev.Step.Repeat,
+		N: ev.N, Steps: ev.Total, LeftSec: ev.Left.Seconds(), Cell: ev.Step.Key.Labels(), Repeat: ev.Step.Repeat,
 	}}
 	switch {
 	case ev.Warning != "":

@@ -175,7 +175,7 @@ func generate(t *testing.T) []byte {
 	kind.Enum = []any{"begin", "step", "second", "warning", "repeat", "end"}
 	for def, fields := range map[string][]string{
 		"Begin": {"version", "run", "dir", "steps"}, "Step": {"n", "steps", "left_sec", "cell", "repeat"}, "Second": {"n", "requests", "errored", "p99_sec"},
-		"Outcome": {"verdict", "requests", "errored", "throughput_rps", "p99_sec"}, "End": {"complete"}, "Key": {"model", "protocol", "workload", "clients", "loop"},
+		"Outcome": {"verdict", "requests", "errored", "throughput_rps", "p99_sec"}, "End": {"complete"}, "Labels": {"model", "protocol", "workload", "clients", "loop"},
 	} {
 		s.Definitions[def].Required = fields
 	}

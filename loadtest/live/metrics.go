@@ -115,7 +115,7 @@ func (m *Metrics) Event(ev loadtest.Event) {
 		m.repeats.WithLabelValues(string(ev.Repeat.Gates.Verdict)).Inc()
 		return
 	}
-	k := ev.Step.Key
+	k := ev.Step.Key.Labels()
 	m.clients.Set(float64(k.Clients))
 	m.cell.WithLabelValues(k.Model, k.Protocol, k.Workload, strconv.Itoa(k.Clients), k.Loop, k.Rate, k.Setting, strconv.Itoa(ev.Step.Repeat)).Set(1)
 }

@@ -86,20 +86,12 @@ type Fault struct {
 	Until time.Duration
 }
 
-// Shapes of an open loop's rate.
-const (
-	Constant = "constant" // Rate throughout
-	Steps    = "steps"    // Rate to To in N equal steps
-	Linear   = "linear"   // from Rate to To
-	Sine     = "sine"     // around Rate, by Amplitude, once a Period
-)
-
 // A Pace is the schedule of an open loop, from the start of the warm-up, at the
 // first rate, through the window. Every shard of every generator process sends
 // its share: of n equal shards, shard i sends 1/n of the rate, i/n of its interval
 // later than the first.
 type Pace struct {
-	Shape     string // Constant if empty
+	Shape     string // result.Constant if empty
 	Rate      float64
 	To        float64
 	N         int

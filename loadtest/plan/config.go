@@ -11,14 +11,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
-	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -48,14 +46,14 @@ type Experiment struct {
 	Clients     []int
 	Generators  []string // names such as Vegeta
 	Loops       []string
-	Rate        Rate  // of the open loop
-	Shape       Shape // how that rate changes over the window
+	Rate        result.Rate  // of the open loop
+	Shape       result.Shape // how that rate changes over the window
 	Warmup      time.Duration
 	Duration    time.Duration
 	Requests    int64
 	Repeats     int
 	ConnectRate float64 // connections a second
-	Active      Share
+	Active      result.Share
 	PerRequest  bool
 	CPUs        CPUs
 	ServerArgs  []string // for built-in models
@@ -79,81 +77,8 @@ type Command struct {
 	ClosesEach bool
 }
 
-// A Rate is that of an open loop. One of its fields is set.
-type Rate struct {
-	PerSecond float64
-	PerClient float64 // a second
-	Capacity  float64 // as a fraction of the cell's closed-loop throughput
-}
-
-func (r Rate) String() string {
-	number := func(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
-	switch {
-	case r.PerClient > 0:
-		return number(r.PerClient) + "/s per client"
-	case r.Capacity > 0:
-		return number(100*r.Capacity) + "%"
-	case r.PerSecond > 0:
-		return number(r.PerSecond) + "/s"
-	}
-	return ""
-}
-
-// kind says which of the fields are set.
-func (r Rate) kind() [3]bool { return [3]bool{r.PerSecond > 0, r.PerClient > 0, r.Capacity > 0} }
-
-// Of is the rate in requests a second. Capacity is the cell's.
-func (r Rate) Of(clients int, capacity float64) float64 {
-	return r.PerSecond + r.PerClient*float64(clients) + r.Capacity*capacity
-}
-
-// A Shape is how the rate of an open loop changes over the window.
-type Shape struct {
-	Kind      string // of load.Pace; empty is constant
-	To        Rate   // steps, linear
-	Steps     int
-	Amplitude Rate // sine
-	Period    time.Duration
-}
-
-// changes reports whether the rate is another at some time of the window.
-func (s Shape) changes() bool { return s.Kind != "" && s.Kind != load.Constant }
-
-func (s Shape) String() string {
-	switch s.Kind {
-	case load.Steps:
-		return fmt.Sprintf("%d steps to %v", s.Steps, s.To)
-	case load.Linear:
-		return fmt.Sprintf("linear to %v", s.To)
-	case load.Sine:
-		return fmt.Sprintf("sine of %v in %v", s.Amplitude, s.Period)
-	}
-	return ""
-}
-
-// A Share is a number of clients, or a fraction of them.
-type Share struct {
-	N        int
-	Fraction float64
-}
-
-// Of is the share of n clients: at least one; n if the share says nothing.
-func (s Share) Of(n int) int {
-	switch {
-	case s.Fraction > 0:
-		return max(1, int(s.Fraction*float64(n)+0.5))
-	case s.N > 0:
-		return min(s.N, n)
-	}
-	return n
-}
-
-func (s Share) String() string {
-	if s.Fraction > 0 {
-		return strconv.FormatFloat(100*s.Fraction, 'g', 6, 64) + "%"
-	}
-	return strconv.Itoa(s.N)
-}
+// kind says which of the fields of a rate are set.
+func kind(r result.Rate) [3]bool { return [3]bool{r.PerSecond > 0, r.PerClient > 0, r.Capacity > 0} }
 
 // CPUs are the sets that server and generator are bound to, such as "0-3,8";
 // empty is all.

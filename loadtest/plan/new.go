@@ -164,7 +164,7 @@ func requestValues(r load.Request, weighted bool) yaml.MapSlice {
 	return m.MapSlice
 }
 
-func textOf(r Rate) string {
+func textOf(r result.Rate) string {
 	switch {
 	case r.PerClient != 0:
 		return decimal(r.PerClient) + "/s per client"
@@ -176,13 +176,13 @@ func textOf(r Rate) string {
 	return ""
 }
 
-func shapeValues(s Shape) yaml.MapSlice {
+func shapeValues(s result.Shape) yaml.MapSlice {
 	var m mapping
 	m.say("kind", s.Kind)
 	m.say("to", textOf(s.To))
 	m.say("steps", s.Steps)
 	m.say("amplitude", textOf(s.Amplitude))
-	m.say("period", s.Period)
+	m.say("period", s.Period())
 	return m.MapSlice
 }
 
@@ -204,8 +204,8 @@ func ratioValues(r result.Ratio) yaml.MapSlice {
 	m.say("metric", r.Metric)
 	m.say("protocol", r.Protocol)
 	m.say("workload", r.Workload)
-	m.say("setting", r.Setting)
-	m.say("peer_setting", r.PeerSetting)
+	m.say("setting", r.Setting.String())
+	m.say("peer_setting", r.PeerSetting.String())
 	m.say("at_least", r.AtLeast)
 	m.say("at_most", r.AtMost)
 	return m.MapSlice
@@ -218,7 +218,7 @@ func sloValues(s result.SLO) yaml.MapSlice {
 	m.say("workload", s.Workload)
 	m.say("clients", s.Clients)
 	m.say("loop", s.Loop)
-	m.say("setting", s.Setting)
+	m.say("setting", s.Setting.String())
 	m.say("p99", time.Duration(s.P99Sec*float64(time.Second)+0.5))
 	if s.Errors != nil {
 		m.must("errors", percentOf(*s.Errors))

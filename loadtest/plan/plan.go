@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -26,8 +27,6 @@ type Cell struct {
 	Workload   Workload
 	Generator  string
 	Experiment *Experiment
-	// Again says that it is another cell once more, under the setting AA.
-	Again bool
 }
 
 // Unlike says in what two cells of one key are not measured alike, by the name
@@ -47,7 +46,7 @@ func (c *Cell) Unlike(o *Cell) string {
 		{"active", a.Active == b.Active},
 		{"connection", a.PerRequest == b.PerRequest},
 		{"server_args", slices.Equal(a.ServerArgs, b.ServerArgs)},
-		{"shape", reflect.DeepEqual(a.Shape, b.Shape)},
+		{"shape", a.Shape == b.Shape},
 		{"fault", reflect.DeepEqual(a.Fault, b.Fault)},
 	} {
 		if !x.alike {
@@ -55,18 +54,6 @@ func (c *Cell) Unlike(o *Cell) string {
 		}
 	}
 	return ""
-}
-
-// AA is the setting of cells that are others once more: their server is
-// measured against itself.
-const AA = "A/A"
-
-// joined is a setting with another part.
-func joined(setting, part string) string {
-	if setting == "" {
-		return part
-	}
-	return setting + ", " + part
 }
 
 // PerRequest tells whether the cell's clients open a connection for each
@@ -99,10 +86,10 @@ func (c *Cell) Work(capacity float64) load.Work {
 			w.Length = e.Hold
 		}
 	case w.Loop == result.Open:
-		of := func(r Rate) float64 { return r.Of(c.Key.Clients, capacity) }
+		of := func(r result.Rate) float64 { return r.Of(c.Key.Clients, capacity) }
 		w.Pace = load.Pace{
 			Shape: e.Shape.Kind, Rate: of(e.Rate), To: of(e.Shape.To), N: e.Shape.Steps,
-			Amplitude: of(e.Shape.Amplitude), Period: e.Shape.Period,
+			Amplitude: of(e.Shape.Amplitude), Period: e.Shape.Period(),
 		}
 	}
 	return w
@@ -111,7 +98,7 @@ func (c *Cell) Work(capacity float64) load.Work {
 // Closed is the key of the same cell in the closed loop.
 func (c *Cell) Closed() result.Key {
 	k := c.Key
-	k.Loop, k.Rate = result.Closed, ""
+	k.Loop, k.Rate = result.Closed, result.Schedule{}
 	return k
 }
 
@@ -262,16 +249,17 @@ func (p *Plan) list(d *decoder) {
 						setting := e.setting(g, several)
 						keys := e.keys(m.Name, w, n, setting)
 						if e.AA {
-							keys = append(keys, e.keys(m.Name, w, n, joined(setting, AA))...)
+							setting.AA = true
+							keys = append(keys, e.keys(m.Name, w, n, setting)...)
 						}
-						for i, k := range keys {
+						for _, k := range keys {
 							if other := seen[k]; other != nil {
 								at := join(e.path, "setting")
 								d.fail(d.places[e.path], at, fmt.Sprintf("%v is a cell of %s too; a setting tells them apart", k, other.path))
 								return
 							}
 							seen[k] = e
-							p.Cells = append(p.Cells, Cell{Key: k, Model: m, Workload: w, Generator: g, Experiment: e, Again: e.AA && i >= len(keys)/2})
+							p.Cells = append(p.Cells, Cell{Key: k, Model: m, Workload: w, Generator: g, Experiment: e})
 						}
 					}
 				}
@@ -289,48 +277,39 @@ func (p *Plan) severalGenerators() bool {
 
 // keys are the cells of one model, workload and number of clients: one for each
 // loop, the closed one first, as the open one may want to know its throughput.
-func (e *Experiment) keys(model string, w Workload, clients int, setting string) (keys []result.Key) {
+func (e *Experiment) keys(model string, w Workload, clients int, setting result.Setting) (keys []result.Key) {
 	k := result.Key{Model: model, Protocol: w.Protocol, Workload: w.Name(), Clients: clients, Loop: result.Closed, Setting: setting}
 	if slices.Contains(e.Loops, result.Closed) || k.Workload == result.Idle {
 		keys = append(keys, k)
 	}
 	if slices.Contains(e.Loops, result.Open) && k.Workload != result.Idle {
-		k.Loop, k.Rate = result.Open, e.Rate.String()
-		if s := e.Shape.String(); s != "" {
-			k.Rate += ", " + s
-		}
+		k.Loop, k.Rate = result.Open, result.Schedule{Rate: e.Rate, Shape: e.Shape}.Rounded()
 		keys = append(keys, k)
 	}
 	return keys
 }
 
-// setting names what an experiment does that is not the usual.
-func (e *Experiment) setting(generator string, several bool) string {
-	var parts []string
+// setting is what an experiment does that is not the usual. Parts that its own name for it
+// contains are those, so that a ratio or an objective finds the cells by the text.
+func (e *Experiment) setting(generator string, several bool) result.Setting {
+	name := e.Setting
+	if name == "" {
+		name = strings.TrimLeft(strings.Join(e.ServerArgs, " "), "-")
+	}
+	s := result.ParseSetting(name)
 	if several {
-		parts = append(parts, "generator "+generator)
+		s.Generator = generator
 	}
-	if e.Setting != "" {
-		parts = append(parts, e.Setting)
-	} else if len(e.ServerArgs) > 0 {
-		parts = append(parts, strings.TrimLeft(strings.Join(e.ServerArgs, " "), "-"))
+	if e.Fault != nil {
+		s.Fault = e.Fault.Kind
 	}
-	if e.Fault != nil && e.Setting != "fault "+e.Fault.Kind {
-		parts = append(parts, "fault "+e.Fault.Kind)
+	if (e.Active != result.Share{}) {
+		s.Active = e.Active.Rounded()
 	}
-	if (e.Active != Share{}) {
-		parts = append(parts, "active "+e.Active.String())
-	}
-	if e.PerRequest {
-		parts = append(parts, "connection per request")
-	}
-	if e.CPUs.Server != "" {
-		parts = append(parts, "server cpus "+e.CPUs.Server)
-	}
-	if e.CPUs.Generator != "" {
-		parts = append(parts, "generator cpus "+e.CPUs.Generator)
-	}
-	return strings.Join(parts, ", ")
+	s.PerRequest = s.PerRequest || e.PerRequest
+	s.ServerCPUs = cmp.Or(e.CPUs.Server, s.ServerCPUs)
+	s.GeneratorCPUs = cmp.Or(e.CPUs.Generator, s.GeneratorCPUs)
+	return s
 }
 
 // Keys are those of the cells.
@@ -388,7 +367,8 @@ func (p *Plan) Steps() []Step {
 		clients    int
 	}
 	type unit struct { // the loops of one
-		model, setting string
+		model   string
+		setting result.Setting
 	}
 	var tiers []tier
 	units := map[tier][]unit{}
@@ -402,9 +382,7 @@ func (p *Plan) Steps() []Step {
 			cells[t] = map[unit][]*Cell{}
 		}
 		u := unit{c.Key.Model, c.Key.Setting}
-		if c.Again {
-			u.setting = strings.TrimSuffix(strings.TrimSuffix(u.setting, AA), ", ")
-		}
+		u.setting.AA = false
 		if cells[t][u] == nil {
 			units[t] = append(units[t], u)
 		}

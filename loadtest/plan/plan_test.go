@@ -304,7 +304,7 @@ experiments:
 `)
 	var settings []string
 	for _, c := range p.Cells {
-		settings = append(settings, c.Key.Setting)
+		settings = append(settings, c.Key.Setting.String())
 	}
 	if want := []string{"fault crashes", "fault stop", "x, fault leak"}; !slices.Equal(settings, want) {
 		t.Errorf("settings %q, want %q", settings, want)
@@ -371,11 +371,11 @@ func TestACellIsMeasuredTwiceAtOnce(t *testing.T) {
 	for i := 0; i < len(steps); i += 4 {
 		// Closed and open of the one, then of the other.
 		a, b := steps[i], steps[i+2]
-		if a.Again {
+		if a.Key.Setting.AA {
 			first++
 			a, b = b, a
 		}
-		if a.Key.Setting != "s" || b.Key.Setting != "s, A/A" || a.Again || !b.Again {
+		if a.Key.Setting.String() != "s" || b.Key.Setting.String() != "s, A/A" {
 			t.Fatalf("%v beside %v", a.Key, b.Key)
 		}
 		plain := a.Key

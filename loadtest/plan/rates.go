@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 const maxRate = 10_000_000 // a second
@@ -16,7 +18,7 @@ var (
 )
 
 // ParseRate reads a rate as a config says it. An error says what is allowed.
-func ParseRate(text string) (r Rate, err error) {
+func ParseRate(text string) (r result.Rate, err error) {
 	if m := rateText.FindStringSubmatch(text); m != nil {
 		if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v <= maxRate {
 			switch m[2] {
@@ -35,7 +37,7 @@ func ParseRate(text string) (r Rate, err error) {
 
 var allowedRates = fmt.Sprintf("a rate above 0 and up to %d, such as 500/s, 2/s per client, or 70%% of what the closed loop reached", maxRate)
 
-func (d *decoder) rate(dst *Rate) decode {
+func (d *decoder) rate(dst *result.Rate) decode {
 	return func(n ast.Node, path string) {
 		s, ok := n.(*ast.StringNode)
 		if !ok {
@@ -49,20 +51,29 @@ func (d *decoder) rate(dst *Rate) decode {
 	}
 }
 
-func (d *decoder) share(dst *Share) decode {
+func (d *decoder) share(dst *result.Share) decode {
 	return func(n ast.Node, path string) {
 		switch n := n.(type) {
 		case *ast.IntegerNode:
-			*dst = Share{N: d.int(n, path, 1, maxClients)}
+			*dst = result.Share{N: d.int(n, path, 1, maxClients)}
 			return
 		case *ast.StringNode:
 			if m := percentText.FindStringSubmatch(n.Value); m != nil {
 				if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v <= 100 {
-					*dst = Share{Fraction: v / 100}
+					*dst = result.Share{Fraction: v / 100}
 					return
 				}
 			}
 		}
 		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a number of clients, or a part of them above 0%% and up to 100%%", what(n)))
+	}
+}
+
+// setting decodes the text by which a setting is shown.
+func (d *decoder) setting(dst *result.Setting) decode {
+	return func(n ast.Node, path string) {
+		var text string
+		d.text(&text)(n, path)
+		*dst = result.ParseSetting(text)
 	}
 }

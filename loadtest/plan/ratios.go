@@ -16,7 +16,7 @@ func (d *decoder) ratio(n ast.Node, path string, dst *[]result.Ratio) {
 	d.mapping(n, path, fields{
 		"model": d.text(&r.Model), "peer": d.text(&r.Peer), "metric": d.oneOf(&r.Metric, metrics),
 		"protocol": d.oneOf(&r.Protocol, protocols), "workload": d.text(&r.Workload),
-		"setting": d.text(&r.Setting), "peer_setting": d.text(&r.PeerSetting),
+		"setting": d.setting(&r.Setting), "peer_setting": d.setting(&r.PeerSetting),
 		"at_least": number(&r.AtLeast), "at_most": number(&r.AtMost),
 	})
 	if d.failed(path) {

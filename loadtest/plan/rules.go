@@ -7,7 +7,6 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -23,12 +22,12 @@ type rule struct {
 var rules = []rule{
 	{
 		key:     "rate",
-		broken:  func(e *Experiment) bool { return e.open() && e.Rate == Rate{} },
+		broken:  func(e *Experiment) bool { return e.open() && e.Rate == result.Rate{} },
 		problem: "is missing; an open loop needs one, such as 500/s, 2/s per client or 70%",
 	},
 	{
 		key:     "rate",
-		broken:  func(e *Experiment) bool { return !e.open() && e.Rate != Rate{} },
+		broken:  func(e *Experiment) bool { return !e.open() && e.Rate != result.Rate{} },
 		problem: "is only for loop: open, or [closed, open]",
 	},
 	{
@@ -43,19 +42,19 @@ var rules = []rule{
 	},
 	{
 		key:     "shape",
-		broken:  func(e *Experiment) bool { return e.Requests > 0 && e.Shape.changes() },
+		broken:  func(e *Experiment) bool { return e.Requests > 0 && e.Shape.Changes() },
 		problem: "needs a duration to spread over; requests ends the window earlier",
 	},
 	{
 		key:     "shape",
-		broken:  func(e *Experiment) bool { return e.open() && e.otherKind() != Rate{} },
+		broken:  func(e *Experiment) bool { return e.open() && e.otherKind() != result.Rate{} },
 		problem: "%v and the rate, %v, must be of one kind",
 		args:    func(e *Experiment) []any { return []any{e.otherKind(), e.Rate} },
 	},
 	{
 		key: "shape",
 		broken: func(e *Experiment) bool {
-			return e.open() && e.Shape.Kind == load.Sine && e.Shape.Amplitude.Of(1, 1) >= e.Rate.Of(1, 1)
+			return e.open() && e.Shape.Kind == result.Sine && e.Shape.Amplitude.Of(1, 1) >= e.Rate.Of(1, 1)
 		},
 		problem: "the amplitude %v must be less than the rate, %v",
 		args:    func(e *Experiment) []any { return []any{e.Shape.Amplitude, e.Rate} },
@@ -97,7 +96,7 @@ var rules = []rule{
 	},
 	{
 		key:     "active",
-		broken:  func(e *Experiment) bool { return e.PerRequest && e.Active != Share{} },
+		broken:  func(e *Experiment) bool { return e.PerRequest && e.Active != result.Share{} },
 		problem: "idle clients hold their connection, which per-request clients do not have",
 	},
 }
@@ -109,8 +108,8 @@ var limits = []struct {
 }{
 	{"an open loop", func(e *Experiment, g string) bool { return g != Wrk2 && e.open() }},
 	{"a closed loop", func(e *Experiment, g string) bool { return g == Wrk2 && slices.Contains(e.Loops, result.Closed) }},
-	{"a shape", func(e *Experiment, g string) bool { return g == Wrk2 && e.Shape.changes() }},
-	{"idle clients", func(e *Experiment, _ string) bool { return e.Active != Share{} }},
+	{"a shape", func(e *Experiment, g string) bool { return g == Wrk2 && e.Shape.Changes() }},
+	{"idle clients", func(e *Experiment, _ string) bool { return e.Active != result.Share{} }},
 	{"a connection for each request", func(e *Experiment, _ string) bool { return e.PerRequest }},
 	{"a number of requests", func(e *Experiment, _ string) bool { return e.Requests > 0 }},
 	{"a fault", func(e *Experiment, _ string) bool { return e.Fault != nil }},
@@ -125,13 +124,13 @@ func (e *Experiment) holds() bool {
 
 // otherKind is a rate of the shape that is not of the kind of the rate; zero if
 // all are.
-func (e *Experiment) otherKind() Rate {
-	for _, other := range []Rate{e.Shape.To, e.Shape.Amplitude} {
-		if (other != Rate{}) && other.kind() != e.Rate.kind() {
+func (e *Experiment) otherKind() result.Rate {
+	for _, other := range []result.Rate{e.Shape.To, e.Shape.Amplitude} {
+		if (other != result.Rate{}) && kind(other) != kind(e.Rate) {
 			return other
 		}
 	}
-	return Rate{}
+	return result.Rate{}
 }
 
 // check checks an experiment as a whole; n is its node.

@@ -7,30 +7,31 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 const maxSteps = 1000
 
-var shapes = []string{load.Constant, load.Steps, load.Linear, load.Sine}
+var shapes = []string{result.Constant, result.Steps, result.Linear, result.Sine}
 
-func (d *decoder) shape(dst *Shape) decode {
+func (d *decoder) shape(dst *result.Shape) decode {
 	return func(n ast.Node, path string) {
-		var s Shape
+		var s result.Shape
+		var period time.Duration
 		d.mapping(n, path, fields{
 			"kind": d.oneOf(&s.Kind, shapes), "to": d.rate(&s.To), "amplitude": d.rate(&s.Amplitude),
 			"steps":  func(n ast.Node, path string) { s.Steps = d.int(n, path, 2, maxSteps) },
-			"period": d.duration(&s.Period, time.Millisecond, maxDuration),
+			"period": d.duration(&period, time.Millisecond, maxDuration),
 		})
 		if d.failed(path) {
 			return
 		}
-		of := map[string][]string{load.Steps: {"steps", "to"}, load.Linear: {"to"}, load.Sine: {"amplitude", "period"}}
+		of := map[string][]string{result.Steps: {"steps", "to"}, result.Linear: {"to"}, result.Sine: {"amplitude", "period"}}
 		if s.Kind == "" {
 			d.failAt(n, path+".kind", "is missing; allowed: "+strings.Join(shapes, ", "))
 			return
 		}
-		for key, said := range map[string]bool{"steps": s.Steps > 0, "to": s.To != Rate{}, "amplitude": s.Amplitude != Rate{}, "period": s.Period > 0} {
+		for key, said := range map[string]bool{"steps": s.Steps > 0, "to": s.To != result.Rate{}, "amplitude": s.Amplitude != result.Rate{}, "period": period > 0} {
 			needed := slices.Contains(of[s.Kind], key)
 			if needed && !said {
 				d.failAt(n, path+"."+key, "is missing; the shape "+s.Kind+" needs it")
@@ -39,6 +40,7 @@ func (d *decoder) shape(dst *Shape) decode {
 				d.fail(d.places[at], at, "means nothing to the shape "+s.Kind)
 			}
 		}
+		s.PeriodSec = period.Seconds()
 		*dst = s
 	}
 }

@@ -44,7 +44,7 @@ func (d *decoder) slo(n ast.Node, path string, dst *[]result.SLO) {
 	}
 	d.mapping(n, path, fields{
 		"model": d.text(&s.Model), "protocol": d.oneOf(&s.Protocol, protocols), "workload": d.text(&s.Workload),
-		"loop": d.oneOf(&s.Loop, []string{result.Closed, result.Open}), "setting": d.text(&s.Setting),
+		"loop": d.oneOf(&s.Loop, []string{result.Closed, result.Open}), "setting": d.setting(&s.Setting),
 		"clients": func(n ast.Node, path string) { s.Clients = d.int(n, path, 1, maxClients) },
 		"p99":     count(d.duration(&p99, time.Microsecond, maxDuration)),
 		"errors": measure(percentText, 100, "a part of the requests, from 0% to 100%", func(v float64, _ string) {

@@ -77,10 +77,10 @@ func Bench(w io.Writer, set *result.Set) error {
 func benchLine(b *bufio.Writer, r *result.Repeat) {
 	fmt.Fprintf(b, "BenchmarkTier/model=%s/protocol=%s/workload=%s", r.Model, r.Protocol, r.Workload)
 	if r.Loop == result.Open {
-		fmt.Fprintf(b, "/loop=open/rate=%s", cmp.Or(benchWord(r.Rate), fmt.Sprintf("%g", r.RateRPS)))
+		fmt.Fprintf(b, "/loop=open/rate=%s", cmp.Or(benchWord(r.Rate.String()), fmt.Sprintf("%g", r.RateRPS)))
 	}
-	if r.Setting != "" {
-		fmt.Fprintf(b, "/setting=%s", benchWord(r.Setting))
+	if s := r.Setting.String(); s != "" {
+		fmt.Fprintf(b, "/setting=%s", benchWord(s))
 	}
 	fmt.Fprintf(b, "/clients=%d", r.Clients)
 	n := r.Requests

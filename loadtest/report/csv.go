@@ -25,7 +25,7 @@ func CSV(w io.Writer, set *result.Set) error {
 		return v
 	}
 	for _, c := range stats.Cells(&set.Run, set.Repeats) {
-		row := []any{set.Run.ID, c.Model, c.Protocol, c.Workload, c.Clients, c.Loop, c.Rate, c.Setting, known(c.RateRPS, c.RateRPS > 0),
+		row := []any{set.Run.ID, c.Model, c.Protocol, c.Workload, c.Clients, c.Loop, c.Rate.String(), c.Setting.String(), known(c.RateRPS, c.RateRPS > 0),
 			cmp.Or(string(c.Verdict()), "not measured"), len(c.Repeats), len(c.Counted), len(c.Suspects()), stats.Intervals([]*stats.Cell{c}), doubts(c)}
 		for _, m := range stats.Metrics {
 			s := c.Median(m)

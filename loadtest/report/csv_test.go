@@ -28,7 +28,7 @@ func TestCSV(t *testing.T) {
 	at := func(line int, column string) string { return lines[line][slices.Index(lines[0], column)] }
 	verdicts := map[string]int{}
 	for i, c := range cells {
-		if at(i+1, "model") != c.Model || at(i+1, "clients") != strconv.Itoa(c.Clients) || at(i+1, "rate") != c.Rate {
+		if at(i+1, "model") != c.Model || at(i+1, "clients") != strconv.Itoa(c.Clients) || at(i+1, "rate") != c.Rate.String() {
 			t.Errorf("line %d is of %q", i+1, lines[i+1])
 		}
 		verdicts[at(i+1, "verdict")]++

@@ -179,7 +179,7 @@ func TestPageEscapes(t *testing.T) {
 	}
 	for i := range set.Run.Cells {
 		k := &set.Run.Cells[i]
-		k.Model, k.Workload, k.Setting = k.Model+evil, evil, evil
+		k.Model, k.Workload, k.Setting = k.Model+evil, evil, result.Setting{Name: evil}
 		r := &set.Repeats[i]
 		r.Key, r.Warnings, r.Failure, r.Gates = *k, []string{evil}, evil, result.Gates{Verdict: result.Suspect, Reasons: []string{evil}, Notes: []string{evil}}
 	}

@@ -510,8 +510,8 @@ func (v *view) ratioTable() *table.Table {
 	for _, ask := range v.run.Ratios {
 		found := stats.Compare(v.cells, ask)
 		peer := ask.Peer
-		if ask.Setting != "" || ask.PeerSetting != "" {
-			peer += " (" + cmp.Or(ask.PeerSetting, "as usual") + ")"
+		if ask.AcrossSettings() {
+			peer += " (" + cmp.Or(ask.PeerSetting.String(), "as usual") + ")"
 		}
 		for _, c := range found {
 			ratio, iv := "–", "–"

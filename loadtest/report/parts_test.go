@@ -17,7 +17,7 @@ func divided() *result.Set {
 	set := statstest.Run([]int{10}, 1)
 	for _, r := range set.Repeats {
 		for _, setting := range []string{"gil 500us", "gil 5ms", "gil 20ms", "gil 50ms"} {
-			r.Setting = setting
+			r.Setting = result.ParseSetting(setting)
 			set.Repeats = append(set.Repeats, r)
 		}
 	}

@@ -100,7 +100,7 @@ func TestBenchOpenLoop(t *testing.T) {
 	if want := "/workload=plaintext/loop=open/rate=5000/clients=10 "; !strings.Contains(b.String(), want) {
 		t.Errorf("no %q in\n%s", want, b.String())
 	}
-	set.Repeats[0].Rate, set.Repeats[0].Setting = "1/s per client", "connection per request"
+	set.Repeats[0].Rate.PerClient, set.Repeats[0].Setting.PerRequest = 1, true
 	b.Reset()
 	if err := Bench(&b, set); err != nil {
 		t.Fatal(err)

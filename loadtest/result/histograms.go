@@ -39,12 +39,12 @@ type Interval struct {
 // no comma. No two repeats share a tag.
 func Tag(k Key, repeat int, clock string) string {
 	loop := k.Loop
-	if k.Rate != "" {
-		loop += "@" + k.Rate
+	if k.Rate != (Schedule{}) {
+		loop += "@" + k.Rate.String()
 	}
 	parts := []string{k.Model, k.Protocol, k.Workload, strconv.Itoa(k.Clients), loop}
-	if k.Setting != "" {
-		parts = append(parts, k.Setting)
+	if k.Setting != (Setting{}) {
+		parts = append(parts, k.Setting.String())
 	}
 	parts = append(parts, strconv.Itoa(repeat), clock)
 	for i, p := range parts {
@@ -230,7 +230,7 @@ func oldHistograms(k Key, repeat int) string {
 // RepeatFile is the name of a file of one repeat.
 func RepeatFile(k Key, repeat int, extension string) string {
 	parts := []string{k.Model, k.Protocol, k.Workload, fmt.Sprint(k.Clients), k.Loop}
-	for _, s := range []string{k.Rate, k.Setting} {
+	for _, s := range []string{k.Rate.String(), k.Setting.String()} {
 		if s != "" {
 			parts = append(parts, s)
 		}

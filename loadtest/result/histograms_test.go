@@ -19,7 +19,7 @@ import (
 func odd() (plain, rated, escaped result.Key) {
 	plain = result.Key{Model: "thread", Protocol: "http", Workload: "plaintext", Clients: 100, Loop: result.Closed}
 	rated, escaped = plain, plain
-	rated.Loop, rated.Rate, rated.Setting = result.Open, "1/s per client", "active 1%, gil 5ms"
+	rated.Loop, rated.Rate.PerClient, rated.Setting = result.Open, 1, result.ParseSetting("active 1%, gil 5ms")
 	escaped.Model, escaped.Workload = `../a b`, "echo+1%block-100ms"
 	return plain, rated, escaped
 }
@@ -27,7 +27,7 @@ func odd() (plain, rated, escaped result.Key) {
 func TestTag(t *testing.T) {
 	plain, rated, escaped := odd()
 	rate, setting := plain, plain
-	rate.Rate, setting.Setting = "x", "x"
+	rate.Rate.Capacity, setting.Setting.Name = 0.7, "70%"
 	seen := map[string]bool{}
 	for _, tt := range []struct {
 		why  string
@@ -38,8 +38,8 @@ func TestTag(t *testing.T) {
 		{"a rate and a setting are other cells, and have spaces and commas", rated,
 			"thread/http/plaintext/100/open@1%2Fs%20per%20client/active%201%25%2C%20gil%205ms/3/service"},
 		{"a part of a name is not two", escaped, "..%2Fa%20b/http/echo+1%25block-100ms/100/closed/3/service"},
-		{"a rate is not a setting", rate, "thread/http/plaintext/100/closed@x/3/service"},
-		{"a setting is not a rate", setting, "thread/http/plaintext/100/closed/x/3/service"},
+		{"a rate is not a setting", rate, "thread/http/plaintext/100/closed@70%25/3/service"},
+		{"a setting is not a rate", setting, "thread/http/plaintext/100/closed/70%25/3/service"},
 	} {
 		got := result.Tag(tt.key, 3, result.ServiceClock)
 		if got != tt.want || seen[got] {
@@ -120,7 +120,7 @@ func TestHistograms(t *testing.T) {
 		t.Fatal(err)
 	}
 	closed, open, none := repeat(1), repeat(2), repeat(3)
-	open.Loop, open.Rate = result.Open, "70%"
+	open.Loop, open.Rate.Capacity = result.Open, 0.7
 	for _, a := range []struct {
 		r  *result.Repeat
 		in []result.Interval

@@ -13,8 +13,9 @@ import (
 )
 
 // Schema is the version of the record format. It goes up when a reader of the
-// previous one would misunderstand a field, not when a field is added.
-const Schema = 1
+// previous one would misunderstand a field, not when a field is added. In schema 1 a
+// rate and a setting are the texts that are shown; both are read.
+const Schema = 2
 
 // A Key names a cell: one measured combination.
 type Key struct {
@@ -23,25 +24,40 @@ type Key struct {
 	Workload string `json:"workload"`
 	Clients  int    `json:"clients"`
 	Loop     string `json:"loop"` // "closed" or "open"
-	// Rate is what the open loop was asked for, as the config says it: "500/s",
-	// "1/s per client", "70%" of the cell's closed-loop throughput.
-	Rate string `json:"rate,omitempty"`
-	// Setting is what else was asked for that differs from the usual, such as
-	// "active 1%" or "connection per request". Cells are compared with those of
-	// the same setting.
-	Setting string `json:"setting,omitempty"`
+	// Rate is what the open loop was asked for: a number a second, a number a second for each
+	// client, or a fraction of the cell's closed-loop throughput; and how it changes.
+	Rate Schedule `json:"rate,omitzero"`
+	// Setting is what else was asked for that differs from the usual. Cells are
+	// compared with those of the same setting.
+	Setting Setting `json:"setting,omitzero"`
 }
 
 // String is the cell's name in logs and progress lines.
 func (k Key) String() string {
 	s := fmt.Sprintf("%s %s/%s %s clients=%d", k.Model, k.Protocol, k.Workload, k.Loop, k.Clients)
-	if k.Rate != "" {
-		s += " rate=" + strings.ReplaceAll(k.Rate, " ", "-")
+	if rate := k.Rate.String(); rate != "" {
+		s += " rate=" + strings.ReplaceAll(rate, " ", "-")
 	}
-	if k.Setting != "" {
-		s += " (" + k.Setting + ")"
+	if k.Setting != (Setting{}) {
+		s += " (" + k.Setting.String() + ")"
 	}
 	return s
+}
+
+// Labels are a key for who reads JSON, with its rate and its setting as they are shown.
+type Labels struct {
+	Model    string `json:"model"`
+	Protocol string `json:"protocol"`
+	Workload string `json:"workload"`
+	Clients  int    `json:"clients"`
+	Loop     string `json:"loop"`
+	Rate     string `json:"rate,omitempty"`
+	Setting  string `json:"setting,omitempty"`
+}
+
+// Labels are the key's.
+func (k Key) Labels() Labels {
+	return Labels{k.Model, k.Protocol, k.Workload, k.Clients, k.Loop, k.Rate.String(), k.Setting.String()}
 }
 
 // Loops a Key can name.
@@ -469,22 +485,25 @@ type Ratio struct {
 	Workload string `json:"workload,omitempty"`
 	// Setting and PeerSetting compare cells of different settings, also of one
 	// model; cells of equal settings are compared if both are empty.
-	Setting     string `json:"setting,omitempty"`
-	PeerSetting string `json:"peer_setting,omitempty"`
+	Setting     Setting `json:"setting,omitzero"`
+	PeerSetting Setting `json:"peer_setting,omitzero"`
 	// AtLeast and AtMost are the wanted bounds; 0 means none.
 	AtLeast float64 `json:"at_least,omitempty"`
 	AtMost  float64 `json:"at_most,omitempty"`
 }
 
+// AcrossSettings reports whether the cells to compare are of the two settings that it names.
+func (r *Ratio) AcrossSettings() bool { return r.Setting != Setting{} || r.PeerSetting != Setting{} }
+
 // SLO is a service-level objective: bounds that are set to cells. Empty fields
 // bound nothing, and leave cells out by nothing.
 type SLO struct {
-	Model    string `json:"model,omitempty"`
-	Protocol string `json:"protocol,omitempty"`
-	Workload string `json:"workload,omitempty"`
-	Clients  int    `json:"clients,omitempty"`
-	Loop     string `json:"loop,omitempty"`
-	Setting  string `json:"setting,omitempty"`
+	Model    string  `json:"model,omitempty"`
+	Protocol string  `json:"protocol,omitempty"`
+	Workload string  `json:"workload,omitempty"`
+	Clients  int     `json:"clients,omitempty"`
+	Loop     string  `json:"loop,omitempty"`
+	Setting  Setting `json:"setting,omitzero"`
 
 	P99Sec        float64  `json:"p99_sec,omitempty"`        // at most
 	Errors        *float64 `json:"errors,omitempty"`         // at most, as a part of the requests
@@ -498,7 +517,7 @@ type SLO struct {
 func (s *SLO) Of(k *Key) bool {
 	return (s.Model == "" || s.Model == k.Model) && (s.Protocol == "" || s.Protocol == k.Protocol) &&
 		(s.Workload == "" || s.Workload == k.Workload) && (s.Clients == 0 || s.Clients == k.Clients) &&
-		(s.Loop == "" || s.Loop == k.Loop) && (s.Setting == "" || s.Setting == k.Setting)
+		(s.Loop == "" || s.Loop == k.Loop) && (s.Setting == Setting{} || s.Setting == k.Setting)
 }
 
 // Host is the machine, as far as it bears on the numbers.

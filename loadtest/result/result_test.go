@@ -130,7 +130,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"no run", func(dir string) { os.Remove(filepath.Join(dir, result.RunFile)) }, "run.json"},
 		{"not JSON", write(result.RunFile, "{"), "run.json"},
-		{"a schema of a later version", write(result.RunFile, `{"schema":99}`), "schema 99, this program knows 1 to 1"},
+		{"a schema of a later version", write(result.RunFile, `{"schema":99}`), "schema 99, this program knows 1 to 2"},
 		{"a broken line in the middle", write(result.CellsFile, "{\"model\":\"m\"}\n{x\n{}\n"), "cells.jsonl: line 2"},
 		{"a broken series", write(result.SeriesFile, "7\n"), "series.jsonl: line 1"},
 	} {

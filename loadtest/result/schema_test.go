@@ -41,7 +41,7 @@ func generate(t *testing.T) []byte {
 		r.CommentMap["github.com/tierbench/tierbench/loadtest/result."+k[strings.LastIndex(k, "/result")+len("/result."):]] = inline(v)
 	}
 	out := &made.Schema{
-		Version: made.Version, ID: "https://github.com/tierbench/tierbench/schema/1",
+		Version: made.Version, ID: "https://github.com/tierbench/tierbench/schema/2",
 		Title:       "The record of a tierbench run",
 		Description: "run.json is a Run; each line of cells.jsonl is a Repeat, of series.jsonl a Second, of trials.jsonl a Trial. Units are base units: seconds, bytes, requests per second.",
 		Definitions: made.Definitions{},
@@ -63,6 +63,15 @@ func generate(t *testing.T) []byte {
 	}
 	for _, def := range []string{"Key", "Repeat", "Second"} {
 		set(def, "loop", Closed, Open)
+	}
+	// In schema 1 these are the texts that are shown.
+	for _, at := range [][2]string{{"Key", "rate"}, {"Repeat", "rate"}, {"Second", "rate"},
+		{"Key", "setting"}, {"Repeat", "setting"}, {"Second", "setting"}, {"SLO", "setting"}, {"Ratio", "setting"}, {"Ratio", "peer_setting"}} {
+		p, ok := out.Definitions[at[0]].Properties.Get(at[1])
+		if !ok {
+			t.Fatalf("%s has no %s", at[0], at[1])
+		}
+		out.Definitions[at[0]].Properties.Set(at[1], &made.Schema{AnyOf: []*made.Schema{{Ref: p.Ref}, {Type: "string"}}, Description: p.Description})
 	}
 	set("Gates", "verdict", Valid, Suspect, Invalid)
 	// An empty list or map is null where it is not left out.

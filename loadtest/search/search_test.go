@@ -195,7 +195,7 @@ func TestJudge(t *testing.T) {
 	}
 	open := func(p99, lag float64, done int64) *result.Repeat {
 		return closed(func(r *result.Repeat) {
-			r.Loop, r.Rate, r.RateRPS = result.Open, "10000/s", 10000
+			r.Loop, r.Rate.PerSecond, r.RateRPS = result.Open, 10000, 10000
 			r.Requests, r.ThroughputRPS = done, float64(done)/2
 			r.Response = &result.Latency{Mean: 1e-3, P99: p99}
 			r.Service.P99 = 1e-3

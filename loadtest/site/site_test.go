@@ -109,7 +109,7 @@ func TestPictureOfPart(t *testing.T) {
 	large := recorded(t, "large", func(s *result.Set) {
 		for _, r := range s.Repeats {
 			for _, setting := range []string{"gil 500us", "gil 5ms", "gil 20ms", "gil 50ms"} {
-				r.Setting = setting
+				r.Setting = result.ParseSetting(setting)
 				s.Repeats = append(s.Repeats, r)
 			}
 		}

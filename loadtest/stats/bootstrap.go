@@ -81,10 +81,6 @@ func percentilesOf(v float64, n int, drawn []float64) Estimate {
 	return e
 }
 
-// AA is the setting, or the last part of one, under which a server is measured
-// against itself.
-const AA = "A/A"
-
 // A Noise is what a comparison of a server with itself came to. The
 // ratio should be 1; how far its repeats stray from 1 is what this machine
 // adds to every ratio.
@@ -113,16 +109,14 @@ func Floors(noise []Noise) string {
 	return strings.Join(out, ", ") + " (95 % of the pairs)"
 }
 
-// Plain is the key of the cell that a cell with the setting AA is once more;
-// false if it is not one.
+// Plain is the key of the cell that an A/A cell measures again; false if it is not one.
 func Plain(k result.Key) (result.Key, bool) {
-	rest, ok := strings.CutSuffix(k.Setting, AA)
-	k.Setting = strings.TrimSuffix(rest, ", ")
-	return k, ok
+	again := k.Setting.AA
+	k.Setting.AA = false
+	return k, again
 }
 
-// NoiseFloor compares every cell that has the setting AA with the same cell
-// without it. It is the only measure of noise: charts, ledger and comparisons show it.
+// NoiseFloor compares every A/A cell with the cell that it measures again. It is the only measure of noise: charts, ledger and comparisons show it.
 func NoiseFloor(cells []*Cell, m Metric) Noise {
 	var pairs, off []float64
 	n := Noise{Metric: m.Name}

@@ -117,8 +117,8 @@ func TestBounds(t *testing.T) {
 func TestNoiseFloor(t *testing.T) {
 	a, b, alone := key("a", 10), key("b", 10), key("c", 10)
 	aa, bb := a, b
-	b.Setting = "gil 5ms"
-	aa.Setting, bb.Setting, alone.Setting = AA, "gil 5ms, A/A", AA
+	b.Setting = result.ParseSetting("gil 5ms")
+	aa.Setting, bb.Setting, alone.Setting = result.ParseSetting("A/A"), result.ParseSetting("gil 5ms, A/A"), result.Setting{AA: true}
 	reps := []result.Repeat{rep(alone, 1, 500, result.Valid)}
 	for i := range 10 {
 		reps = append(reps, rep(a, i+1, 1000, result.Valid), rep(aa, i+1, 1000+float64(10*i), result.Valid))

@@ -116,8 +116,8 @@ func (c *Cell) Asked() string {
 	if c.Loop == result.Open {
 		s += ", open loop"
 	}
-	if c.Setting != "" {
-		s += ", " + c.Setting
+	if c.Setting != (result.Setting{}) {
+		s += ", " + c.Setting.String()
 	}
 	return s
 }
@@ -126,8 +126,8 @@ func (c *Cell) Asked() string {
 func (c *Cell) At() string {
 	s := Group(c.Clients)
 	switch {
-	case c.Rate != "":
-		s += " at " + c.Rate
+	case c.Rate != result.Schedule{}:
+		s += " at " + c.Rate.String()
 	case c.RateRPS > 0:
 		s += " at " + PerSecond.Format(c.RateRPS)
 	}

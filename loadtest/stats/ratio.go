@@ -45,7 +45,7 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 		if c.Model != ask.Model ||
 			ask.Protocol != "" && ask.Protocol != c.Protocol ||
 			ask.Workload != "" && ask.Workload != c.Workload ||
-			acrossSettings(ask) && ask.Setting != c.Setting {
+			ask.AcrossSettings() && ask.Setting != c.Setting {
 			continue
 		}
 		// A metric the workload does not have is no comparison that failed.
@@ -55,7 +55,7 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 		cmp := Comparison{Ask: ask, Cell: c}
 		want := c.Key
 		want.Model = ask.Peer
-		if acrossSettings(ask) {
+		if ask.AcrossSettings() {
 			want.Setting = ask.PeerSetting
 		}
 		if p := find(cells, want); p != nil {
@@ -67,9 +67,6 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 	}
 	return out
 }
-
-// acrossSettings says that a ratio is of two settings that it names.
-func acrossSettings(ask result.Ratio) bool { return ask.Setting != "" || ask.PeerSetting != "" }
 
 func find(cells []*Cell, k result.Key) *Cell {
 	for _, c := range cells {

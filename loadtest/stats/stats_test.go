@@ -117,9 +117,9 @@ func rep(k result.Key, n int, rps float64, v result.Verdict) result.Repeat {
 
 func TestCells(t *testing.T) {
 	a, b, c, d := key("a", 10), key("b", 10), key("c", 10), key("d", 10)
-	d.Loop, d.Rate = result.Open, "70%"
+	d.Loop, d.Rate.Capacity = result.Open, 0.7
 	e, f := d, a
-	e.Rate, f.Setting = "90%", "active 1%"
+	e.Rate.Capacity, f.Setting.Active.Fraction = 0.9, 0.01
 	rate := func(r result.Repeat, rps float64) result.Repeat { r.RateRPS = rps; return r }
 	run := &result.Run{Cells: []result.Key{b, a, b}}
 	repeats := []result.Repeat{
@@ -372,7 +372,7 @@ func TestCompareSaysWhatIsSuspect(t *testing.T) {
 
 func TestCompareAcrossSettings(t *testing.T) {
 	one, other := key("m", 16), key("m", 16)
-	other.Setting = "connection per request"
+	other.Setting.PerRequest = true
 	cells := Cells(&result.Run{}, []result.Repeat{rep(one, 1, 100, result.Valid), rep(other, 1, 25, result.Valid)})
 	for _, tt := range []struct {
 		why  string
@@ -382,7 +382,7 @@ func TestCompareAcrossSettings(t *testing.T) {
 		{"of one model in two settings", result.Ratio{Setting: other.Setting}, []float64{0.25}},
 		{"the other way round", result.Ratio{PeerSetting: other.Setting}, []float64{4}},
 		{"none named: each beside its like", result.Ratio{}, []float64{1, 1}},
-		{"one that is not there", result.Ratio{Setting: "nothing"}, nil},
+		{"one that is not there", result.Ratio{Setting: result.Setting{Name: "nothing"}}, nil},
 	} {
 		tt.ask.Model, tt.ask.Peer, tt.ask.Metric = "m", "m", "throughput"
 		var got []float64

@@ -50,7 +50,7 @@ func Special() *result.Set {
 		at, end float64
 		left    float64 // of the throughput, while it lasts
 	}{{"kill", 2, 0, 0.5}, {"stop", 1.5, 3.5, 0}} {
-		add(result.Key{Protocol: "http", Workload: "plaintext", Clients: 100, Setting: "fault " + fault.kind}, func(r *result.Repeat, s shape) {
+		add(result.Key{Protocol: "http", Workload: "plaintext", Clients: 100, Setting: result.Setting{Fault: fault.kind}}, func(r *result.Repeat, s shape) {
 			f := &result.Fault{Kind: fault.kind, AtSec: fault.at, EndSec: fault.end, SliceSec: 0.1, Open: r.Clients, Lived: true}
 			for i := range int(r.DurationSec / f.SliceSec) {
 				rps := r.ThroughputRPS * (0.95 + 0.1*rnd.Float64())
@@ -62,7 +62,7 @@ func Special() *result.Set {
 			r.Fault = f
 		})
 	}
-	add(result.Key{Protocol: "http", Workload: "plaintext", Clients: 100, Setting: "A/A"}, func(r *result.Repeat, s shape) { r.ThroughputRPS *= 1.04 })
+	add(result.Key{Protocol: "http", Workload: "plaintext", Clients: 100, Setting: result.Setting{AA: true}}, func(r *result.Repeat, s shape) { r.ThroughputRPS *= 1.04 })
 	for i := range set.Repeats {
 		s, n := &set.Repeats[i].Server, int64(set.Repeats[i].Clients)
 		s.SocketBytes, s.PageTableBytes = 3400*n, 200<<10+40*n

@@ -3,7 +3,6 @@
 package statstest
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -86,7 +85,7 @@ func AddOpen(set *result.Set, clients int, parts ...float64) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for _, part := range parts {
 		for _, s := range shapes {
-			k := result.Key{Model: s.name, Protocol: "http", Workload: "wait-50ms", Clients: clients, Loop: result.Open, Rate: fmt.Sprintf("%g%%", 100*part)}
+			k := result.Key{Model: s.name, Protocol: "http", Workload: "wait-50ms", Clients: clients, Loop: result.Open, Rate: result.Schedule{Rate: result.Rate{Capacity: part}}}
 			set.Run.Cells = append(set.Run.Cells, k)
 			for i := 1; i <= set.Run.Repeats; i++ {
 				r := repeat(rnd, set.Run.ID, k, s, i)

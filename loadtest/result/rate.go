@@ -1,0 +1,155 @@
+package result
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Rate is that of an open loop. One of its fields is set; the zero value is none.
+type Rate struct {
+	PerSecond float64 `json:"per_second,omitempty"`
+	PerClient float64 `json:"per_client,omitempty"` // a second
+	// Capacity is a fraction of the throughput of the cell's closed loop.
+	Capacity float64 `json:"capacity,omitempty"`
+}
+
+// What a rate ends in as text.
+const (
+	perClientSuffix = "/s per client"
+	perSecondSuffix = "/s"
+)
+
+func (r Rate) String() string {
+	switch {
+	case r.PerClient > 0:
+		return number(r.PerClient) + perClientSuffix
+	case r.Capacity > 0:
+		return percent(r.Capacity)
+	case r.PerSecond > 0:
+		return number(r.PerSecond) + perSecondSuffix
+	}
+	return ""
+}
+
+// Of is the rate in requests a second. Capacity is the cell's.
+func (r Rate) Of(clients int, capacity float64) float64 {
+	return r.PerSecond + r.PerClient*float64(clients) + r.Capacity*capacity
+}
+
+// Shapes of an open loop's rate.
+const (
+	Constant = "constant" // the rate throughout
+	Steps    = "steps"    // the rate to To in equal steps
+	Linear   = "linear"   // from the rate to To
+	Sine     = "sine"     // around the rate, by Amplitude, once a period
+)
+
+// A Shape is how the rate of an open loop changes over the window.
+type Shape struct {
+	Kind      string  `json:"kind,omitempty"` // empty is constant
+	To        Rate    `json:"to,omitzero"`
+	Steps     int     `json:"steps,omitempty"`
+	Amplitude Rate    `json:"amplitude,omitzero"`
+	PeriodSec float64 `json:"period_sec,omitempty"`
+}
+
+// Changes reports whether the rate is another at some time of the window.
+func (s Shape) Changes() bool { return s.Kind != "" && s.Kind != Constant }
+
+// Period is that of a sine.
+func (s Shape) Period() time.Duration {
+	return time.Duration(math.Round(s.PeriodSec * float64(time.Second)))
+}
+
+func (s Shape) String() string {
+	switch s.Kind {
+	case Steps:
+		return fmt.Sprintf("%d steps to %v", s.Steps, s.To)
+	case Linear:
+		return fmt.Sprintf("linear to %v", s.To)
+	case Sine:
+		return fmt.Sprintf("sine of %v in %v", s.Amplitude, s.Period())
+	}
+	return ""
+}
+
+// A Schedule is what an open loop is asked for: a rate, and how it changes. The zero value is that
+// of a closed loop.
+type Schedule struct {
+	Rate
+	Shape Shape `json:"shape,omitzero"`
+}
+
+// String is the schedule as it is shown: "70%", "500/s, linear to 900/s". ParseSchedule reads it.
+func (s Schedule) String() string {
+	if s.Shape.Changes() {
+		return s.Rate.String() + ", " + s.Shape.String()
+	}
+	return s.Rate.String()
+}
+
+// Rounded is the schedule as precise as it is shown, so that keys that look alike are alike.
+func (s Schedule) Rounded() Schedule {
+	out, _ := ParseSchedule(s.String())
+	return out
+}
+
+// ParseSchedule reads what String writes, as a record of schema 1 has it.
+func ParseSchedule(text string) (Schedule, error) {
+	rate, shape, _ := strings.Cut(text, ", ")
+	s := Schedule{Rate: parseRate(rate), Shape: parseShape(shape)}
+	if s.String() != text {
+		return Schedule{}, fmt.Errorf("%q is not a rate; such are 500/s, 2/s per client, 70%%, and 500/s, linear to 900/s", text)
+	}
+	return s, nil
+}
+
+// parseRate is the zero value of what is no rate.
+func parseRate(text string) (r Rate) {
+	for _, unit := range []struct {
+		suffix string
+		to     *float64
+		size   float64
+	}{{perClientSuffix, &r.PerClient, 1}, {perSecondSuffix, &r.PerSecond, 1}, {"%", &r.Capacity, 100}} {
+		if n, ok := strings.CutSuffix(text, unit.suffix); ok {
+			if v, err := strconv.ParseFloat(n, 64); err == nil && v > 0 && !math.IsInf(v, 1) {
+				*unit.to = v / unit.size
+			}
+			return r
+		}
+	}
+	return r
+}
+
+// parseShape is the zero value of what is no shape.
+func parseShape(text string) Shape {
+	if to, ok := strings.CutPrefix(text, "linear to "); ok {
+		return Shape{Kind: Linear, To: parseRate(to)}
+	}
+	if n, to, ok := strings.Cut(text, " steps to "); ok {
+		steps, _ := strconv.Atoi(n)
+		return Shape{Kind: Steps, Steps: steps, To: parseRate(to)}
+	}
+	if of, ok := strings.CutPrefix(text, "sine of "); ok {
+		amplitude, period, _ := strings.Cut(of, " in ")
+		d, _ := time.ParseDuration(period)
+		return Shape{Kind: Sine, Amplitude: parseRate(amplitude), PeriodSec: d.Seconds()}
+	}
+	return Shape{}
+}
+
+// UnmarshalJSON reads an object, or the text of schema 1.
+func (s *Schedule) UnmarshalJSON(b []byte) error {
+	if text, ok, err := quoted(b); ok {
+		if err == nil {
+			*s, err = ParseSchedule(text)
+		}
+		return err
+	}
+	type object Schedule
+	return json.Unmarshal(b, (*object)(s))
+}
