@@ -79,7 +79,7 @@ func (c *adviseCmd) Run(e *env) error {
 		if i > 0 {
 			fmt.Fprintln(e.out)
 		}
-		fmt.Fprintf(e.out, "%s %s", a.Model, a.Verdict)
+		fmt.Fprintf(e.out, "%s %s", a.Model, a.Fit)
 		if l := a.Tightest(); l != nil {
 			fmt.Fprintf(e.out, ": headroom %s, by %s", times(l.Headroom()), l.What)
 		}

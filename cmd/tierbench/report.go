@@ -72,7 +72,7 @@ func writeReport(e *env, set *result.Set) error {
 	if missing := report.WithoutValid(set); len(missing) > 0 {
 		err = errCells(missing)
 	}
-	if n := len(slo.Of(slo.Judge(&set.Run, stats.Cells(&set.Run, set.Repeats)), slo.Missed)); n > 0 {
+	if n := len(slo.Of(slo.Judge(&set.Run, stats.Cells(&set.Run, set.Repeats)), stats.Missed)); n > 0 {
 		err = errors.Join(errSLO(n), err)
 	}
 	return err

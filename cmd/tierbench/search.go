@@ -88,7 +88,7 @@ func (c *searchCmd) Run(e *env) error {
 	defer r.Close()
 	fmt.Fprintf(e.errOut, "%s, into %s\n", s.Title(), harness.Relative(r.Dir()))
 	s.Watch = func(load float64, r *result.Repeat, sample search.Sample) {
-		fmt.Fprintf(e.errOut, "%s, repeat %d: %s", s.Unit(load), r.Repeat, verdicts[sample.Verdict])
+		fmt.Fprintf(e.errOut, "%s, repeat %d: %s", s.Unit(load), r.Repeat, outcomes[sample.Outcome])
 		if sample.Why != "" {
 			fmt.Fprintf(e.errOut, ": %s", sample.Why)
 		}
@@ -115,7 +115,7 @@ func (c *searchCmd) Run(e *env) error {
 	switch {
 	case err != nil:
 		return err
-	case answer.Outcome == search.None || answer.Outcome == search.Undecided:
+	case answer.End == search.None || answer.End == search.Undecided:
 		return errSearch(text)
 	}
 	fmt.Fprintf(e.out, "\n%s\n", text)
@@ -127,21 +127,24 @@ func (c *searchCmd) search() (*harness.Search, error) {
 	s := &harness.Search{
 		Model: c.Model, Command: c.Command, Rate: c.Find == "rate", Clients: c.Clients,
 		Protocol: c.Protocol, Request: load.Request{Workload: c.Workload, Time: c.Time, PayloadBytes: c.Payload}, Warmup: c.Warmup, Duration: c.Duration,
-		SLO:   search.SLO{P50: c.P50.Seconds(), P90: c.P90.Seconds(), P99: c.P99.Seconds(), P999: c.P999.Seconds(), Max: c.Max.Seconds()},
 		Range: search.Range{From: c.From, To: c.To, Whole: c.Find == "clients", Confirm: c.Repeats, Most: c.Most},
 	}
 	for _, b := range []struct {
-		flag string
-		d    time.Duration
-	}{{"p50", c.P50}, {"p90", c.P90}, {"p99", c.P99}, {"p999", c.P999}, {"max", c.Max}} {
-		if b.d < 0 {
-			return nil, fmt.Errorf("--%s: %v is no bound of a latency; allowed: above 0", b.flag, b.d)
+		metric stats.Metric // by the name of its flag
+		most   time.Duration
+	}{{stats.P50, c.P50}, {stats.P90, c.P90}, {stats.P99, c.P99}, {stats.P999, c.P999}, {stats.Max, c.Max}} {
+		switch {
+		case b.most < 0:
+			return nil, fmt.Errorf("--%s: %v is no bound of a latency; allowed: above 0", b.metric.Name, b.most)
+		case b.most > 0:
+			s.Promise = append(s.Promise, stats.AtMost(b.metric, b.most.Seconds()))
 		}
 	}
-	var err error
-	if s.SLO.Errors, err = part(c.Errors); err != nil {
+	failed, err := part(c.Errors)
+	if err != nil {
 		return nil, fmt.Errorf("--errors: %w", err)
 	}
+	s.Promise = append(s.Promise, stats.AtMost(stats.Errors, failed))
 	if s.Range.Within, err = part(c.Within); err != nil {
 		return nil, fmt.Errorf("--within: %w", err)
 	}
@@ -175,7 +178,7 @@ func part(s string) (float64, error) {
 	return v / 100, nil
 }
 
-var verdicts = map[search.Verdict]string{search.Met: "kept", search.Missed: "missed", search.Unusable: "not usable"}
+var outcomes = map[stats.Outcome]string{stats.Met: "kept", stats.Missed: "missed", stats.Unmeasured: "not usable"}
 
 func format(m stats.Metric, r *result.Repeat) string {
 	if v, ok := m.Value(r); ok {
@@ -207,7 +210,7 @@ func (t searchText) table(a *search.Answer, cells []*stats.Cell) {
 			}
 			return "–"
 		}
-		levels.Row(t.Unit(l.Load), l.Count(search.Met), l.Count(search.Missed), l.Count(search.Unusable),
+		levels.Row(t.Unit(l.Load), l.Count(stats.Met), l.Count(stats.Missed), l.Count(stats.Unmeasured),
 			strings.TrimSuffix(value(stats.Throughput), "/s"), value(stats.P99), value(stats.CPU))
 	}
 	fmt.Fprintf(t.out, "%s\n\n%s", t.Title(), levels.Text(0))
@@ -215,28 +218,28 @@ func (t searchText) table(a *search.Answer, cells []*stats.Cell) {
 
 // says is the answer in words.
 func (t searchText) says(a *search.Answer) string {
-	of := func(load float64, v search.Verdict) string {
+	of := func(load float64, o stats.Outcome) string {
 		l := a.Level(load)
-		s := fmt.Sprintf("%d of %d repeats", l.Count(v), len(l.Samples))
-		if why := l.Why(v); why != "" {
+		s := fmt.Sprintf("%d of %d repeats", l.Count(o), len(l.Samples))
+		if why := l.Why(o); why != "" {
 			s += ": " + why
 		}
 		return s
 	}
 	m := t.Model
-	switch a.Outcome {
+	switch a.End {
 	case search.Found:
-		return fmt.Sprintf("%s: kept at %s (%s), missed at %s (%s)", m, t.Unit(a.Best), of(a.Best, search.Met), t.Unit(a.Next), of(a.Next, search.Missed))
+		return fmt.Sprintf("%s: kept at %s (%s), missed at %s (%s)", m, t.Unit(a.Best), of(a.Best, stats.Met), t.Unit(a.Next), of(a.Next, stats.Missed))
 	case search.Unbounded:
-		return fmt.Sprintf("%s: no bound found up to %s (kept in %s)", m, t.Unit(a.Best), of(a.Best, search.Met))
+		return fmt.Sprintf("%s: no bound found up to %s (kept in %s)", m, t.Unit(a.Best), of(a.Best, stats.Met))
 	case search.Blocked:
 		return fmt.Sprintf("%s: no bound found up to %s (kept in %s); at %s it is not the server's alone (%s)",
-			m, t.Unit(a.Best), of(a.Best, search.Met), t.Unit(a.Next), of(a.Next, search.Unusable))
+			m, t.Unit(a.Best), of(a.Best, stats.Met), t.Unit(a.Next), of(a.Next, stats.Unmeasured))
 	case search.None:
-		return fmt.Sprintf("%s: missed at %s already, where the search began (%s)", m, t.Unit(a.Next), of(a.Next, search.Missed))
+		return fmt.Sprintf("%s: missed at %s already, where the search began (%s)", m, t.Unit(a.Next), of(a.Next, stats.Missed))
 	}
 	if a.Best == 0 && a.Next > 0 {
-		return fmt.Sprintf("%s: nothing can be said at %s, where the search began (%s)", m, t.Unit(a.Next), of(a.Next, search.Unusable))
+		return fmt.Sprintf("%s: nothing can be said at %s, where the search began (%s)", m, t.Unit(a.Next), of(a.Next, stats.Unmeasured))
 	}
 	return fmt.Sprintf("%s: not decided after %d measurements; raise --most or --within", m, a.Samples)
 }

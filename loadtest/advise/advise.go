@@ -59,23 +59,23 @@ func (n Need) Mistake() string {
 	return ""
 }
 
-// Use is how much of what there is may be used before a verdict is Tight. A
+// Use is how much of what there is may be used before a fit is Tight. A
 // queue in front of a server that is busy for a part u of the time makes answers
 // 1 ÷ (1 − u) times as long (M/M/1): three times and a third at 0.7.
 const Use = 0.7
 
-// A Verdict says whether a model carries a need.
-type Verdict string
+// A Fit says whether a model carries a need.
+type Fit string
 
-// Verdicts, best first.
+// Fits, best first.
 const (
-	Carries Verdict = "carries it"
-	Tight   Verdict = "only just"
-	Fails   Verdict = "does not"
-	Unknown Verdict = "not known"
+	Carries Fit = "carries it"
+	Tight   Fit = "only just"
+	Fails   Fit = "does not"
+	Unknown Fit = "not known"
 )
 
-var order = []Verdict{Carries, Tight, Unknown, Fails}
+var order = []Fit{Carries, Tight, Unknown, Fails}
 
 // A Limit is something that a load uses up.
 type Limit struct {
@@ -90,9 +90,9 @@ func (l Limit) Headroom() float64 { return l.Have / l.Need }
 
 // An Advice is what is predicted of one model.
 type Advice struct {
-	Model   string
-	Verdict Verdict
-	Limits  []Limit
+	Model  string
+	Fit    Fit
+	Limits []Limit
 	// Doubts are why the prediction may be off.
 	Doubts []string
 }
@@ -134,7 +134,7 @@ func Advise(set *result.Set, need Need) ([]Advice, error) {
 		out = append(out, advise(newModel(set, cells, name, asked), need))
 	}
 	slices.SortStableFunc(out, func(a, b Advice) int {
-		return cmp.Or(slices.Index(order, a.Verdict)-slices.Index(order, b.Verdict), cmp.Compare(b.Headroom(), a.Headroom()))
+		return cmp.Or(slices.Index(order, a.Fit)-slices.Index(order, b.Fit), cmp.Compare(b.Headroom(), a.Headroom()))
 	})
 	return out, nil
 }
@@ -184,7 +184,7 @@ func advise(m *model, need Need) Advice {
 	n := float64(need.Clients)
 	cpu, ok := m.cpu.at(n, logarithmic)
 	if !ok || m.cores == 0 {
-		a.Verdict = Unknown
+		a.Fit = Unknown
 		a.Doubts = append(a.Doubts, "no repeat of "+m.asked+" counts")
 		return a
 	}
@@ -210,7 +210,7 @@ func advise(m *model, need Need) Advice {
 	if need.MemoryBytes > 0 {
 		memory, ok := m.memory.at(n, linear)
 		if !ok {
-			a.Verdict = Unknown
+			a.Fit = Unknown
 			a.Doubts = append(a.Doubts, "its memory was measured at fewer than two numbers of clients")
 			return a
 		}
@@ -221,11 +221,11 @@ func advise(m *model, need Need) Advice {
 	}
 	switch use := 1 / a.Headroom(); {
 	case use <= Use:
-		a.Verdict = Carries
+		a.Fit = Carries
 	case use <= 1:
-		a.Verdict = Tight
+		a.Fit = Tight
 	default:
-		a.Verdict = Fails
+		a.Fit = Fails
 	}
 	return a
 }

@@ -62,17 +62,17 @@ func TestAdvise(t *testing.T) {
 	for _, tt := range []struct {
 		why  string
 		need Need
-		want map[string]Verdict
+		want map[string]Fit
 		by   map[string]string // the tightest limit
 	}{
-		{"little of everything", Need{Clients: 500, RateRPS: 1000}, map[string]Verdict{"light": Carries, "heavy": Carries, "single": Carries}, nil},
-		{"65 % of the light one's core", Need{Clients: 500, RateRPS: 65e3}, map[string]Verdict{"light": Carries, "heavy": Carries, "single": Carries}, map[string]string{"light": "CPU"}},
-		{"80 % of it", Need{Clients: 500, RateRPS: 80e3}, map[string]Verdict{"light": Tight, "heavy": Tight, "single": Tight}, map[string]string{"heavy": "CPU"}},
-		{"more than it has", Need{Clients: 500, RateRPS: 101e3}, map[string]Verdict{"light": Fails, "heavy": Fails, "single": Fails}, nil},
-		{"half of the heavy one's cores are taken away", Need{Clients: 500, RateRPS: 60e3, Cores: 1}, map[string]Verdict{"light": Carries, "heavy": Fails, "single": Carries}, nil},
-		{"cores that were never seen used help nobody", Need{Clients: 500, RateRPS: 150e3, Cores: 64}, map[string]Verdict{"light": Fails, "heavy": Fails, "single": Fails}, nil},
-		{"a wait fills the only slot", Need{Clients: 500, RateRPS: 1000, WaitSec: 0.010}, map[string]Verdict{"light": Carries, "heavy": Carries, "single": Fails}, map[string]string{"single": "slots"}},
-		{"memory for the light one", Need{Clients: 5000, RateRPS: 1000, MemoryBytes: 1 << 30}, map[string]Verdict{"light": Carries, "heavy": Fails, "single": Carries}, map[string]string{"heavy": "memory"}},
+		{"little of everything", Need{Clients: 500, RateRPS: 1000}, map[string]Fit{"light": Carries, "heavy": Carries, "single": Carries}, nil},
+		{"65 % of the light one's core", Need{Clients: 500, RateRPS: 65e3}, map[string]Fit{"light": Carries, "heavy": Carries, "single": Carries}, map[string]string{"light": "CPU"}},
+		{"80 % of it", Need{Clients: 500, RateRPS: 80e3}, map[string]Fit{"light": Tight, "heavy": Tight, "single": Tight}, map[string]string{"heavy": "CPU"}},
+		{"more than it has", Need{Clients: 500, RateRPS: 101e3}, map[string]Fit{"light": Fails, "heavy": Fails, "single": Fails}, nil},
+		{"half of the heavy one's cores are taken away", Need{Clients: 500, RateRPS: 60e3, Cores: 1}, map[string]Fit{"light": Carries, "heavy": Fails, "single": Carries}, nil},
+		{"cores that were never seen used help nobody", Need{Clients: 500, RateRPS: 150e3, Cores: 64}, map[string]Fit{"light": Fails, "heavy": Fails, "single": Fails}, nil},
+		{"a wait fills the only slot", Need{Clients: 500, RateRPS: 1000, WaitSec: 0.010}, map[string]Fit{"light": Carries, "heavy": Carries, "single": Fails}, map[string]string{"single": "slots"}},
+		{"memory for the light one", Need{Clients: 5000, RateRPS: 1000, MemoryBytes: 1 << 30}, map[string]Fit{"light": Carries, "heavy": Fails, "single": Carries}, map[string]string{"heavy": "memory"}},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			got, err := Advise(set, tt.need)
@@ -83,13 +83,13 @@ func TestAdvise(t *testing.T) {
 				t.Errorf("%d models, want %d", len(got), len(tt.want))
 			}
 			for i, a := range got {
-				if a.Verdict != tt.want[a.Model] {
-					t.Errorf("%s %s with headroom %.3g, want: %s", a.Model, a.Verdict, a.Headroom(), tt.want[a.Model])
+				if a.Fit != tt.want[a.Model] {
+					t.Errorf("%s %s with headroom %.3g, want: %s", a.Model, a.Fit, a.Headroom(), tt.want[a.Model])
 				}
 				if by := tt.by[a.Model]; by != "" && a.Tightest().What != by {
 					t.Errorf("%s is limited by %s, want %s", a.Model, a.Tightest().What, by)
 				}
-				if i > 0 && got[i-1].Verdict == a.Verdict && got[i-1].Headroom() < a.Headroom() {
+				if i > 0 && got[i-1].Fit == a.Fit && got[i-1].Headroom() < a.Headroom() {
 					t.Errorf("%s comes after %s", a.Model, got[i-1].Model)
 				}
 			}

@@ -109,7 +109,7 @@ func TestWaiting(t *testing.T) {
 	all := func(g float64) map[int]float64 { return map[int]float64{1: g, 10: g, 100: g, 1000: g} }
 	check(t, "gain above 0.9·N", waits("thread", all(0.93), 0.1), of(Supported, "gain ÷ 1,000 slots at 1,000 clients"))
 	check(t, "gain below 0.9·N", waits("thread", all(0.88), 0.1), of(Refuted, ""))
-	check(t, "the interval holds 0.9", waits("thread", all(0.9), 0.1), of(Undecidable, "the interval holds the bound"))
+	check(t, "the interval includes 0.9", waits("thread", all(0.9), 0.1), of(Undecidable, "the interval includes the bound"))
 	check(t, "server CPU just under 30 %", waits("thread", all(0.95), 0.29), of(Supported, ""))
 	check(t, "server CPU at 30 %", waits("thread", all(0.95), 0.3), of(Refuted, "server CPU"))
 	check(t, "up to 100 clients only", waits("thread", map[int]float64{1: 1, 10: 1, 100: 0.95, 1000: 0.4}, 0.1), of(Depends, "not so at 1,000 clients"))

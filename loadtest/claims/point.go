@@ -123,7 +123,7 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 		show(between, no, yes, tie)
 	case len(tie) > 0:
 		v.Word = Undecidable
-		what := "repeats: the interval holds the bound"
+		what := "repeats: the interval includes the bound"
 		for _, p := range tie {
 			if slices.ContainsFunc(p.effects, func(f Effect) bool { return f.Bound != "" && !f.Known() }) {
 				what = "repeats: with fewer than two that count there is no interval"

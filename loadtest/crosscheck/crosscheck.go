@@ -22,17 +22,8 @@ const Within = 0.05
 // used up.
 const bound = 0.9
 
-// An Outcome says how a pair of cells ended.
-type Outcome string
-
-// Outcomes.
-const (
-	Agree      Outcome = "agree"
-	Undecided  Outcome = "undecided" // the interval reaches both within and beyond the bound
-	Explained  Outcome = "explained" // they differ, and there is a reason that was measured
-	Disagree   Outcome = "DISAGREE"  // they differ, and nothing measured says why
-	Unmeasured Outcome = "unmeasured"
-)
+// agreement is what the quotient of two generators that agree keeps to.
+var agreement = []stats.Bound{stats.AtLeast(stats.Metric{}, 1-Within), stats.AtMost(stats.Metric{}, 1+Within)}
 
 // A Row is one cell as two generators measured it.
 type Row struct {
@@ -40,19 +31,21 @@ type Row struct {
 	Generator  string // the peer's
 	// Quotients of ours and the peer's, repeat by repeat.
 	Throughput, P50, P99 stats.Estimate
-	Outcome              Outcome // of the throughput
-	Reasons              []string
+	// Outcome is that of the throughput: stats.Missed where the two differ.
+	Outcome stats.Outcome
+	// Reasons say why it is not stats.Met, as far as that was measured.
+	Reasons []string
 }
 
 // Failed tells whether a row is one that a check does not pass with. That a peer
 // measured nothing that counts says nothing of ours.
 func (r *Row) Failed() bool {
-	return r.Outcome == Disagree || r.Outcome == Unmeasured && len(r.Ours.Counted) == 0
+	return r.Outcome == stats.Missed && r.Reasons == nil || r.Outcome == stats.Unmeasured && len(r.Ours.Counted) == 0
 }
 
 // Checked tells whether any row has numbers of both sides.
 func Checked(rows []Row) bool {
-	return slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome != Unmeasured })
+	return slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome != stats.Unmeasured })
 }
 
 // generator takes the name of the generator out of a cell's setting; "" if it names none.
@@ -85,9 +78,8 @@ func Rows(cells []*stats.Cell) []Row {
 func (r *Row) judge() {
 	r.Throughput = stats.RatioOf(r.Ours, r.Peer, stats.Throughput)
 	r.P50, r.P99 = stats.RatioOf(r.Ours, r.Peer, stats.P50), stats.RatioOf(r.Ours, r.Peer, stats.P99)
-	switch where(r.Throughput) {
-	case unknown:
-		r.Outcome = Unmeasured
+	switch r.Outcome = within(r.Throughput); r.Outcome {
+	case stats.Unmeasured:
 		for _, c := range []*stats.Cell{r.Ours, r.Peer} {
 			if len(c.Counted) == 0 {
 				r.Reasons = append(r.Reasons, c.Setting.Generator+": "+why(c))
@@ -96,17 +88,45 @@ func (r *Row) judge() {
 		if r.Reasons == nil {
 			r.Reasons = []string{"no repeat counts on both sides"}
 		}
-	case inside:
-		r.Outcome = Agree
-	case across:
-		r.Outcome = Undecided
+	case stats.Undecided:
 		r.Reasons = []string{fmt.Sprintf("the interval is too wide: it reaches from %.3f to %.3f", r.Throughput.Lo, r.Throughput.Hi)}
-	case outside:
-		r.Outcome = Disagree
-		if r.Reasons = r.reasons(); r.Reasons != nil {
-			r.Outcome = Explained
+	case stats.Missed:
+		r.Reasons = r.reasons()
+	}
+}
+
+// within decides by the whole interval of a quotient whether two generators agree,
+// by its value where it has none.
+func within(e stats.Estimate) stats.Outcome {
+	if !e.Known() {
+		return stats.Judge(e, agreement...).Outcome
+	}
+	out := stats.Met
+	for _, b := range agreement {
+		switch o := b.Whole(e); o {
+		case stats.Missed:
+			return o
+		case stats.Undecided:
+			out = o
 		}
 	}
+	return out
+}
+
+// Word is the outcome as it is shown: two that differ disagree, unless there is a
+// reason that was measured.
+func (r *Row) Word() string {
+	switch {
+	case r.Outcome == stats.Met:
+		return "agree"
+	case r.Outcome == stats.Unmeasured:
+		return "unmeasured"
+	case r.Outcome == stats.Undecided:
+		return "undecided"
+	case r.Reasons != nil:
+		return "explained"
+	}
+	return "DISAGREE"
 }
 
 // why is the first reason for which nothing of a cell counts.
@@ -120,29 +140,6 @@ func why(c *stats.Cell) string {
 		}
 	}
 	return "not measured"
-}
-
-type place int
-
-const (
-	unknown place = iota
-	inside
-	across
-	outside
-)
-
-// where says where a quotient lies, by its interval if it has one.
-func where(s stats.Estimate) place {
-	if s.N == 0 {
-		return unknown
-	}
-	switch {
-	case s.Lo >= 1-Within && s.Hi <= 1+Within:
-		return inside
-	case s.Hi < 1-Within || s.Lo > 1+Within:
-		return outside
-	}
-	return across
 }
 
 // reasons are what was measured that keeps two generators from agreeing.

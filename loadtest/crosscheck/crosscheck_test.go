@@ -32,34 +32,34 @@ func TestOutcomes(t *testing.T) {
 	for _, tt := range []struct {
 		reason     string
 		ours, peer []result.Repeat
-		want       Outcome
+		want       string
 		because    string
 		failed     bool
 	}{
-		{"they are the same", repeats("vegeta", nil, 100, 101, 102), repeats("wrk", nil, 100, 100, 103), Agree, "", false},
-		{"a single pair has no interval", repeats("vegeta", nil, 100), repeats("wrk", nil, 104), Agree, "", false},
-		{"within in the median only", repeats("vegeta", nil, 100, 100, 120), repeats("wrk", nil, 100, 100, 100), Undecided, "the interval is too wide: it reaches from 1.000 to 1.200", false},
-		{"beyond in the median, but not in all", repeats("vegeta", nil, 80, 90, 100), repeats("wrk", nil, 100, 100, 100), Undecided, "too wide", false},
-		{"apart, and nothing says why", repeats("vegeta", nil, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), Disagree, "", true},
+		{"they are the same", repeats("vegeta", nil, 100, 101, 102), repeats("wrk", nil, 100, 100, 103), "agree", "", false},
+		{"a single pair has no interval", repeats("vegeta", nil, 100), repeats("wrk", nil, 104), "agree", "", false},
+		{"within in the median only", repeats("vegeta", nil, 100, 100, 120), repeats("wrk", nil, 100, 100, 100), "undecided", "the interval is too wide: it reaches from 1.000 to 1.200", false},
+		{"beyond in the median, but not in all", repeats("vegeta", nil, 80, 90, 100), repeats("wrk", nil, 100, 100, 100), "undecided", "too wide", false},
+		{"apart, and nothing says why", repeats("vegeta", nil, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), "DISAGREE", "", true},
 		{"apart, and one thread is used up", repeats("vegeta", nil, 120, 121, 122),
-			repeats("wrk", func(r *result.Repeat) { r.Generator.CPUSec = 0.98 }, 100, 100, 100), Explained, "wrk was CPU-bound: 1 thread, 98 % busy", false},
+			repeats("wrk", func(r *result.Repeat) { r.Generator.CPUSec = 0.98 }, 100, 100, 100), "explained", "wrk was CPU-bound: 1 thread, 98 % busy", false},
 		{"apart, and the two share cores that are used up", repeats("vegeta", func(r *result.Repeat) { r.Generator.CPUSec, r.Server.CPUUserSec = 0.85, 1.1 }, 120, 121, 122),
-			repeats("wrk", nil, 100, 100, 100), Explained, "share cores, which were 98 % busy", false},
+			repeats("wrk", nil, 100, 100, 100), "explained", "share cores, which were 98 % busy", false},
 		{"cores that are used up, but by each its own", repeats("vegeta", func(r *result.Repeat) {
 			r.Generator.CPUSec, r.Server.CPUUserSec = 0.85, 1.1
 			r.CPUs = result.CPUs{ServerCount: 1, GeneratorCount: 1}
-		}, 120, 121, 122), repeats("wrk", nil, 100, 100, 100), Disagree, "", true},
+		}, 120, 121, 122), repeats("wrk", nil, 100, 100, 100), "DISAGREE", "", true},
 		{"apart with unequal threads", repeats("vegeta", nil, 120, 121, 122),
-			repeats("oha", func(r *result.Repeat) { r.Generator.Shards = 2 }, 100, 100, 100), Explained, "unequal settings: vegeta had 1 thread, oha 2 threads", false},
+			repeats("oha", func(r *result.Repeat) { r.Generator.Shards = 2 }, 100, 100, 100), "explained", "unequal settings: vegeta had 1 thread, oha 2 threads", false},
 		{"apart, and a gate has doubts", repeats("vegeta", func(r *result.Repeat) {
 			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{"other processes used the CPUs, in cores: cc (pid 7) 0.80"}}
-		}, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), Explained, "vegeta is suspect (other processes used the CPUs, in cores)", false},
+		}, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), "explained", "vegeta is suspect (other processes used the CPUs, in cores)", false},
 		{"ours failed", repeats("vegeta", func(r *result.Repeat) {
 			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"errors: timeout 3"}}
-		}, 100), repeats("wrk", nil, 100), Unmeasured, "vegeta: errors: timeout 3", true},
+		}, 100), repeats("wrk", nil, 100), "unmeasured", "vegeta: errors: timeout 3", true},
 		{"the peer failed", repeats("vegeta", nil, 100), repeats("wrk", func(r *result.Repeat) {
 			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"errors: timeout 3"}}
-		}, 100), Unmeasured, "wrk: errors: timeout 3", false},
+		}, 100), "unmeasured", "wrk: errors: timeout 3", false},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			rows := Rows(stats.Cells(&result.Run{}, append(tt.ours, tt.peer...)))
@@ -67,11 +67,11 @@ func TestOutcomes(t *testing.T) {
 				t.Fatalf("%d rows", len(rows))
 			}
 			r := rows[0]
-			if Checked(rows) != (tt.want != Unmeasured) {
+			if Checked(rows) != (tt.want != "unmeasured") {
 				t.Errorf("checked: %v", Checked(rows))
 			}
-			if r.Outcome != tt.want || r.Failed() != tt.failed || !strings.Contains(strings.Join(r.Reasons, "\n"), tt.because) || (tt.because == "") != (r.Reasons == nil) {
-				t.Errorf("%s, failed %v, %q; want %s because %q", r.Outcome, r.Failed(), r.Reasons, tt.want, tt.because)
+			if r.Word() != tt.want || r.Failed() != tt.failed || !strings.Contains(strings.Join(r.Reasons, "\n"), tt.because) || (tt.because == "") != (r.Reasons == nil) {
+				t.Errorf("%s, failed %v, %q; want %s because %q", r.Word(), r.Failed(), r.Reasons, tt.want, tt.because)
 			}
 		})
 	}

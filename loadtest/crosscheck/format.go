@@ -21,7 +21,7 @@ func Write(w io.Writer, rows []Row) error {
 		c := ofBoth(r.Ours)
 		t.Row(c.Model, c.Asked(), c.At(), r.Generator,
 			value(r.Ours, stats.Throughput), value(r.Peer, stats.Throughput), quotient(r.Throughput), interval(r.Throughput),
-			quotient(r.P50), quotient(r.P99), inFlight(r.Ours)+" : "+inFlight(r.Peer), r.Outcome)
+			quotient(r.P50), quotient(r.P99), inFlight(r.Ours)+" : "+inFlight(r.Peer), r.Word())
 	}
 	notes := []string{
 		fmt.Sprintf("agree: the interval of the quotient lies within ±%.0f %%; undecided: it reaches within and beyond; medians of pairs of one round", 100*Within),
@@ -39,7 +39,7 @@ func Write(w io.Writer, rows []Row) error {
 			continue
 		}
 		first, _, _ := strings.Cut(strings.Join(r.Reasons, "; "), "\n")
-		fmt.Fprintf(w, "%s %s %s %s, %s: %s\n", sign(r.Outcome), r.Ours.Model, ofBoth(r.Ours).Asked(), ofBoth(r.Ours).At(), r.Generator, first)
+		fmt.Fprintf(w, "%s %s %s %s, %s: %s\n", r.sign(), r.Ours.Model, ofBoth(r.Ours).Asked(), ofBoth(r.Ours).At(), r.Generator, first)
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", Summary(rows))
 	return err
@@ -59,8 +59,8 @@ var counting = map[string]string{
 	"oha":  "oha gives nine percentiles, of all answers of its run whatever their status; its mean is estimated from them",
 }
 
-func sign(o Outcome) string {
-	if o == Disagree || o == Unmeasured {
+func (r *Row) sign() string {
+	if r.Outcome == stats.Missed && r.Reasons == nil || r.Outcome == stats.Unmeasured {
 		return "!"
 	}
 	return "?"
@@ -72,15 +72,15 @@ func Summary(rows []Row) string {
 		return "there is nothing to compare: no cell was measured by " + Ours + " and by another generator"
 	}
 	var parts []string
-	for _, o := range []Outcome{Agree, Undecided, Explained, Disagree, Unmeasured} {
+	for _, word := range []string{"agree", "undecided", "explained", "DISAGREE", "unmeasured"} {
 		n := 0
 		for i := range rows {
-			if rows[i].Outcome == o {
+			if rows[i].Word() == word {
 				n++
 			}
 		}
 		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ToLower(string(o))))
+			parts = append(parts, fmt.Sprintf("%d %s", n, strings.ToLower(word)))
 		}
 	}
 	return fmt.Sprintf("of %d pairs: %s", len(rows), strings.Join(parts, ", "))

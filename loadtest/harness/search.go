@@ -31,8 +31,8 @@ type Search struct {
 	Warmup   time.Duration
 	Duration time.Duration
 
-	SLO   search.SLO
-	Range search.Range // To may be 0: what this host and the model can have
+	Promise search.Promise
+	Range   search.Range // To may be 0: what this host and the model can have
 
 	// Watch is told of each repeat that was measured, and what it means.
 	Watch func(load float64, r *result.Repeat, s search.Sample)
@@ -109,7 +109,7 @@ func (s *Search) Title() string {
 	if s.Rate {
 		what = fmt.Sprintf("requests a second from %s clients", stats.Group(s.Clients))
 	}
-	return fmt.Sprintf("The most %s that %s carries with %v", what, s.Model, s.SLO)
+	return fmt.Sprintf("The most %s that %s carries with %v", what, s.Model, s.Promise)
 }
 
 // plan is that of a config that asks for the levels.
@@ -172,7 +172,7 @@ func (s *Search) measure(ctx context.Context, at float64) (search.Sample, error)
 		return search.Sample{}, ErrInterrupted
 	}
 	r.repeats = append(r.repeats, *last)
-	sample := s.SLO.Judge(last)
+	sample := s.Promise.Judge(last)
 	s.Watch(at, last, sample)
 	return sample, nil
 }

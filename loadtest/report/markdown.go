@@ -503,7 +503,7 @@ func (v *view) ratios(b *bufio.Writer) {
 }
 
 const aboutRatios = "A ratio is model ÷ peer, repeat by repeat where both count, and the median of these; its interval is of these too. " +
-	"Undecided means that the interval holds the bound: the median decides here, and might decide otherwise in another run."
+	"Undecided means that the interval includes the bound: the median decides here, and might decide otherwise in another run."
 
 func (v *view) ratioTable() *table.Table {
 	t := table.New(table.Left("model", "peer", "metric", "workload"), table.Right("clients", "ratio", "interval"), table.Left("asked", "outcome"))
@@ -532,11 +532,8 @@ func (v *view) ratioTable() *table.Table {
 
 func bounds(r result.Ratio) string {
 	var s []string
-	if r.AtLeast != 0 {
-		s = append(s, fmt.Sprintf("≥ %g", r.AtLeast))
-	}
-	if r.AtMost != 0 {
-		s = append(s, fmt.Sprintf("≤ %g", r.AtMost))
+	for _, b := range stats.Bounds(r) {
+		s = append(s, b.String())
 	}
 	return cmp.Or(strings.Join(s, ", "), "–")
 }
@@ -553,7 +550,7 @@ func (v *view) outcome(c stats.Comparison) table.Cell {
 		return table.Text("not measured: no repeat counts on both sides")
 	case stats.Unbounded:
 		return table.Missing
-	case stats.Short:
+	case stats.Missed:
 		cell = table.Marked(fmt.Sprintf("misses by %.3f", c.By), table.Strong)
 	}
 	if c.Undecided {

@@ -293,13 +293,13 @@ func TestOutcome(t *testing.T) {
 		c    stats.Comparison
 		want string
 	}{
-		{stats.Comparison{Outcome: stats.Pass}, "pass"},
-		{stats.Comparison{Outcome: stats.Pass, Undecided: true}, "pass, undecided"},
-		{stats.Comparison{Outcome: stats.Short, By: 0.03}, "**misses by 0.030**"},
-		{stats.Comparison{Outcome: stats.Pass, Suspect: true}, "pass, suspect"},
-		{stats.Comparison{Outcome: stats.Unbounded}, "–"},
-		{stats.Comparison{Outcome: stats.Unmeasured}, "not measured: no repeat counts on both sides"},
-		{stats.Comparison{Outcome: stats.Unmeasured, Ask: ask}, "not measured: nginx is absent"},
+		{stats.Comparison{Judgement: stats.Judgement{Outcome: stats.Met}}, "pass"},
+		{stats.Comparison{Judgement: stats.Judgement{Outcome: stats.Met, Undecided: true}}, "pass, undecided"},
+		{stats.Comparison{Judgement: stats.Judgement{Outcome: stats.Missed, By: 0.03}}, "**misses by 0.030**"},
+		{stats.Comparison{Judgement: stats.Judgement{Outcome: stats.Met}, Suspect: true}, "pass, suspect"},
+		{stats.Comparison{Judgement: stats.Judgement{Outcome: stats.Unbounded}}, "–"},
+		{stats.Comparison{Judgement: stats.Judgement{Outcome: stats.Unmeasured}}, "not measured: no repeat counts on both sides"},
+		{stats.Comparison{Judgement: stats.Judgement{Outcome: stats.Unmeasured}, Ask: ask}, "not measured: nginx is absent"},
 	} {
 		of := table.New(table.Left("outcome"))
 		of.Row(v.outcome(tt.c))

@@ -36,7 +36,7 @@ func TestObjectivesAreReported(t *testing.T) {
 		t.Errorf("what is met is listed among what is not:\n%s", &text)
 	}
 	page := parse(t, pageOf(t, set)).text.String()
-	for _, want := range []string{"2 of 3 objectives are met, 1 is missed.", "≤ 10.0 s", "≥ 1.00G/s", "missed", "Undecided: the interval holds the bound."} {
+	for _, want := range []string{"2 of 3 objectives are met, 1 is missed.", "≤ 10.0 s", "≥ 1.00G/s", "missed", "Undecided: the interval includes the bound."} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}

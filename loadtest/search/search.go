@@ -9,23 +9,16 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A Verdict says what a measurement means for the promise.
-type Verdict int
-
-// Verdicts of a sample. An unusable one says nothing about the server: the
+// A Sample is one measurement of a load: stats.Met if the promise was kept,
+// stats.Missed if not. It is stats.Unmeasured where it says nothing about the server: the
 // load was not what was asked for, or it was the generator that was late.
-const (
-	Unusable Verdict = iota
-	Met
-	Missed
-)
-
-// A Sample is one measurement of a load.
 type Sample struct {
-	Verdict Verdict
-	Why     string // it was missed, or is unusable
+	Outcome stats.Outcome
+	Why     string // it was missed, or cannot be used
 }
 
 // A Level is a load and all that was measured at it.
@@ -34,20 +27,20 @@ type Level struct {
 	Samples []Sample
 }
 
-// Count is how many of the level's samples have a verdict.
-func (l *Level) Count(v Verdict) (n int) {
+// Count is how many of the level's samples ended so.
+func (l *Level) Count(o stats.Outcome) (n int) {
 	for _, s := range l.Samples {
-		if s.Verdict == v {
+		if s.Outcome == o {
 			n++
 		}
 	}
 	return n
 }
 
-// Why is the reason of the first sample with a verdict.
-func (l *Level) Why(v Verdict) string {
+// Why is the reason of the first sample that ended so.
+func (l *Level) Why(o stats.Outcome) string {
 	for _, s := range l.Samples {
-		if s.Verdict == v {
+		if s.Outcome == o {
 			return s.Why
 		}
 	}
@@ -90,23 +83,23 @@ func (r Range) Mistake() string {
 	return ""
 }
 
-// An Outcome is what a search came to.
-type Outcome string
+// An End is how a search ended.
+type End string
 
-// Outcomes.
+// Ends.
 const (
-	Found     Outcome = "found"     // the promise is kept at Best and missed at Next
-	Unbounded Outcome = "unbounded" // it is kept at Best, the end of the range
+	Found     End = "found"     // the promise is kept at Best and missed at Next
+	Unbounded End = "unbounded" // it is kept at Best, the end of the range
 	// Blocked is: kept at Best, and at Next the server could not be told from what
 	// measures it. Best is no bound of the server.
-	Blocked   Outcome = "blocked"
-	None      Outcome = "none"      // it is missed at the start of the range already
-	Undecided Outcome = "undecided" // nothing can be said of the start of the range, or there were too many samples
+	Blocked   End = "blocked"
+	None      End = "none"      // it is missed at the start of the range already
+	Undecided End = "undecided" // nothing can be said of the start of the range, or there were too many samples
 )
 
-// An Answer is the end of a search.
+// An Answer is what a search came to.
 type Answer struct {
-	Outcome Outcome
+	End     End
 	Best    float64 // the highest load that was kept; 0 if none
 	Next    float64 // the lowest above it that was not; 0 if none
 	Levels  []Level // all that were measured, rising
@@ -129,7 +122,7 @@ func Find(ctx context.Context, r Range, measure func(context.Context, float64) (
 	if m := r.Mistake(); m != "" {
 		panic("search: " + m)
 	}
-	a := &Answer{Outcome: Undecided}
+	a := &Answer{End: Undecided}
 	for {
 		load, done := r.next(a)
 		if done || a.Samples == r.Most {
@@ -137,7 +130,7 @@ func Find(ctx context.Context, r Range, measure func(context.Context, float64) (
 		}
 		s, err := measure(ctx, load)
 		if err != nil {
-			a.Outcome = Undecided
+			a.End = Undecided
 			return a, err
 		}
 		a.Samples++
@@ -163,7 +156,7 @@ const (
 
 // state also tells whether it is confirmed.
 func (r Range) state(l *Level) (s state, confirmed bool) {
-	met, not, useless := l.Count(Met), l.Count(Missed), l.Count(Unusable)
+	met, not, useless := l.Count(stats.Met), l.Count(stats.Missed), l.Count(stats.Unmeasured)
 	switch {
 	case useless >= r.Confirm && useless > met+not:
 		return blocked, true
@@ -176,10 +169,10 @@ func (r Range) state(l *Level) (s state, confirmed bool) {
 }
 
 // next is the load to measure, unless the search is done; then a has its
-// outcome. It looks at nothing but the samples, so a level that turns out
+// end. It looks at nothing but the samples, so a level that turns out
 // otherwise when it is confirmed moves the ends by itself.
 func (r Range) next(a *Answer) (load float64, done bool) {
-	a.Best, a.Next, a.Outcome = 0, 0, Undecided
+	a.Best, a.Next, a.End = 0, 0, Undecided
 	var low, high *Level // the highest that is kept below the lowest that is not
 	for i := range a.Levels {
 		l := &a.Levels[i]
@@ -208,7 +201,7 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 			return high.Load, false
 		}
 		if s, _ := r.state(high); s == missed {
-			a.Outcome = None
+			a.End = None
 		}
 		return 0, true
 	case high == nil && low.Load < r.To:
@@ -217,7 +210,7 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 		if !settled(low) {
 			return low.Load, false
 		}
-		a.Outcome = Unbounded
+		a.End = Unbounded
 		return 0, true
 	}
 	if mid := r.round(math.Sqrt(low.Load * high.Load)); high.Load > low.Load*(1+r.Within) && mid > low.Load && mid < high.Load {
@@ -228,9 +221,9 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 			return l.Load, false
 		}
 	}
-	a.Outcome = Found
+	a.End = Found
 	if s, _ := r.state(high); s == blocked {
-		a.Outcome = Blocked
+		a.End = Blocked
 	}
 	return 0, true
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 var clients = Range{From: 1, To: 20000, Whole: true, Within: 0.05, Confirm: 3, Most: 100}
@@ -16,9 +17,9 @@ var clients = Range{From: 1, To: 20000, Whole: true, Within: 0.05, Confirm: 3, M
 func upTo(limit float64) func(context.Context, float64) (Sample, error) {
 	return func(_ context.Context, load float64) (Sample, error) {
 		if load <= limit {
-			return Sample{Verdict: Met}, nil
+			return Sample{Outcome: stats.Met}, nil
 		}
-		return Sample{Missed, "too much"}, nil
+		return Sample{stats.Missed, "too much"}, nil
 	}
 }
 
@@ -35,13 +36,13 @@ func find(t *testing.T, r Range, measure func(context.Context, float64) (Sample,
 func TestFindEveryBound(t *testing.T) {
 	for limit := 1.0; limit < 20000; limit = math.Ceil(limit * 1.013) {
 		a := find(t, clients, upTo(limit))
-		if a.Outcome != Found || a.Best > limit || a.Next <= limit {
-			t.Fatalf("bound %v: %v from %v to %v", limit, a.Outcome, a.Best, a.Next)
+		if a.End != Found || a.Best > limit || a.Next <= limit {
+			t.Fatalf("bound %v: %v from %v to %v", limit, a.End, a.Best, a.Next)
 		}
 		if a.Next > a.Best*1.05 && a.Next > a.Best+1 {
 			t.Errorf("bound %v: the ends are %v and %v", limit, a.Best, a.Next)
 		}
-		if n, m := a.Level(a.Best).Count(Met), a.Level(a.Next).Count(Missed); n != 3 || m != 3 {
+		if n, m := a.Level(a.Best).Count(stats.Met), a.Level(a.Next).Count(stats.Missed); n != 3 || m != 3 {
 			t.Errorf("bound %v: %d and %d samples confirm the ends", limit, n, m)
 		}
 		if a.Samples > 30 {
@@ -56,7 +57,7 @@ func TestOutcomes(t *testing.T) {
 		why     string
 		in      Range
 		measure func(context.Context, float64) (Sample, error)
-		outcome Outcome
+		outcome End
 		best    float64
 		next    float64
 	}{
@@ -65,20 +66,20 @@ func TestOutcomes(t *testing.T) {
 		{"it fails at once", rates, upTo(99), None, 0, 100},
 		{"a range of one load that is kept", Range{From: 7, To: 7, Whole: true, Within: 0.05, Confirm: 1, Most: 1}, upTo(7), Unbounded, 7, 0},
 		{"nothing can be said at the start", rates, func(context.Context, float64) (Sample, error) {
-			return Sample{Unusable, "late"}, nil
+			return Sample{stats.Unmeasured, "late"}, nil
 		}, Undecided, 0, 100},
 		{"above a load the generator is late: no bound of the server", rates, func(_ context.Context, load float64) (Sample, error) {
 			if load > 1000 {
-				return Sample{Unusable, "late"}, nil
+				return Sample{stats.Unmeasured, "late"}, nil
 			}
-			return Sample{Verdict: Met}, nil
+			return Sample{Outcome: stats.Met}, nil
 		}, Blocked, 995, 1040},
 		{"too many measurements", Range{From: 1, To: 1e6, Whole: true, Within: 0.05, Confirm: 3, Most: 5}, upTo(math.Inf(1)), Undecided, 16, 0},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			a := find(t, tt.in, tt.measure)
-			if a.Outcome != tt.outcome || a.Best != tt.best || a.Next != tt.next {
-				t.Errorf("%v, %v and %v; want %v, %v and %v", a.Outcome, a.Best, a.Next, tt.outcome, tt.best, tt.next)
+			if a.End != tt.outcome || a.Best != tt.best || a.Next != tt.next {
+				t.Errorf("%v, %v and %v; want %v, %v and %v", a.End, a.Best, a.Next, tt.outcome, tt.best, tt.next)
 			}
 			if a.Samples > tt.in.Most {
 				t.Errorf("%d samples of %d", a.Samples, tt.in.Most)
@@ -95,10 +96,10 @@ func TestStraySamples(t *testing.T) {
 		load float64
 		says Sample
 	}{
-		{"a miss far below the bound", 64, Sample{Missed, "a stall"}},
-		{"a miss at the start", 1, Sample{Missed, "a stall"}},
-		{"a lucky one above it", 1020, Sample{Verdict: Met}},
-		{"one that cannot be used", 128, Sample{Unusable, "late"}},
+		{"a miss far below the bound", 64, Sample{stats.Missed, "a stall"}},
+		{"a miss at the start", 1, Sample{stats.Missed, "a stall"}},
+		{"a lucky one above it", 1020, Sample{Outcome: stats.Met}},
+		{"one that cannot be used", 128, Sample{stats.Unmeasured, "late"}},
 	} {
 		t.Run(stray.why, func(t *testing.T) {
 			truth := upTo(1000)
@@ -113,8 +114,8 @@ func TestStraySamples(t *testing.T) {
 			if first {
 				t.Fatal("the stray one was never drawn")
 			}
-			if a.Outcome != Found || a.Best > 1000 || a.Next <= 1000 {
-				t.Errorf("%v, %v to %v", a.Outcome, a.Best, a.Next)
+			if a.End != Found || a.Best > 1000 || a.Next <= 1000 {
+				t.Errorf("%v, %v to %v", a.End, a.Best, a.Next)
 			}
 		})
 	}
@@ -128,14 +129,14 @@ func TestNoise(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, 1))
 		a := find(t, clients, func(_ context.Context, load float64) (Sample, error) {
 			if math.Log(load/bound)+width*rnd.NormFloat64() < 0 {
-				return Sample{Verdict: Met}, nil
+				return Sample{Outcome: stats.Met}, nil
 			}
-			return Sample{Missed, "too much"}, nil
+			return Sample{stats.Missed, "too much"}, nil
 		})
-		if a.Outcome != Found || math.Abs(math.Log(a.Best/bound)) > 3*width {
-			t.Errorf("seed %d: %v at %v after %d samples", seed, a.Outcome, a.Best, a.Samples)
+		if a.End != Found || math.Abs(math.Log(a.Best/bound)) > 3*width {
+			t.Errorf("seed %d: %v at %v after %d samples", seed, a.End, a.Best, a.Samples)
 		}
-		if met, missed := a.Level(a.Best).Count(Met), a.Level(a.Next).Count(Missed); met < 2 || missed < 2 {
+		if met, missed := a.Level(a.Best).Count(stats.Met), a.Level(a.Next).Count(stats.Missed); met < 2 || missed < 2 {
 			t.Errorf("seed %d: %d and %d samples agree with the ends", seed, met, missed)
 		}
 	}
@@ -148,9 +149,9 @@ func TestFindStops(t *testing.T) {
 		if n++; n == 4 {
 			return Sample{}, boom
 		}
-		return Sample{Verdict: Met}, nil
+		return Sample{Outcome: stats.Met}, nil
 	})
-	if !errors.Is(err, boom) || a.Samples != 3 || len(a.Levels) != 3 || a.Outcome != Undecided {
+	if !errors.Is(err, boom) || a.Samples != 3 || len(a.Levels) != 3 || a.End != Undecided {
 		t.Errorf("%+v, err %v", a, err)
 	}
 }
@@ -202,34 +203,37 @@ func TestJudge(t *testing.T) {
 			r.Generator.SendLagP99Sec = lag
 		})
 	}
+	p99 := func(most float64) Promise {
+		return Promise{stats.AtMost(stats.P99, most), stats.AtMost(stats.Errors, 0)}
+	}
 	for _, tt := range []struct {
-		why    string
-		slo    SLO
-		repeat *result.Repeat
-		want   Verdict
+		why     string
+		promise Promise
+		repeat  *result.Repeat
+		want    stats.Outcome
 	}{
-		{"all is kept", SLO{P99: 50e-3}, closed(func(*result.Repeat) {}), Met},
-		{"the tail is too long", SLO{P99: 20e-3}, closed(func(*result.Repeat) {}), Missed},
-		{"one of two bounds", SLO{P50: 1, Max: 60e-3}, closed(func(*result.Repeat) {}), Missed},
-		{"no errors are allowed", SLO{P99: 1}, closed(func(r *result.Repeat) { r.Errors = map[string]int64{"timeout": 1} }), Missed},
-		{"some are", SLO{P99: 1, Errors: 0.001}, closed(func(r *result.Repeat) { r.Errors = map[string]int64{"timeout": 20} }), Met},
-		{"so many are not", SLO{P99: 1, Errors: 0.001}, closed(func(r *result.Repeat) { r.Errors = map[string]int64{"timeout": 21} }), Missed},
-		{"the server ended", SLO{P99: 1}, closed(func(r *result.Repeat) { r.Failure = "the server ended while it was measured" }), Missed},
-		{"the generator ran out of descriptors", SLO{P99: 1}, closed(func(r *result.Repeat) {
+		{"all is kept", p99(50e-3), closed(func(*result.Repeat) {}), stats.Met},
+		{"the tail is too long", p99(20e-3), closed(func(*result.Repeat) {}), stats.Missed},
+		{"one of two bounds", Promise{stats.AtMost(stats.P50, 1), stats.AtMost(stats.Max, 60e-3), stats.AtMost(stats.Errors, 0)}, closed(func(*result.Repeat) {}), stats.Missed},
+		{"no errors are allowed", p99(1), closed(func(r *result.Repeat) { r.Errors = map[string]int64{"timeout": 1} }), stats.Missed},
+		{"some are", Promise{stats.AtMost(stats.P99, 1), stats.AtMost(stats.Errors, 0.001)}, closed(func(r *result.Repeat) { r.Errors = map[string]int64{"timeout": 20} }), stats.Met},
+		{"so many are not", Promise{stats.AtMost(stats.P99, 1), stats.AtMost(stats.Errors, 0.001)}, closed(func(r *result.Repeat) { r.Errors = map[string]int64{"timeout": 21} }), stats.Missed},
+		{"the server ended", p99(1), closed(func(r *result.Repeat) { r.Failure = "the server ended while it was measured" }), stats.Missed},
+		{"the generator ran out of descriptors", p99(1), closed(func(r *result.Repeat) {
 			r.Failure = "connect 100 clients to 127.0.0.1:1: got 7: last failure (emfile): too many open files"
-		}), Unusable},
-		{"it was not what was asked for", SLO{P99: 1}, closed(func(r *result.Repeat) { r.Established.Server.End = 90 }), Unusable},
-		{"too long, at the generator's ceiling", SLO{P99: 20e-3}, closed(func(r *result.Repeat) { r.Generator.CeilingRPS = 10500 }), Unusable},
-		{"kept at the generator's ceiling", SLO{P99: 50e-3}, closed(func(r *result.Repeat) { r.Generator.CeilingRPS = 10500 }), Met},
-		{"response time counts in an open loop", SLO{P99: 50e-3}, open(60e-3, 1e-3, 20000), Missed},
-		{"the generator was late itself", SLO{P99: 50e-3}, open(60e-3, 40e-3, 20000), Unusable},
-		{"late, but still in time", SLO{P99: 50e-3}, open(40e-3, 30e-3, 20000), Met},
-		{"the rate was not reached", SLO{P99: 50e-3}, open(10e-3, 0, 19000), Missed},
+		}), stats.Unmeasured},
+		{"it was not what was asked for", p99(1), closed(func(r *result.Repeat) { r.Established.Server.End = 90 }), stats.Unmeasured},
+		{"too long, at the generator's ceiling", p99(20e-3), closed(func(r *result.Repeat) { r.Generator.CeilingRPS = 10500 }), stats.Unmeasured},
+		{"kept at the generator's ceiling", p99(50e-3), closed(func(r *result.Repeat) { r.Generator.CeilingRPS = 10500 }), stats.Met},
+		{"response time counts in an open loop", p99(50e-3), open(60e-3, 1e-3, 20000), stats.Missed},
+		{"the generator was late itself", p99(50e-3), open(60e-3, 40e-3, 20000), stats.Unmeasured},
+		{"late, but still in time", p99(50e-3), open(40e-3, 30e-3, 20000), stats.Met},
+		{"the rate was not reached", p99(50e-3), open(10e-3, 0, 19000), stats.Missed},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
-			got := tt.slo.Judge(tt.repeat)
-			if got.Verdict != tt.want || (got.Why == "") != (tt.want == Met) {
-				t.Errorf("%+v, want verdict %d", got, tt.want)
+			got := tt.promise.Judge(tt.repeat)
+			if got.Outcome != tt.want || (got.Why == "") != (tt.want == stats.Met) {
+				t.Errorf("%+v, want %s", got, tt.want)
 			}
 		})
 	}

@@ -3,63 +3,42 @@
 package slo
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// An Outcome says how a cell did.
-type Outcome string
-
-// Outcomes.
-const (
-	Met        Outcome = "met"
-	Missed     Outcome = "missed"
-	Unmeasured Outcome = "not measured" // no repeat counts
-)
-
 // A Row is one bound of an objective and one cell that it is of.
 type Row struct {
 	Cell  *stats.Cell
 	What  string // "p99", "errors", "throughput" or "memory"
-	Bound string // such as "≤ 50.0 ms"
+	Bound stats.Bound
 	stats.Estimate
-	Shown, Interval string // of the estimate, with its unit
-	Outcome         Outcome
-	// Undecided says that the interval holds the bound: the outcome is that of
-	// the median, and another run might end otherwise.
-	Undecided bool
+	stats.Judgement
 }
 
-// A bound is one of an objective.
-type bound struct {
-	what     string
-	asked    bool
-	limit    float64
-	least    bool // the limit is from below
-	estimate func(*stats.Cell) stats.Estimate
-	format   func(float64) string
+// An objective is one bound of those that are set to a cell.
+type objective struct {
+	what  string
+	bound stats.Bound
 }
 
-func bounds(s *result.SLO) []bound {
-	of := func(m stats.Metric) (func(*stats.Cell) stats.Estimate, func(float64) string) {
-		return func(c *stats.Cell) stats.Estimate { return c.Median(m) }, m.Unit.Format
+func objectives(s *result.SLO) []objective {
+	var out []objective
+	if s.P99Sec > 0 {
+		out = append(out, objective{"p99", stats.AtMost(stats.P99, s.P99Sec)})
 	}
-	p99, seconds := of(stats.P99)
-	throughput, perSecond := of(stats.Throughput)
-	memory, bytes := of(stats.MemoryTotal)
-	var errors float64
 	if s.Errors != nil {
-		errors = *s.Errors
+		out = append(out, objective{"errors", stats.AtMost(stats.Errors, *s.Errors)})
 	}
-	return []bound{
-		{"p99", s.P99Sec > 0, s.P99Sec, false, p99, seconds},
-		{"errors", s.Errors != nil, errors, false, failed, percent},
-		{"throughput", s.ThroughputRPS > 0, s.ThroughputRPS, true, throughput, perSecond},
-		{"memory", s.MemoryBytes > 0, s.MemoryBytes, false, memory, bytes},
+	if s.ThroughputRPS > 0 {
+		out = append(out, objective{"throughput", stats.AtLeast(stats.Throughput, s.ThroughputRPS)})
 	}
+	if s.MemoryBytes > 0 {
+		out = append(out, objective{"memory", stats.AtMost(stats.MemoryTotal, s.MemoryBytes)})
+	}
+	return out
 }
 
 // failed is the part of the requests that failed, of all requests of all repeats
@@ -70,9 +49,9 @@ func failed(c *stats.Cell) stats.Estimate {
 	var xs []float64
 	var errored, all int64
 	for _, r := range c.Repeats {
-		if n := r.Errored(); r.Requests+n > 0 {
-			xs = append(xs, float64(n)/float64(r.Requests+n))
-			errored, all = errored+n, all+r.Requests+n
+		if share, ok := stats.Errors.Value(r); ok {
+			xs = append(xs, share)
+			errored, all = errored+r.Errored(), all+r.Requests+r.Errored()
 		}
 	}
 	if all == 0 {
@@ -85,8 +64,6 @@ func failed(c *stats.Cell) stats.Estimate {
 	return e
 }
 
-func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
-
 // Judge goes through the objectives in the order of the config, and for each
 // through the cells that it is of.
 func Judge(run *result.Run, cells []*stats.Cell) []Row {
@@ -97,9 +74,9 @@ func Judge(run *result.Run, cells []*stats.Cell) []Row {
 			if !s.Of(&c.Key) {
 				continue
 			}
-			for _, b := range bounds(s) {
-				if b.asked && (c.Workload != result.Idle || b.what == "memory") {
-					rows = append(rows, b.row(c))
+			for _, o := range objectives(s) {
+				if c.Workload != result.Idle || o.what == "memory" {
+					rows = append(rows, o.row(c))
 				}
 			}
 		}
@@ -107,37 +84,33 @@ func Judge(run *result.Run, cells []*stats.Cell) []Row {
 	return rows
 }
 
-func (b *bound) row(c *stats.Cell) Row {
-	sign := "≤"
-	if b.least {
-		sign = "≥"
+func (o objective) row(c *stats.Cell) Row {
+	e := c.Median(o.bound.Metric)
+	if o.what == "errors" {
+		e = failed(c)
 	}
-	r := Row{Cell: c, What: b.what, Bound: sign + " " + b.format(b.limit), Estimate: b.estimate(c), Outcome: Met}
-	if r.N == 0 {
-		r.Outcome, r.Shown, r.Interval = Unmeasured, "–", "–"
-		return r
-	}
-	if b.least && r.Value < b.limit || !b.least && r.Value > b.limit {
-		r.Outcome = Missed
-	}
-	r.Shown, r.Interval = b.format(r.Value), "–"
-	if r.Known() {
-		r.Interval = b.format(r.Lo) + " – " + b.format(r.Hi)
-		r.Undecided = r.Lo <= b.limit && b.limit <= r.Hi && r.Lo < r.Hi
-	}
-	return r
+	return Row{c, o.what, o.bound, e, stats.Judge(e, o.bound)}
 }
 
-// Verdict is the outcome in words.
-func (r *Row) Verdict() string {
-	if r.Undecided {
-		return string(r.Outcome) + ", undecided"
+// Shown is what was measured, with its unit.
+func (r *Row) Shown() string {
+	if r.N == 0 {
+		return "–"
 	}
-	return string(r.Outcome)
+	return r.Bound.Metric.Unit.Format(r.Value)
+}
+
+// Interval is that of what was measured.
+func (r *Row) Interval() string {
+	if !r.Known() {
+		return "–"
+	}
+	format := r.Bound.Metric.Unit.Format
+	return format(r.Lo) + " – " + format(r.Hi)
 }
 
 // Of are the rows that ended so.
-func Of(rows []Row, o Outcome) []Row {
+func Of(rows []Row, o stats.Outcome) []Row {
 	var out []Row
 	for _, r := range rows {
 		if r.Outcome == o {

@@ -37,7 +37,7 @@ func TestJudge(t *testing.T) {
 		{"missed from above", result.SLO{P99Sec: 0.005}, two, []string{"p99 ≤ 5.00 ms 15.0 ms missed"}},
 		{"missed from below", result.SLO{ThroughputRPS: 1000}, two, []string{"throughput ≥ 1.00k/s 150/s missed"}},
 		{"kernel stacks are memory too", result.SLO{MemoryBytes: 3.5 * (1 << 20)}, two, []string{"memory ≤ 3.50 MiB 4.00 MiB missed"}},
-		{"the interval holds the bound", result.SLO{P99Sec: 0.014}, two, []string{"p99 ≤ 14.0 ms 15.0 ms missed, undecided"}},
+		{"the interval includes the bound", result.SLO{P99Sec: 0.014}, two, []string{"p99 ≤ 14.0 ms 15.0 ms missed, undecided"}},
 		{"a bound that is just met", result.SLO{ThroughputRPS: 100}, two[:1], []string{"throughput ≥ 100/s 100/s met"}},
 		{"errors count though their repeat does not", result.SLO{Errors: part(0.001), P99Sec: 1}, []result.Repeat{repeat(1, 100, 0.01, 250)},
 			[]string{"p99 ≤ 1.00 s – not measured", "errors ≤ 0.1 % 20 % missed"}},
@@ -52,7 +52,7 @@ func TestJudge(t *testing.T) {
 			run := &result.Run{SLOs: []result.SLO{tt.slo}, Cells: []result.Key{two[0].Key}}
 			var got []string
 			for _, r := range Judge(run, stats.Cells(run, tt.repeats)) {
-				got = append(got, r.What+" "+r.Bound+" "+r.Shown+" "+r.Verdict())
+				got = append(got, r.What+" "+r.Bound.String()+" "+r.Shown()+" "+r.Judgement.String())
 			}
 			if len(got) != len(tt.want) {
 				t.Fatalf("got %q, want %q", got, tt.want)
@@ -71,7 +71,7 @@ func TestIdleCellsHaveOnlyMemory(t *testing.T) {
 	r.Workload = result.Idle
 	run := &result.Run{SLOs: []result.SLO{{P99Sec: 1, ThroughputRPS: 5, MemoryBytes: 1}}}
 	rows := Judge(run, stats.Cells(run, []result.Repeat{r}))
-	if len(rows) != 1 || rows[0].What != "memory" || len(Of(rows, Missed)) != 1 || len(Of(rows, Met)) != 0 {
+	if len(rows) != 1 || rows[0].What != "memory" || len(Of(rows, stats.Missed)) != 1 || len(Of(rows, stats.Met)) != 0 {
 		t.Errorf("rows %+v", rows)
 	}
 }

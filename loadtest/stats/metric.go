@@ -77,10 +77,17 @@ var (
 	LeastBusy = Metric{"least_busy", "connections on the least busy process ÷ an even share", Count, true, share(func(of []int) int { return of[len(of)-1] })}
 	Processes = Metric{"processes", "processes", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Processes) })}
 
+	// Errors is the part of the requests that failed. A repeat in which any did is
+	// invalid, and in no median.
+	Errors = Metric{"errors", "errors", Part, false, func(r *result.Repeat) (float64, bool) {
+		n := r.Errored()
+		return float64(n) / float64(r.Requests+n), r.Requests+n > 0
+	}}
+
 	CtxSwitches = Metric{"ctx_switches", "context switches per request", Count, false, perRequest(func(s *result.Server) float64 { return float64(s.CtxSwitches) })}
 )
 
-// Metrics are all of them, in the order they are reported.
+// Metrics are all that a median is reported of, in that order.
 var Metrics = []Metric{
 	Throughput, Mean, P50, P90, P99, P999, Max, ServiceP50, ServiceP99, Achieved, SendLag, Unsent, Jain, CPU, CPUUser, CPUSys, GeneratorCPU,
 	Memory, MemoryTotal, PSS, KernelStacks, Threads, Processes, Busiest, LeastBusy, CtxSwitches,

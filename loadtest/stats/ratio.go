@@ -4,33 +4,27 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// An Outcome says how a comparison ended.
-type Outcome int
-
-// Outcomes.
-const (
-	Unmeasured Outcome = iota // no repeat counts on both sides
-	Unbounded                 // no bound was asked
-	Pass
-	Short
-)
-
-// A Comparison is a model beside a peer in one cell.
+// A Comparison is a model compared with a peer in one cell.
 type Comparison struct {
 	Ask  result.Ratio
 	Cell *Cell // the model's
 	// Suspect says that a repeat that the ratio rests on is.
 	Suspect bool
-	// Estimate is of model ÷ peer, taken repeat by repeat: the two of one number
-	// were measured close together, so that what drifts on the host cancels.
+	// Estimate is of model ÷ peer: see RatioOf.
 	Estimate
-	Outcome Outcome
-	// By is how far the median is beyond the bound that it misses, in the
-	// ratio's own unit: 0.03 when 0.92 was measured and 0.95 asked.
-	By float64
-	// Undecided says that the interval holds the bound: the outcome is that of
-	// the median, and another run might end otherwise.
-	Undecided bool
+	Judgement
+}
+
+// Bounds are those that are asked of a ratio.
+func Bounds(ask result.Ratio) []Bound {
+	var out []Bound
+	if ask.AtLeast != 0 {
+		out = append(out, AtLeast(Metric{}, ask.AtLeast))
+	}
+	if ask.AtMost != 0 {
+		out = append(out, AtMost(Metric{}, ask.AtMost))
+	}
+	return out
 }
 
 // Compare answers ask for each of the model's cells that it names, in order. A
@@ -62,7 +56,7 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 			cmp.Estimate = RatioOf(c, p, m)
 			cmp.Suspect = c.Verdict() == result.Suspect || p.Verdict() == result.Suspect
 		}
-		cmp.judge()
+		cmp.Judgement = Judge(cmp.Estimate, Bounds(ask)...)
 		out = append(out, cmp)
 	}
 	return out
@@ -102,32 +96,4 @@ func Pairs(a *Cell, of Metric, b *Cell, by Metric) []float64 {
 		}
 	}
 	return out
-}
-
-func (c *Comparison) judge() {
-	if c.N == 0 {
-		c.Outcome = Unmeasured
-		return
-	}
-	if c.Ask.AtLeast == 0 && c.Ask.AtMost == 0 {
-		c.Outcome = Unbounded
-		return
-	}
-	c.Outcome = Pass
-	if b := c.Ask.AtLeast; b != 0 {
-		if c.Value < b {
-			c.Outcome, c.By = Short, b-c.Value
-		}
-		c.Undecided = c.holds(b)
-	}
-	if b := c.Ask.AtMost; b != 0 {
-		if c.Value > b {
-			c.Outcome, c.By = Short, c.Value-b
-		}
-		c.Undecided = c.Undecided || c.holds(b)
-	}
-}
-
-func (c *Comparison) holds(bound float64) bool {
-	return c.Known() && c.Lo < bound && bound < c.Hi
 }

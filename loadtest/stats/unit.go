@@ -15,6 +15,7 @@ const (
 	Seconds   Unit = "s"
 	Bytes     Unit = "B"
 	Count     Unit = ""
+	Part      Unit = "%" // of one: 0.05 is 5 %
 )
 
 type step struct {
@@ -39,6 +40,8 @@ func (u Unit) Format(v float64) string {
 		return "−" + u.Format(-v)
 	case u == Count && v == math.Trunc(v) && v < 1e6:
 		return Group(int(v))
+	case u == Part:
+		return strconv.FormatFloat(100*v, 'g', 3, 64) + " %"
 	case v == 0:
 		return "0" + u.zeroSuffix()
 	}
