@@ -504,7 +504,7 @@ func FuzzTake(f *testing.F) {
 		if learned := verdict(true, true); (fresh == "right") != (learned == "right") {
 			t.Errorf("%q is %s when parsed, %s when compared", data, fresh, learned)
 		}
-		// Bytewise, what is behind the answer is not seen yet.
+		// Byte by byte, what comes after the answer is not seen yet.
 		if bytewise := verdict(true, false); bytewise != "right" && fresh == "right" {
 			t.Errorf("%q is %s whole, %s bytewise", data, fresh, bytewise)
 		}

@@ -26,8 +26,8 @@ const (
 )
 
 // Classify names the kind of an error of a request or of a connect. It is a
-// pure function of the error's chain: addresses and ports in its text play no
-// part.
+// pure function of the error's chain: addresses and ports in its text do not
+// matter.
 func Classify(err error) string {
 	for _, c := range []struct {
 		is   error

@@ -1,46 +1,30 @@
 package attack
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// Errors that say what was wrong with an answer.
-var (
-	errStatus    = errors.New("wrong status")
-	errBytes     = errors.New("wrong bytes")
-	errUnasked   = errors.New("bytes that nobody asked for")
-	errMalformed = errors.New("malformed answer")
-)
-
-// An exchange is one kind of request and what must be heard of it. It belongs
+// An exchange is one kind of request and the answer that it must get. It belongs
 // to a shard. What differs between clients and requests is stamped into it.
 type exchange struct {
 	asks    load.Workload
-	request []byte // the whole of it; its last payload bytes come back, stamped
+	request []byte // whole; its last payload bytes come back, stamped
 	payload int
-	body    []byte // of each answer, where it is not the payload
+	body    []byte // of every answer, where it is not the payload
 	counts  bool   // it increments a counter
-	reads   bool   // it reads that counter: the body is not known before
+	reads   bool   // it reads that counter: the body is not known in advance
 	http    bool
 	// head is the header of an answer that was parsed and found right. An
-	// answer that repeats it byte for byte needs no parsing: it is compared.
-	// A server whose header changes (Date) is parsed again when it does.
+	// answer that repeats it byte for byte is compared, not parsed. When a header
+	// changes (Date), the answer is parsed again.
 	head []byte
 }
-
-// maxHeader is the most that the header of an answer may have.
-const maxHeader = 64 << 10
 
 // newExchanges prepares the requests of a target, and those that go with them:
 // prober is the number of what a new connection is asked first (-1: what its
@@ -109,8 +93,8 @@ func prepare(t load.Target, w load.Workload, r load.Request, perRequest bool) *e
 	return e
 }
 
-// stamp makes the request one that no other of the run is, as far as its
-// payload has room: an answer that belongs to another is then found out.
+// stamp makes the request different from every other of the run, as far as its
+// payload has room, so that the answer to another request is found out.
 func (e *exchange) stamp(client, n uint32) {
 	payload := e.request[len(e.request)-e.payload:]
 	switch {
@@ -122,8 +106,8 @@ func (e *exchange) stamp(client, n uint32) {
 	}
 }
 
-// want is the body of the answer to the request that is stamped now; of a
-// counter's value, which is unknown, it is nil.
+// want returns the body of the answer to the request that is stamped now; nil for
+// the value of a counter, which is not known.
 func (e *exchange) want() []byte {
 	if e.payload > 0 {
 		return e.request[len(e.request)-e.payload:]
@@ -131,199 +115,7 @@ func (e *exchange) want() []byte {
 	return e.body
 }
 
-// An answer is what has come of one so far.
-type answer struct {
-	got  int    // bytes that repeat what was expected
-	head []byte // the header they were compared with
-	kept []byte // all bytes, once they did not; nil before
-	size int    // of the last one that was right
-	// value and pid are what the last one said of a counter, and who said it.
-	value int64
-	pid   int
-	// closes is set at the end of an answer behind which the server closes.
-	closes bool
-}
-
-// take takes the next bytes of the answer to the request that is stamped now,
-// and checks each. It reports whether the answer is complete and right. Bytes
-// behind its end are an error.
-func (e *exchange) take(a *answer, data []byte) (done bool, err error) {
-	if a.kept == nil {
-		if a.got == 0 {
-			a.head = e.head
-		}
-		if a.head != nil || !e.http {
-			total := len(a.head) + len(e.want())
-			if e.follows(data, a.got, a.head) {
-				switch a.got += len(data); {
-				case a.got < total:
-					return false, nil
-				case a.got > total:
-					return false, errUnasked
-				}
-				a.got, a.size = 0, total
-				return true, nil
-			}
-			if !e.http {
-				return false, wrongBytes(e.want(), append(e.want()[:a.got:a.got], data...))
-			}
-		}
-		a.kept = e.recall(a)
-	}
-	a.kept = append(a.kept, data...)
-	done, err = e.parse(a, false)
-	if done {
-		a.got, a.size, a.kept = 0, len(a.kept), nil
-	}
-	return done, err
-}
-
-// end takes the end of the connection where an answer is due. It is right only
-// behind an answer whose length is that end.
-func (e *exchange) end(a *answer) error {
-	if a.kept != nil {
-		if done, err := e.parse(a, true); done || err != nil {
-			a.got, a.size, a.kept, a.closes = 0, len(a.kept), nil, true
-			return err
-		}
-	}
-	if a.got > 0 || len(a.kept) > 0 {
-		return io.ErrUnexpectedEOF
-	}
-	return io.EOF
-}
-
-// follows tells whether got continues the message at offset at. Bytes beyond
-// its end do not count here.
-func (e *exchange) follows(got []byte, at int, head []byte) bool {
-	if at < len(head) {
-		n := min(len(got), len(head)-at)
-		if !bytes.Equal(got[:n], head[at:at+n]) {
-			return false
-		}
-		got, at = got[n:], at+n
-	}
-	if len(got) == 0 {
-		return true
-	}
-	at -= len(head)
-	body := e.want()
-	n := min(len(got), len(body)-at)
-	return bytes.Equal(got[:n], body[at:at+n])
-}
-
-// parseReading reads what a counter has come to, and the process that says so.
-func parseReading(body []byte) (value int64, pid int, err error) {
-	value, pid, ok := load.ParseReading(body)
-	if !ok {
-		return 0, 0, fmt.Errorf("%w: want a counter's value and a process, got %.40q", errBytes, body)
-	}
-	return value, pid, nil
-}
-
-// recall makes again the bytes that were compared and not kept.
-func (e *exchange) recall(a *answer) []byte {
-	kept := make([]byte, 0, 512)
-	kept = append(kept, a.head[:min(a.got, len(a.head))]...)
-	if rest := a.got - len(a.head); rest > 0 {
-		kept = append(kept, e.want()[:min(rest, len(e.want()))]...)
-	}
-	return kept
-}
-
-func wrongBytes(want, got []byte) error {
-	const most = 40
-	return fmt.Errorf("%w: want %.*q, got %.*q", errBytes, most, want, most, got)
-}
-
-// parse reads an HTTP answer out of all bytes that have come of it, checks its
-// status and body, and learns its header. atEnd says that no more will come.
-func (e *exchange) parse(a *answer, atEnd bool) (done bool, err error) {
-	if !bytes.Contains(a.kept, []byte("\r\n\r\n")) && !atEnd {
-		if len(a.kept) > maxHeader || !bytes.HasPrefix(a.kept, []byte("HTTP/")[:min(5, len(a.kept))]) {
-			return false, fmt.Errorf("%w: %.40q", errMalformed, a.kept)
-		}
-		return false, nil
-	}
-	want := e.want()
-	src := &reader{rest: a.kept}
-	br := bufio.NewReaderSize(src, max(len(a.kept), 16))
-	resp := fasthttp.AcquireResponse()
-	defer fasthttp.ReleaseResponse(resp)
-	if err := resp.ReadLimitBody(br, len(want)+maxHeader); err != nil {
-		if src.beyond {
-			return false, e.early(a.kept, want)
-		}
-		return false, fmt.Errorf("%w: %w", errMalformed, err)
-	}
-	if code := resp.StatusCode(); code != fasthttp.StatusOK {
-		return false, fmt.Errorf("%w: %d", errStatus, code)
-	}
-	body := resp.Body()
-	untilEnd := src.beyond // the body's length is the end of the connection
-	if untilEnd && !atEnd && len(body) < len(want) && bytes.HasPrefix(want, body) {
-		return false, nil
-	}
-	if untilEnd && !atEnd && e.reads {
-		return false, nil
-	}
-	if e.reads {
-		if a.value, a.pid, err = parseReading(body); err != nil {
-			return false, err
-		}
-	} else if !bytes.Equal(body, want) {
-		return false, wrongBytes(want, body)
-	}
-	if untilEnd && !atEnd {
-		return false, nil
-	}
-	if len(src.rest) > 0 || br.Buffered() > 0 {
-		return false, errUnasked
-	}
-	a.closes = resp.ConnectionClose()
-	// Only an answer that ends in its body as it stands can be compared whole.
-	if head, ok := bytes.CutSuffix(a.kept, body); ok && !a.closes && !e.reads && resp.Header.ContentLength() == len(body) {
-		e.head = bytes.Clone(head)
-	}
-	return true, nil
-}
-
-// A reader gives its bytes, and knows whether it was asked for more: then the
-// answer that was read from it is not complete, or has no end of its own.
-type reader struct {
-	rest   []byte
-	beyond bool
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	if len(r.rest) == 0 {
-		r.beyond = true
-		return 0, io.EOF
-	}
-	n := copy(p, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
-}
-
-// early tells what is wrong with an answer already although its body is not
-// complete: a client does not wait for the rest of what it did not ask for.
-func (e *exchange) early(kept, want []byte) error {
-	head, body, _ := bytes.Cut(kept, []byte("\r\n\r\n"))
-	var h fasthttp.ResponseHeader
-	if err := h.Read(bufio.NewReaderSize(bytes.NewReader(kept), len(head)+4)); err != nil {
-		return nil // the whole says so, in time
-	}
-	if code := h.StatusCode(); code != fasthttp.StatusOK && code >= 200 {
-		return fmt.Errorf("%w: %d", errStatus, code)
-	}
-	if n := h.ContentLength(); n >= 0 && !e.reads && (n != len(want) || !bytes.HasPrefix(want, body)) {
-		return wrongBytes(want, body)
-	}
-	return nil
-}
-
-// A clock counts from the start of the attack: the runtime's monotonic clock,
-// of which only differences are used.
+// A clock counts from the start of the attack, by the runtime's monotonic clock.
 type clock struct{ base time.Time }
 
 func (c clock) now() time.Duration { return time.Since(c.base) }

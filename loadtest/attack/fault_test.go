@@ -11,8 +11,8 @@ import (
 )
 
 // At the fault, two of five connections are closed, and those that replace them
-// are served: the others are bystanders, and no request of theirs is lost.
-func TestLostClientsAreNoBystanders(t *testing.T) {
+// are served: the others are unaffected, and none of their requests is lost.
+func TestLostClientsAreNotUnaffected(t *testing.T) {
 	const at, slow = 200 * time.Millisecond, 100 * time.Millisecond
 	var mu sync.Mutex
 	var doomed []*net.TCPConn
@@ -25,7 +25,7 @@ func TestLostClientsAreNoBystanders(t *testing.T) {
 		mu.Unlock()
 		echoUntil(8, func(_ *net.TCPConn, n, _ int, msg []byte) ([]byte, bool) {
 			time.Sleep(time.Millisecond)
-			if n >= 5 { // one that came back: its time must not be a bystander's
+			if n >= 5 { // one that came back: its time must not count as an unaffected client's
 				time.Sleep(slow)
 			}
 			return msg, false
@@ -51,7 +51,7 @@ func TestLostClientsAreNoBystanders(t *testing.T) {
 		t.Errorf("%d clients lost with %d requests, want 2", a.Lost, a.Failed)
 	}
 	if a.Before.TotalCount() == 0 || a.Unaffected.TotalCount() == 0 {
-		t.Errorf("%d requests before it, %d of bystanders", a.Before.TotalCount(), a.Unaffected.TotalCount())
+		t.Errorf("%d requests before it, %d of unaffected clients", a.Before.TotalCount(), a.Unaffected.TotalCount())
 	}
 	mu.Lock()
 	defer mu.Unlock()
@@ -60,12 +60,12 @@ func TestLostClientsAreNoBystanders(t *testing.T) {
 		t.Errorf("%d connections, %d answers to those that came back", accepted, back)
 	}
 	if n, all := a.Before.TotalCount()+a.Unaffected.TotalCount(), w.Whole().Service.TotalCount(); n > all-back {
-		t.Errorf("%d requests before and of bystanders; of %d in all, %d were of those that came back", n, all, back)
+		t.Errorf("%d requests before it and of unaffected clients; of %d in all, %d were of clients that reconnected", n, all, back)
 	}
 }
 
-// A server that holds still for a while loses nobody, but those that waited for
-// it are no bystanders.
+// A server that is stopped for a while loses no connection, but the clients that
+// waited for it are not unaffected.
 func TestHeldClientsAreLost(t *testing.T) {
 	const at, until = 200 * time.Millisecond, 700 * time.Millisecond
 	var mu sync.Mutex
@@ -98,7 +98,7 @@ func TestHeldClientsAreLost(t *testing.T) {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
 	if a := w.Aftermath; a.Lost != 1 || a.Failed != 0 || a.Unaffected.TotalCount() == 0 {
-		t.Errorf("%d lost, %d failed, %d answers to bystanders", a.Lost, a.Failed, a.Unaffected.TotalCount())
+		t.Errorf("%d lost, %d failed, %d answers to unaffected clients", a.Lost, a.Failed, a.Unaffected.TotalCount())
 	}
 }
 

@@ -219,7 +219,7 @@ func TestPerRequestClientsConnectForEach(t *testing.T) {
 	}
 }
 
-// A server that closes behind an answer and says so has done nothing wrong.
+// A server that closes after an answer and says so has done nothing wrong.
 func TestAnAnnouncedCloseIsNoError(t *testing.T) {
 	for _, answer := range []string{
 		"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 13\r\n\r\nHello, World!",
@@ -492,7 +492,7 @@ func TestRawResultsAreVegetas(t *testing.T) {
 		}
 	}
 	if err := c.WriteRaw(io.Discard, "xml", "", nil); err == nil {
-		t.Error("there is a format that nobody reads")
+		t.Error("WriteRaw wrote an unknown format")
 	}
 }
 

@@ -14,11 +14,12 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// ServeNull is the server that does the least: it answers without looking. What
-// a generator reaches on it is the generator's ceiling. HTTP requests are taken
-// to be all of the first one's length, as those of this generator are, and are
-// answered with their body if they have one, or with the answer of the workload
-// at their path; echo sends back what came. Loops event loops share the connections; it ends with ctx.
+// ServeNull runs a server that does as little as possible: it answers without
+// checking. What a generator reaches on it is the generator's ceiling. All HTTP
+// requests of a connection are taken to be as long as its first one, as those of
+// this generator are. They are answered with their body if they have one, or with
+// the answer of the workload at their path; an echo gets what it sent. The
+// connections are divided among loops event loops. It returns when ctx is done.
 func ServeNull(ctx context.Context, protocol, addr string, loops int) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -86,12 +87,12 @@ type nullLoop struct {
 	out    []byte
 }
 
-// A nullConn is what is known of a connection.
+// A nullConn is a connection of the null server.
 type nullConn struct {
 	request int // length of each request; 0 before the first
 	body    int // of it
 	answer  []byte
-	have    []byte // of a request that has not come whole
+	have    []byte // of a request whose end has not come yet
 }
 
 func (l *nullLoop) serve(ctx context.Context) error {
@@ -146,7 +147,7 @@ func (l *nullLoop) answer(fd int) bool {
 	return len(l.out) == 0 || writeAll(fd, l.out)
 }
 
-// learn takes the first request for the measure of all.
+// learn reads from the first request of a connection what all will be like.
 func (c *nullConn) learn(in []byte) bool {
 	head, _, whole := bytes.Cut(in, []byte("\r\n\r\n"))
 	if !whole {
@@ -177,8 +178,7 @@ func fixedAnswer(head []byte) string {
 	return ""
 }
 
-// writeAll waits for a client that does not read: it is this generator, which
-// does.
+// writeAll waits for a client that does not read yet: this generator will.
 func writeAll(fd int, p []byte) bool {
 	for len(p) > 0 {
 		n, err := write(fd, p)

@@ -12,8 +12,8 @@ import (
 )
 
 // A schedule says when each request of a shard of the open loop is due. It asks
-// a pacer of vegeta as a sender would that is never late, so that what it gets
-// is the plan, whatever the server does.
+// a pacer of vegeta as a sender that is never late would, so that the answer is
+// the plan, whatever the server does.
 type schedule struct {
 	pacer vegeta.Pacer
 	from  time.Duration // of the clock, when the pacer began

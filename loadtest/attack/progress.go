@@ -9,7 +9,7 @@ import (
 // A progress reports the intervals of a window, each once all shards are past it.
 type progress struct {
 	clients *Clients
-	report  func(n int, s *load.Interval) // nil: to nobody
+	report  func(n int, s *load.Interval) // may be nil
 	n       int                           // interval that is reported next
 	stop    chan struct{}
 	stopped chan struct{}

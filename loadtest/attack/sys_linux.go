@@ -163,7 +163,7 @@ func dial(to netip.AddrPort, source netip.Addr) (fd int, err error) {
 	return fd, nil
 }
 
-// dialed tells how a connect that has begun has ended.
+// dialed returns the error of a connect that has ended.
 func dialed(fd int) error {
 	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	if err == nil && errno != 0 {

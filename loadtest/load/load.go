@@ -1,6 +1,6 @@
-// Package load is what a campaign and a generator say to each other: what to
-// ask of which server, by how many clients and when, when to look at it, and
-// what was measured. All of it can be sent from one process to another.
+// Package load has the types that a campaign and a generator exchange: the target
+// and its workloads, the clients, the work, the hooks, and what was measured. All
+// but the hooks can be sent from one process to another.
 package load
 
 import (
@@ -11,22 +11,22 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A Target is what to ask of which server.
+// A Target is a server and what to ask it for.
 type Target struct {
 	Addr     string // host:port
 	Protocol string // "http" or "echo"
 	// Requests are asked for by their weights, in a fixed rotation that is the
 	// same for every run. Most targets have one.
 	Requests []Request
-	// ByClients is set where all requests but the first have clients of their own.
-	// The other clients ask for the first, and weights mean nothing.
+	// ByClients says that all requests but the first have clients of their own. The
+	// other clients ask for the first, and weights mean nothing.
 	ByClients bool
 }
 
-// Part is the target of a generator that has a part of all clients: its share of
-// the clients that have requests of their own, so that those of all generators
-// together are the whole, and none has more of them than it has clients. Before,
-// part and whole are numbers of active clients.
+// Part returns the target of a generator process that has a part of all clients: it
+// gets its share of the clients with requests of their own, so that the processes
+// together have all of these, and none has more than it has clients. Before, part
+// and whole are numbers of active clients.
 func (t Target) Part(before, part, whole int) Target {
 	total := 0
 	for _, r := range t.Requests {
@@ -45,13 +45,13 @@ func (t Target) Part(before, part, whole int) Target {
 	return t
 }
 
-// A Population is who asks. The clients of one generator may be a part of all
+// A Population is the clients of a generator process. They may be a part of all
 // clients: those with the numbers First to First+Clients-1.
 type Population struct {
 	Clients int // connections, with at most one request in flight each
 	First   int
-	// Active clients ask, the others hold their connections and are probed at
-	// the end; all of them if 0, none if negative.
+	// Active clients send requests, the others keep their connections open and are
+	// probed at the end; all are active if 0, none if negative.
 	Active int
 	// PerRequest clients open a connection for each request, and close it.
 	PerRequest bool
@@ -61,28 +61,28 @@ type Population struct {
 
 // Work is what a population does.
 type Work struct {
-	Loop   string        // result.Closed, result.Open, or "" to only hold the connections and probe them
+	Loop   string        // result.Closed, result.Open, or "" to keep the connections open and probe them
 	Pace   Pace          // of the open loop
 	Warmup time.Duration // unmeasured
 	Length time.Duration // of the measured window
-	// Requests ends the window when so many have been answered, if that comes
-	// before Length.
+	// Requests ends the window after so many answers, if they come before Length
+	// is over.
 	Requests int64
-	// Fault is when something is done to the server in the window; nil: nothing is.
+	// Fault says when a fault is injected into the server; nil if none is.
 	Fault *Fault
-	// Start is when the warm-up begins; at once if zero. Several generators
-	// begin at one instant by it.
+	// Start is when the warm-up begins; at once if zero. It lets several generator
+	// processes begin at the same instant.
 	Start time.Time
 }
 
-// A Fault is when something is done to the server, from the start of the window.
-// It is done by whoever asks for the work: the generator only sorts what it
-// measures by it. A client that loses its connection connects again, at first
-// soon and then at most every tenth of a second.
+// A Fault says when a fault is injected into the server, from the start of the
+// window. The caller injects it; the generator sorts what it measures by it. A
+// client that loses its connection reconnects, after 10 ms at first and at most
+// every tenth of a second later.
 type Fault struct {
 	At time.Duration
-	// Until is when it is taken back, of a fault under which connections are not
-	// lost but get no answer; else 0.
+	// Until is when a fault ends during which connections are not lost but get no
+	// answer; 0 for other faults.
 	Until time.Duration
 }
 
@@ -97,27 +97,27 @@ type Pace struct {
 	N         int
 	Amplitude float64
 	Period    time.Duration
-	// Share of the whole that this generator sends, and the share that those
-	// before it do: 1 and 0 for a single one.
+	// Share is the part of the whole rate that this generator process sends, and
+	// Before the part that those before it send: 1 and 0 for a single process.
 	Share, Before float64
 }
 
-// Hooks are called at the edges of the measured window, while the load goes
-// on: Open just before its first instant, Close just after its last, so that
-// what the caller reads of the server is of the window. An error of Open or
-// Second ends the window. Nil functions are not called.
+// Hooks are called at the edges of the measured window, while the load continues:
+// Open just before its first instant, Close just after its last, so that what the
+// caller reads of the server belongs to the window. An error of Open or Second
+// ends the window. Nil functions are not called.
 type Hooks struct {
 	Open   func() error
 	Second func(at time.Duration) error // each full second but the last
 	Close  func() error
-	// Enough ends the window before its time when it is closed.
+	// Enough ends the window early when it is closed.
 	Enough <-chan struct{}
-	// Progress is told each interval of the window once it is complete, n from
-	// 0, from another goroutine than the others. It must not keep the interval.
+	// Progress is called with each interval of the window once it is complete, n
+	// from 0, on another goroutine than the others. It must not keep the interval.
 	Progress func(n int, s *Interval)
 }
 
-// Connected says how the connections were opened.
+// Connected is what is known of opening the connections.
 type Connected struct {
 	Sec       float64
 	Refused   int                     // attempts that failed, of any kind
@@ -125,8 +125,8 @@ type Connected struct {
 	Histogram *hdrhistogram.Histogram // of a single connect, nanoseconds
 }
 
-// Add merges what another generator knows of its connecting at the same time.
-// It may be nil.
+// Add merges what another generator process knows of connecting at the same time.
+// o may be nil.
 func (c *Connected) Add(o *Connected) {
 	if o == nil {
 		return
@@ -146,52 +146,53 @@ type Window struct {
 	Started   time.Time
 	Length    time.Duration
 	Intervals []*Interval // of one second, but the last
-	// Errors counts, by kind, the requests of the window and of the time
-	// behind it until all clients had stopped.
+	// Errors counts, by kind, the failures of the window and of the time after it
+	// until all clients had stopped.
 	Errors map[string]int64
-	// Due is how many requests the schedule had for the window, Unsent how many
-	// of all that were due by its end had not been sent, as no client was free
-	// (open loop).
+	// Due is how many requests the schedule had for the window, Unsent how many of
+	// those due by its end were not sent because no client was free (open loop).
 	Due, Unsent int64
-	// Carried is the time that requests were in flight by the end of the window
-	// that were answered behind it, less the time that those answered within were
-	// before its start. It is all clients' together.
+	// Carried is the time until the end of the window that requests answered after
+	// it were in flight, less the time before its start that requests answered
+	// within it were. It is the sum over all clients.
 	Carried  time.Duration
-	Answered int64 // probes, of connections that were held
+	Answered int64 // probes, of connections that were kept open
 	BytesIn  int64
 	BytesOut int64
-	// Slices counts the answers in equal parts of the window, SliceLength each;
-	// what is left at the end is in none.
+	// Slices counts the answers in parts of the window of SliceLength each; the
+	// rest at its end is left out.
 	Slices []int64
-	// Clients is the number of active clients that could answer evenly, Sum and
-	// Squares the sums of their answers and of the squares of these. Those that
-	// ask for something else than the most are not among them.
+	// Clients is the number of active clients that ask for the first request of a
+	// mix by clients, or of all active clients; Sum and Squares are the sums of
+	// their answers and of the squares of these.
 	Clients      int64
 	Sum, Squares float64
-	// Connect is how long each connect within the window took, where clients
-	// open one for each request.
+	// Connect is how long each connect within the window took, where each request
+	// has its own connection; else nil.
 	Connect *hdrhistogram.Histogram
-	// Mix are the requests of a mix by themselves, in the order of the target's;
-	// empty where all are of one kind.
+	// Mix is what was measured of each request of a mix, in the target's order;
+	// empty where there is only one.
 	Mix []*MixPart
-	// Increments of a counter were answered since the first connection, and
-	// Unanswered ones failed, or were not answered in time. Readings are what the
-	// counter came to in the end, by the process of the server that said so.
+	// Increments is how many increments of a counter were answered since the first
+	// connection, Unanswered how many failed or were not answered in time. Readings
+	// are the values of the counter at the end, by the server's process that
+	// reported them.
 	Increments, Unanswered int64
 	Readings               map[int]int64
-	// Aftermath is what came of a fault; nil if there was none.
+	// Aftermath is what the clients saw of a fault; nil if there was none.
 	Aftermath *Aftermath
 }
 
 // An Aftermath is what the clients saw of a fault.
 type Aftermath struct {
-	// Before are service times of requests that were answered before it,
-	// Unaffected of those after it, of clients that it did not hit.
+	// Before contains the service times of requests that were answered before the
+	// fault, Unaffected those after it of clients that it did not hit.
 	Before, Unaffected *hdrhistogram.Histogram
-	// Lost clients had their connection fail, or were not answered for as long as
-	// it lasted.
+	// Lost counts the clients whose connection failed, or that got no answer as long
+	// as the fault lasted.
 	Lost int64
-	// Failed are requests that were sent, or that a connect was begun for.
+	// Failed counts the failed requests that were sent, or that a connect was begun
+	// for.
 	Failed int64
 }
 
@@ -203,7 +204,7 @@ func NewAftermath() *Aftermath {
 // A MixPart is what was measured of one kind of request of a mix.
 type MixPart struct {
 	Name     string
-	Clients  int                     // that asked for nothing else; 0: all took turns
+	Clients  int                     // that asked for nothing else; 0 if all clients took turns
 	Service  *hdrhistogram.Histogram // from the actual send, nanoseconds
 	Response *hdrhistogram.Histogram // from the scheduled send; open loop only, else nil
 }
@@ -211,12 +212,12 @@ type MixPart struct {
 // SliceLength is the length of a part of the window in Window.Slices.
 const SliceLength = 50 * time.Millisecond
 
-// An Interval is one second of a window, or a whole one.
+// An Interval is one second of a window, or all of it.
 type Interval struct {
 	Service  *hdrhistogram.Histogram // from the actual send, nanoseconds
 	Response *hdrhistogram.Histogram // from the scheduled send; open loop only, else nil
-	// Lag is how late the generator sent, counted from when the request was due
-	// and a client was free for it; open loop only, else nil.
+	// Lag is how late the generator sent after a request was due and a client was
+	// free for it; open loop only, else nil.
 	Lag     *hdrhistogram.Histogram
 	Errored int64
 }
@@ -243,7 +244,7 @@ func (s *Interval) Add(o *Interval) {
 	s.Errored += o.Errored
 }
 
-// Whole is all intervals of the window in one.
+// Whole returns all intervals of the window as one.
 func (w *Window) Whole() *Interval {
 	all := &Interval{Service: NewHistogram()}
 	for _, s := range w.Intervals {
@@ -252,7 +253,7 @@ func (w *Window) Whole() *Interval {
 	return all
 }
 
-// Add merges what another generator measured in the same window.
+// Add merges what another generator process or shard measured in the same window.
 func (w *Window) Add(o *Window) {
 	for i, s := range o.Intervals {
 		if i == len(w.Intervals) {
@@ -323,8 +324,8 @@ func (k *MixPart) add(o *MixPart) {
 	}
 }
 
-// NewHistogram is an empty histogram of nanoseconds, up to ten minutes with
-// three significant digits. Histograms that are merged must all be from here.
+// NewHistogram returns an empty histogram of nanoseconds, up to ten minutes with
+// three significant digits. Only histograms that it made can be merged.
 func NewHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, int64(10*time.Minute), 3)
 }
