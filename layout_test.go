@@ -60,7 +60,7 @@ var arrows = []struct {
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/crosscheck", []string{"loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/load", "loadtest/stats", "loadtest/result"}},
-	{"loadtest/claims", []string{"loadtest/stats", "loadtest/result"}},
+	{"loadtest/claims", []string{"loadtest/prose", "loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/prose", "loadtest/table", "loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/compare", []string{"loadtest/prose", "loadtest/table", "loadtest/stats", "loadtest/result"}},

@@ -98,7 +98,7 @@ var isolation = &Claim{
 		"Supported for processes if every fault is isolated; for threads, of which less is said (\"not necessarily\"), if one that the program makes itself is not: signals are for a process."},
 	decide: func(e *evidence) []Verdict {
 		var servers []server
-		for _, s := range table {
+		for _, s := range contestants {
 			if s.column != Async {
 				servers = append(servers, s)
 			}

@@ -367,8 +367,8 @@ func locked(s server, workload string, intervals []string, p99 func(sec float64)
 func TestLock(t *testing.T) {
 	grows := func(sec float64) float64 { return 0.001 + sec }
 	same := func(float64) float64 { return 0.001 }
-	thread, process := table[2], table[0]
-	python := table[6]
+	thread, process := contestants[2], contestants[0]
+	python := contestants[6]
 	for _, tt := range []struct {
 		why       string
 		s         server
@@ -475,7 +475,7 @@ func TestMemory(t *testing.T) {
 func TestMoney(t *testing.T) {
 	carry := func(others float64, cpu float64, p99 func(n int) float64) *record {
 		r := newRecord()
-		for _, s := range of(table, Go, "") {
+		for _, s := range of(contestants, Go, "") {
 			for _, n := range []int{1000, 5000} {
 				mem, busy, late := others, cpu, 0.001
 				if s.model == "eventloop" {

@@ -135,10 +135,3 @@ func trialOf(language, name string) string {
 
 // leastTrials is how many trials of a variant a verdict takes.
 const leastTrials = 10
-
-func list(parts []string) string {
-	if len(parts) < 2 {
-		return strings.Join(parts, "")
-	}
-	return strings.Join(parts[:len(parts)-1], ", ") + " and " + parts[len(parts)-1]
-}

@@ -10,9 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // JSON writes the whole ledger.
@@ -38,6 +39,15 @@ func (f Effect) interval() string {
 	return s + ")"
 }
 
+// line is all there is to an effect: what it is, its number, and what was asked.
+func (f Effect) line() string {
+	s := f.What + ": " + f.interval()
+	if f.Bound != "" {
+		s += ", asked " + f.Bound
+	}
+	return s
+}
+
 // number prints one of three that stand side by side: all with decimals, or
 // none.
 func (f Effect) number(v float64) string {
@@ -58,12 +68,15 @@ func (f Effect) number(v float64) string {
 	return strings.Replace(strconv.FormatFloat(v, 'f', 1, 64), "-", "−", 1)
 }
 
+// whyWidth is how much of the reason for a verdict a table has room for.
+const whyWidth = 92
+
 // head is what a cell of the table says of a language: the word, the number,
 // and what it rests on.
 func (v *Verdict) head() (word, number, rests string) {
 	word = string(v.Word)
 	if v.Word == Depends || v.Word == Undecidable {
-		word += ": " + shorten(v.Why, 90)
+		word += ": " + prose.Shorten(v.Why, whyWidth)
 	}
 	if len(v.Effects) > 0 {
 		f := v.Effects[0]
@@ -71,6 +84,9 @@ func (v *Verdict) head() (word, number, rests string) {
 	}
 	return word, number, v.rests()
 }
+
+// name is of what the verdict is.
+func (v *Verdict) name() string { return prose.Join(", ", v.Language, v.Column, v.Subject) }
 
 // doubts are words for a verdict that says less than it seems to.
 func (v *Verdict) doubts() (out []string) {
@@ -90,10 +106,10 @@ func (v *Verdict) doubts() (out []string) {
 func (v *Verdict) rests() string {
 	var parts []string
 	if n := len(v.Cells); n > 0 {
-		parts = append(parts, count(n, "cell"))
+		parts = append(parts, prose.Count(n, "cell"))
 	}
 	if n := len(v.Trials); n > 0 {
-		parts = append(parts, count(n, "kind")+" of trials")
+		parts = append(parts, prose.Count(n, "kind")+" of trials")
 	}
 	if len(parts) == 0 {
 		return ""
@@ -103,26 +119,6 @@ func (v *Verdict) rests() string {
 		s += fmt.Sprintf(", n=%d", v.Repeats)
 	}
 	return strings.Join(append([]string{s}, v.doubts()...), ", ")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%s %ss", stats.Group(n), what)
-}
-
-// shorten cuts at a word.
-func shorten(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	r := []rune(s)[:most]
-	cut := string(r)
-	if i := strings.LastIndexByte(cut, ' '); i > most/2 {
-		cut = cut[:i]
-	}
-	return strings.TrimRight(cut, " ,;:") + " …"
 }
 
 // rows are the claims of the document's table.
@@ -148,79 +144,57 @@ func (l *Ledger) asides(c *Claim) (out []*Verdict) {
 	return out
 }
 
+// Widths of the columns for a terminal, without the space between them, and of all.
 const (
-	firstWidth  = 26
-	columnWidth = 38
-	pageWidth   = firstWidth + 3*columnWidth
+	firstWidth  = 24
+	columnWidth = 36
+	pageWidth   = firstWidth + 3*(2+columnWidth) + 2
 )
 
 // Text writes the document's table with the verdicts, then the remarks and the
 // background, for a terminal.
 func Text(w io.Writer, l *Ledger) error {
 	b := bufio.NewWriter(w)
-	line := func(cells ...string) {
-		for i, c := range cells {
-			width := columnWidth
-			if i == 0 {
-				width = firstWidth
-			}
-			if i == len(cells)-1 {
-				b.WriteString(c)
-				break
-			}
-			b.WriteString(c)
-			b.WriteString(strings.Repeat(" ", max(1, width-utf8.RuneCountInString(c))))
-		}
-		b.WriteByte('\n')
-	}
-	block := func(first string, columns []string) {
-		wrapped := [][]string{wrap(first, firstWidth-2)}
-		for _, c := range columns {
-			wrapped = append(wrapped, wrap(c, columnWidth-2))
-		}
-		for i := 0; ; i++ {
-			var cells []string
-			any := false
-			for _, lines := range wrapped {
-				c := ""
-				if i < len(lines) {
-					c, any = lines[i], true
-				}
-				cells = append(cells, c)
-			}
-			if !any {
-				return
-			}
-			for len(cells) > 1 && cells[len(cells)-1] == "" {
-				cells = cells[:len(cells)-1]
-			}
-			line(cells...)
-		}
-	}
 	item := func(label string, v *Verdict) {
 		word, number, rests := v.head()
-		fmt.Fprintf(b, "   %s\n", strings.Join(wrap(label+": "+word, pageWidth-6), "\n      "))
-		for _, s := range compact(number, rests) {
-			fmt.Fprintf(b, "      %s\n", strings.Join(wrap(s, pageWidth-6), "\n        "))
+		b.WriteString(prose.Paragraph(label+": "+word, pageWidth-6, "   ", "      "))
+		for _, s := range []string{number, rests} {
+			if s != "" {
+				b.WriteString(prose.Paragraph(s, pageWidth-6, "      ", "        "))
+			}
 		}
 	}
-	table, rest := l.rows()
-	block("", Columns)
-	for _, c := range table {
-		b.WriteByte('\n')
-		var says []string
+	// The claims are tables of their own, of the same widths: what is of no column stands between them.
+	grid := func() *table.Table {
+		t := table.New(table.Left(""), table.Left("", "", ""))
+		for i := range t.Columns {
+			t.Columns[i].Width = columnWidth
+		}
+		t.Columns[0].Width = firstWidth
+		return t
+	}
+	heads := grid()
+	for i, col := range Columns {
+		heads.Columns[1+i].Head = col
+	}
+	b.WriteString(heads.Text(0))
+	rows, rest := l.rows()
+	for _, c := range rows {
+		t := grid()
+		says := []any{c.ID + " " + c.Title}
 		for _, col := range Columns {
 			says = append(says, c.Says[col])
 		}
-		block(c.ID+" "+c.Title, says)
+		t.Row(says...)
 		for _, language := range Languages {
-			var cells []string
+			row := []any{"   " + language}
 			for _, col := range Columns {
 				word, number, rests := l.must(c, language, col).head()
-				cells = append(cells, strings.Join(compact(word, number, rests), "\n"))
+				row = append(row, prose.Join("\n", word, number, rests))
 			}
-			block("   "+language, cells)
+			t.Row(row...)
 		}
+		b.WriteString("\n" + t.Text(0))
 		for _, v := range l.asides(c) {
 			item(v.Language+", "+v.Subject, v)
 		}
@@ -230,19 +204,13 @@ func Text(w io.Writer, l *Ledger) error {
 		fmt.Fprintf(b, "\n%s %s\n", c.ID, c.Title)
 		for _, language := range Languages {
 			for _, col := range append([]string{""}, Columns...) {
-				v := l.Of(c.ID, language, col, "")
-				if v == nil {
-					continue
+				if v := l.Of(c.ID, language, col, ""); v != nil {
+					item(prose.Join(", ", language, col), v)
 				}
-				label := language
-				if col != "" {
-					label += ", " + col
-				}
-				item(label, v)
 			}
 		}
 	}
-	fmt.Fprintf(b, "\n%s\n", strings.Join(wrap(l.about(), pageWidth-6), "\n"))
+	b.WriteString("\n" + prose.Paragraph(l.about(), pageWidth-6, "", ""))
 	return b.Flush()
 }
 
@@ -253,15 +221,6 @@ func (l *Ledger) must(c *Claim, language, column string) *Verdict {
 		return v
 	}
 	return &Verdict{Claim: c.ID, Language: language, Column: column, Word: Undecidable}
-}
-
-func compact(parts ...string) (out []string) {
-	for _, p := range parts {
-		if p != "" {
-			out = append(out, p)
-		}
-	}
-	return out
 }
 
 // wantRepeats is how many a verdict asks for.
@@ -282,125 +241,98 @@ func (l *Ledger) about() string {
 	return s + " No server was compared with itself, so the noise of this machine is not known."
 }
 
-// wrap breaks a text into lines of at most width runes, at spaces.
-func wrap(s string, width int) (lines []string) {
-	for _, part := range strings.Split(s, "\n") {
-		indent := part[:len(part)-len(strings.TrimLeft(part, " "))]
-		line := indent
-		for _, word := range strings.Fields(part) {
-			switch {
-			case strings.TrimSpace(line) == "":
-				line += word
-			case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
-				lines = append(lines, line)
-				line = indent + word
-			default:
-				line += " " + word
+// matrix is the document's table, with a line for each language in each cell. Its claims lead to
+// their sections on a page.
+func (l *Ledger) matrix(page string, verdict func(*Verdict) table.Cell) *table.Table {
+	t := table.New(table.Left(""), table.Left(Columns...))
+	t.RowHeads = true
+	rows, _ := l.rows()
+	for _, c := range rows {
+		row := []any{table.Cell{}.Append(table.Span{Text: c.ID, Mark: table.Strong, Href: page + "#" + l.Run + "-" + c.ID}).Add(" " + c.Title)}
+		for _, col := range Columns {
+			cell := table.Text("“" + c.Says[col] + "”")
+			for _, language := range Languages {
+				cell = cell.Add("\n").Append(verdict(l.must(c, language, col)).Spans...)
 			}
+			row = append(row, cell)
 		}
-		lines = append(lines, line)
+		t.Row(row...)
 	}
-	return lines
+	return t
 }
 
 // Markdown writes the table for a README or a report.
 func Markdown(w io.Writer, l *Ledger) error {
 	b := bufio.NewWriter(w)
-	b.WriteString("| |")
-	for _, col := range Columns {
-		fmt.Fprintf(b, " %s |", col)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(Columns)) + "\n")
-	table, rest := l.rows()
-	for _, c := range table {
-		fmt.Fprintf(b, "| **%s** %s |", c.ID, plain(c.Title))
-		for _, col := range Columns {
-			parts := []string{"“" + plain(c.Says[col]) + "”"}
-			for _, language := range Languages {
-				parts = append(parts, l.must(c, language, col).markdown())
-			}
-			fmt.Fprintf(b, " %s |", strings.Join(parts, "<br>"))
-		}
-		b.WriteByte('\n')
-	}
-	b.WriteByte('\n')
-	for _, c := range table {
+	fmt.Fprintf(b, "%s\n", l.matrix("", (*Verdict).cell).Markdown())
+	rows, rest := l.rows()
+	for _, c := range rows {
 		for _, v := range l.asides(c) {
-			fmt.Fprintf(b, "- %s, %s: %s\n", c.ID, plain(v.Subject), v.markdown())
+			fmt.Fprintf(b, "- %s, %s: %s\n", c.ID, prose.Markdown(v.Subject), v.cell().Markdown())
 		}
 	}
-	b.WriteString("\n| | the remarks and the background | Go | CPython |\n|---|---|---|---|\n")
+	t := table.New(table.Left("", "the remarks and the background"), table.Left(Languages...))
 	for _, c := range rest {
-		fmt.Fprintf(b, "| **%s** | %s |", c.ID, plain(c.Title))
+		row := []any{table.Marked(c.ID, table.Strong), c.Title}
 		for _, language := range Languages {
-			var parts []string
+			cell := table.Cell{}
 			for _, col := range append([]string{""}, Columns...) {
-				if v := l.Of(c.ID, language, col, ""); v != nil {
-					s := v.markdown()
-					if col != "" {
-						s = col + ": " + strings.TrimPrefix(s, language+": ")
-					} else {
-						s = strings.TrimPrefix(s, language+": ")
-					}
-					parts = append(parts, s)
+				v := l.Of(c.ID, language, col, "")
+				if v == nil {
+					continue
 				}
+				if len(cell.Spans) > 0 {
+					cell = cell.Add("\n")
+				}
+				if col != "" {
+					cell = cell.Add(col + ": ")
+				}
+				cell = cell.Append(v.finding().Spans...)
 			}
-			fmt.Fprintf(b, " %s |", strings.Join(parts, "<br>"))
+			row = append(row, cell)
 		}
-		b.WriteByte('\n')
+		t.Row(row...)
 	}
-	fmt.Fprintf(b, "\n%s\n", plain(l.about()))
+	fmt.Fprintf(b, "\n%s\n%s\n", t.Markdown(), prose.Markdown(l.about()))
 	return b.Flush()
 }
 
 // Brief writes the document's table alone, with a word and a number in each
 // cell, for the first page of something.
 func Brief(w io.Writer, l *Ledger) error {
-	b := bufio.NewWriter(w)
-	b.WriteString("| |")
-	for _, col := range Columns {
-		fmt.Fprintf(b, " %s |", col)
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(Columns)) + "\n")
-	table, _ := l.rows()
-	for _, c := range table {
-		fmt.Fprintf(b, "| **%s** %s |", c.ID, plain(c.Title))
-		for _, col := range Columns {
-			parts := []string{"“" + plain(c.Says[col]) + "”"}
-			for _, language := range Languages {
-				v := l.must(c, language, col)
-				s := language + ": **" + string(v.Word) + "**"
-				// That a repeat among many is suspect is for the whole ledger to say.
-				doubts := slices.DeleteFunc(v.doubts(), func(d string) bool { return d == "suspect" })
-				if len(doubts) > 0 && v.Word != Undecidable {
-					s += " (" + strings.Join(doubts, ", ") + ")"
-				}
-				if len(v.Effects) > 0 && v.Effects[0].Known() {
-					s += ", " + plain(v.Effects[0].What+": "+v.Effects[0].interval())
-				}
-				parts = append(parts, s)
-			}
-			fmt.Fprintf(b, " %s |", strings.Join(parts, "<br>"))
+	_, err := io.WriteString(w, l.matrix("", func(v *Verdict) table.Cell {
+		c := table.Text(v.Language + ": ").Append(table.Span{Text: string(v.Word), Mark: table.Strong})
+		// That a repeat among many is suspect is for the whole ledger to say.
+		doubts := slices.DeleteFunc(v.doubts(), func(d string) bool { return d == "suspect" })
+		if len(doubts) > 0 && v.Word != Undecidable {
+			c = c.Add(" (" + strings.Join(doubts, ", ") + ")")
 		}
-		b.WriteByte('\n')
-	}
-	return b.Flush()
+		if len(v.Effects) > 0 && v.Effects[0].Known() {
+			c = c.Add(", " + v.Effects[0].What + ": " + v.Effects[0].interval())
+		}
+		return c
+	}).Markdown())
+	return err
 }
 
-func (v *Verdict) markdown() string {
+// cell is what the verdict says, of its language.
+func (v *Verdict) cell() table.Cell {
+	return table.Text(v.Language + ": ").Append(v.finding().Spans...)
+}
+
+// finding is the word, why it is none that decides, the number, and what it rests on.
+func (v *Verdict) finding() table.Cell {
 	_, number, rests := v.head()
-	s := v.Language + ": **" + string(v.Word) + "**"
+	c := table.Marked(string(v.Word), table.Strong)
 	if v.Word == Depends || v.Word == Undecidable {
-		s += ", " + plain(shorten(v.Why, 90))
+		c = c.Add(", " + prose.Shorten(v.Why, whyWidth))
 	}
-	for _, p := range compact(number, rests) {
-		s += "; " + plain(p)
+	for _, s := range []string{number, rests} {
+		if s != "" {
+			c = c.Add("; " + s)
+		}
 	}
-	return s
-}
-
-func plain(s string) string {
-	return strings.NewReplacer("<", "&lt;", "*", `\*`, "`", "\\`", "|", `\|`).Replace(strings.Join(strings.Fields(s), " "))
+	return c
 }
 
 // Explain writes all there is to one claim: its words, its rule, and each
@@ -414,34 +346,25 @@ func Explain(w io.Writer, l *Ledger, id string) error {
 	c := l.Claims[i]
 	fmt.Fprintf(b, "%s %s\n\n", c.ID, c.Title)
 	for _, p := range [][2]string{{"claimed", c.Quote}, {"taken to mean", c.Definition}, {"experiment", c.Experiment}, {"metric", c.Metric}, {"why", c.Lesson}, {"rule, version " + c.Rule.Version, c.Rule.Text}} {
-		lines := wrap(p[1], 96)
-		fmt.Fprintf(b, "%s:\n    %s\n", p[0], strings.Join(lines, "\n    "))
+		fmt.Fprintf(b, "%s:\n%s", p[0], prose.Paragraph(p[1], 96, "    ", "    "))
 	}
 	for i := range l.Verdicts {
 		v := &l.Verdicts[i]
 		if v.Claim != id {
 			continue
 		}
-		name := v.Language
-		for _, part := range compact(v.Column, v.Subject) {
-			name += ", " + part
-		}
-		fmt.Fprintf(b, "\n%s: %s\n", name, v.Word)
+		fmt.Fprintf(b, "\n%s: %s\n", v.name(), v.Word)
 		if v.Why != "" {
-			fmt.Fprintf(b, "    %s\n", strings.Join(wrap(v.Why, 96), "\n    "))
+			b.WriteString(prose.Paragraph(v.Why, 96, "    ", "    "))
 		}
 		if v.Subject == "" && v.Column != "" && l.hasModels(v) {
 			continue // the numbers stand with the models
 		}
 		for _, f := range v.Effects {
-			bound := ""
-			if f.Bound != "" {
-				bound = ", asked " + f.Bound
-			}
-			fmt.Fprintf(b, "    %s: %s%s\n", f.What, f.interval(), bound)
+			fmt.Fprintf(b, "    %s\n", f.line())
 		}
 		for _, n := range v.Notes {
-			fmt.Fprintf(b, "    %s\n", strings.Join(wrap(n, 96), "\n      "))
+			b.WriteString(prose.Paragraph(n, 96, "    ", "      "))
 		}
 		for _, k := range v.Cells {
 			fmt.Fprintf(b, "    cell %v\n", k)

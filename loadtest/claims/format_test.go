@@ -31,8 +31,8 @@ func story() *result.Set {
 		computes("process", 0.93, 0.98, 2), computes("prefork", 0.9, 0.97, 2), computes("thread", 0.91, 0.96, 2),
 		computes("eventloop", 0.51, 0.52, 2),
 		blocks("thread", "", "block", 0.9), blocks("eventloop", "", "block", 140), blocks("prefork", "", "block", 4), blocks("process", "", "block", 1),
-		locked(table[2], lockMix, lockIntervals, func(sec float64) float64 { return 0.001 + sec }),
-		locked(table[0], lockMix, lockIntervals, func(float64) float64 { return 0.002 }),
+		locked(contestants[2], lockMix, lockIntervals, func(sec float64) float64 { return 0.001 + sec }),
+		locked(contestants[0], lockMix, lockIntervals, func(float64) float64 { return 0.002 }),
 		faults("prefork", Go, func(string) result.Fault {
 			return result.Fault{Workers: 2, Open: 100, Hit: 48, Lost: 48, Crashes: 1, RecoverySec: 0.15, P99: 0.002, UnaffectedP99: 0.003}
 		}),
@@ -55,7 +55,7 @@ func story() *result.Set {
 		}
 	}
 	r.set.Run.Absent = map[string]string{}
-	for _, s := range table {
+	for _, s := range contestants {
 		if s.language == CPython {
 			r.set.Run.Absent[s.model] = "python3: not found"
 		}

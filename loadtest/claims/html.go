@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 //go:embed ledger.html
@@ -31,23 +32,11 @@ func (l *Ledger) Decided() int {
 func (l *Ledger) Tells() bool { return l.Decided() >= (len(l.Claims)+1)/2 }
 
 type pageView struct {
-	Page    string // with the sections, if that is another
-	Anchor  string // before each id
-	Columns []string
-	Rows    []rowView
-	Claims  []claimView
-	Models  []modelView
-	About   string
-}
-
-type rowView struct {
-	ID, Title string
-	Cells     []cellView
-}
-
-type cellView struct {
-	Says     string
-	Verdicts []verdictView
+	Anchor string // before each id
+	Table  *table.Table
+	Claims []claimView
+	Models []modelView
+	About  string
 }
 
 type claimView struct {
@@ -80,8 +69,8 @@ type verdictView struct {
 // as elements of a page; nil is: there are none.
 func HTML(w io.Writer, l *Ledger, images func(charts []string, cells []result.Key) []template.HTML) error {
 	v := l.page("")
-	table, rest := l.rows()
-	for _, c := range append(table, rest...) {
+	rows, rest := l.rows()
+	for _, c := range append(rows, rest...) {
 		cv := claimView{Claim: c}
 		if images != nil {
 			cv.Images = images(c.Charts, l.Cells(c))
@@ -93,8 +82,7 @@ func HTML(w io.Writer, l *Ledger, images func(charts []string, cells []result.Ke
 		}
 		for i := range l.Verdicts {
 			if verdict := &l.Verdicts[i]; verdict.Claim == c.ID {
-				name := strings.Join(append([]string{verdict.Language}, compact(verdict.Column, verdict.Subject)...), ", ")
-				cv.Verdicts = append(cv.Verdicts, view(verdict, name))
+				cv.Verdicts = append(cv.Verdicts, view(verdict, verdict.name()))
 			}
 		}
 		v.Claims = append(v.Claims, cv)
@@ -127,34 +115,30 @@ func HTML(w io.Writer, l *Ledger, images func(charts []string, cells []result.Ke
 func Table(w io.Writer, l *Ledger, page string) error { return ledgerTemplate.Execute(w, l.page(page)) }
 
 func (l *Ledger) page(page string) pageView {
-	v := pageView{Page: page, Anchor: l.Run + "-", Columns: Columns, About: l.about()}
-	table, _ := l.rows()
-	for _, c := range table {
-		row := rowView{ID: c.ID, Title: c.Title}
-		for _, col := range Columns {
-			cell := cellView{Says: c.Says[col]}
-			for _, language := range Languages {
-				cell.Verdicts = append(cell.Verdicts, view(l.must(c, language, col), language))
-			}
-			row.Cells = append(row.Cells, cell)
+	t := l.matrix(page, func(v *Verdict) table.Cell {
+		c := table.Cell{}.Append(table.Span{Text: v.Language + ": " + string(v.Word), Class: strings.TrimSpace("tag " + classes[v.Word])})
+		if _, number, _ := v.head(); number != "" {
+			c = c.Add("\n").Append(table.Span{Text: number, Class: "note"})
 		}
-		v.Rows = append(v.Rows, row)
+		return c
+	})
+	for i := range Columns {
+		t.Columns[1+i].Width = columnWidth
 	}
-	return v
+	return pageView{Anchor: l.Run + "-", Table: t, About: l.about()}
 }
+
+// classes of the words in the page's style.
+var classes = map[Word]string{Supported: "valid", Refuted: "invalid-text", Depends: "suspect-text"}
 
 func view(v *Verdict, name string) verdictView {
 	_, number, rests := v.head()
 	out := verdictView{
 		Name: name, Word: string(v.Word), Why: v.Why, Number: number, Rests: rests, Notes: v.Notes, Cells: v.Trials,
-		Class: map[Word]string{Supported: "valid", Refuted: "invalid-text", Depends: "suspect-text"}[v.Word],
+		Class: classes[v.Word],
 	}
 	for _, f := range v.Effects {
-		s := f.What + ": " + f.interval()
-		if f.Bound != "" {
-			s += ", asked " + f.Bound
-		}
-		out.Effects = append(out.Effects, s)
+		out.Effects = append(out.Effects, f.line())
 	}
 	for _, k := range v.Cells {
 		out.Cells = append(out.Cells, k.String())

@@ -19,7 +19,7 @@ var illusion = &Claim{
 	Lesson:     "Waiting takes no core, so ten clients can wait at once on a single one. Only what they compute has to be done one after the other.",
 	Rule:       Rule{"2", "Supported for a model if gain > 1 with an interval that excludes 1, and by more than the 5 % within which two are tied; refuted if the interval is at or below 1."},
 	decide: func(e *evidence) []Verdict {
-		servers := slices.DeleteFunc(slices.Clone(table), func(s server) bool { return s.oneEach })
+		servers := slices.DeleteFunc(slices.Clone(contestants), func(s server) bool { return s.oneEach })
 		out := byLanguage(servers, func(s server) Verdict {
 			k, base := with(closed(s.model, waitWorkload, illusionN), onOneCPU), oneAtATime(s, onOneCPU)
 			c, b := e.cell(k), e.cell(base)
@@ -32,7 +32,7 @@ var illusion = &Claim{
 				effects: []Effect{{What: "gain at 10 clients on one core", Estimate: gain, Bound: "> 1"}},
 			})
 		})
-		for _, s := range table {
+		for _, s := range contestants {
 			k, base := with(closed(s.model, waitWorkload, illusionN), onOneCPU), oneAtATime(s, onOneCPU)
 			if c, b := e.cell(k), e.cell(base); s.oneEach && c != nil && b != nil {
 				v := &out[slices.IndexFunc(out, func(v Verdict) bool { return v.Language == s.language && v.Subject == "" })]

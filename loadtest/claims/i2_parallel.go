@@ -2,6 +2,8 @@ package claims
 
 import (
 	"fmt"
+
+	"github.com/tierbench/tierbench/loadtest/prose"
 )
 
 // parallelCores is the bound of I2.
@@ -22,7 +24,7 @@ var parallel = &Claim{
 			var best *point
 			var lacks []string
 			refuted := true
-			for _, s := range of(table, language, "") {
+			for _, s := range of(contestants, language, "") {
 				k := closed(s.model, cpuWorkload, cpuClients)
 				c := e.cell(k)
 				if c == nil {
@@ -41,7 +43,7 @@ var parallel = &Claim{
 			}
 			switch {
 			case best == nil, best.holds <= 0 && len(lacks) > 0: // one that was not measured might
-				best = &point{missing: list(lacks)}
+				best = &point{missing: prose.List(lacks)}
 			case best.holds < 0 && !refuted:
 				best.holds = 0
 			}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -86,7 +87,7 @@ func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 	if line.Distinct < leastIntervals {
 		p.missing = fmt.Sprintf("intervals of the lock: %d were measured, a line takes %d", line.Distinct, leastIntervals)
 		if len(lacks) > 0 {
-			p.missing += "; " + list(lead(lacks, 1))
+			p.missing += "; " + prose.List(lead(lacks, 1))
 		}
 		return p
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -95,7 +96,7 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 			}
 		}
 		if len(names) > 0 {
-			why = append(why, what+" at "+list(names))
+			why = append(why, what+" at "+prose.List(names))
 		}
 	}
 	show := func(ps ...[]point) {

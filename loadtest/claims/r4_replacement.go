@@ -12,7 +12,7 @@ var replacement = &Claim{
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
 		for _, language := range Languages {
-			s := of(table, language, Async)[0]
+			s := of(contestants, language, Async)[0]
 			out = append(out, judge(subject{language: language}, "", e.interference(s.model, s.model, usual, "wait", decidingShare).undisturbed()))
 		}
 		return out

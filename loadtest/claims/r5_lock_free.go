@@ -16,7 +16,7 @@ var lockFree = &Claim{
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
 		for _, language := range Languages {
-			s := of(table, language, Threads)[0]
+			s := of(contestants, language, Threads)[0]
 			out = append(out, judge(subject{language: language}, "", e.lockSlope(s, lockBystander, stats.P99).flip()))
 		}
 		return out

@@ -91,9 +91,9 @@ func (c carrier) beside(o carrier) (mine, other *stats.Cell) {
 
 func (e *evidence) cheaper(language string) Verdict {
 	s := subject{language: language}
-	lead := of(table, language, Async)[0].model
+	lead := of(contestants, language, Async)[0].model
 	all := map[string]carrier{}
-	for _, srv := range of(table, language, "") {
+	for _, srv := range of(contestants, language, "") {
 		all[srv.model] = e.carried(srv.model)
 	}
 	own := all[lead]
@@ -111,7 +111,7 @@ func (e *evidence) cheaper(language string) Verdict {
 		of func(*stats.Cell) []float64
 	}{{"memory", perGiB}, {"cores", perCore}} {
 		p := point{at: res.at, holds: 1}
-		for _, other := range of(table, language, "") {
+		for _, other := range of(contestants, language, "") {
 			if other.model == lead {
 				continue
 			}
@@ -140,7 +140,7 @@ func (e *evidence) cheaper(language string) Verdict {
 		most := own.most()
 		notes = append(notes, fmt.Sprintf("%s carries %s clients per %s, at %s", lead, Effect{Estimate: stats.MedianOf(res.of(most))}.interval(), map[string]string{"memory": "GiB", "cores": "core"}[res.at], stats.Group(most.Clients)))
 	}
-	for _, srv := range of(table, language, "") {
+	for _, srv := range of(contestants, language, "") {
 		if c := all[srv.model]; len(c.tiers) > 0 {
 			note := fmt.Sprintf("%s carries %s clients within the SLO", srv.model, stats.Group(c.most().Clients))
 			if !c.ended {

@@ -10,11 +10,11 @@ type server struct {
 
 func (s server) subject() subject { return subject{s.language, s.column, s.model} }
 
-// table are the servers behind the columns of the document's table. Processes
+// contestants are the servers behind the columns of the document's contestants. Processes
 // are shown twice: one per client is what the document compares with a thread or
 // a task per client, one per core is what people deploy. Neither stands for the
 // other.
-var table = []server{
+var contestants = []server{
 	{language: Go, column: Processes, model: "process"},
 	{language: Go, column: Processes, model: "prefork"},
 	{language: Go, column: Threads, model: "thread"},
@@ -31,7 +31,7 @@ const manyLoops = "multiloop"
 // perClient are those of the table that have one process, thread or task for
 // each client.
 func perClient() (out []server) {
-	for _, s := range table {
+	for _, s := range contestants {
 		if s.model != "prefork" && s.model != "python-prefork" {
 			out = append(out, s)
 		}
@@ -60,7 +60,7 @@ func byColumn(servers []server, decide func(server) Verdict) []Verdict {
 			for _, s := range of(servers, language, column) {
 				vs = append(vs, decide(s))
 			}
-			out = append(out, fold(subject{language: language, column: column}, "which "+plural(column), vs))
+			out = append(out, fold(subject{language: language, column: column}, "which "+columnNoun(column), vs))
 			models = append(models, vs...)
 		}
 		for _, s := range of(servers, language, "") {
@@ -87,7 +87,8 @@ func byLanguage(servers []server, decide func(server) Verdict) []Verdict {
 	return out
 }
 
-func plural(column string) string {
+// columnNoun names what a column has several of.
+func columnNoun(column string) string {
 	switch column {
 	case Processes:
 		return "processes"

@@ -3,6 +3,7 @@ package claims
 import (
 	"fmt"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
@@ -28,7 +29,7 @@ var waiting = &Claim{
 	Rule: Rule{"1", "Supported for a model if gain ≥ 0.9·min(N, its slots) and server CPU < 30 %, by the whole intervals. " +
 		"Slots are the processes or threads that can wait; a process, thread or task per client has no bound but N; a pool of processes that serve one request each has as many as there are cores, and is measured up to 100 clients."},
 	decide: func(e *evidence) []Verdict {
-		servers := append([]server{}, table...)
+		servers := append([]server{}, contestants...)
 		servers = append(servers, server{language: Go, model: "goroutine"})
 		return byColumn(servers, func(s server) Verdict {
 			var points []point
@@ -45,7 +46,7 @@ var waiting = &Claim{
 
 func (e *evidence) waits(s server, n int) point {
 	k, base := closed(s.model, waitWorkload, n), oneAtATime(s, usual)
-	p := point{at: count(n, "client")}
+	p := point{at: prose.Count(n, "client")}
 	c, b := e.cell(k), e.cell(base)
 	if c == nil || b == nil {
 		p.missing = e.lackOf(k, base)

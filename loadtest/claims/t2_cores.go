@@ -24,7 +24,7 @@ var cores = &Claim{
 	Rule: Rule{"1", `A model "uses all cores" if E(all) ≥ 0.7 and CPU time ÷ wall ≥ 0.9·cores, and does not if either is surely less. ` +
 		"Where the document says yes, that supports it; where it says no, that refutes it. It takes two cores."},
 	decide: func(e *evidence) []Verdict {
-		servers := append([]server{}, table...)
+		servers := append([]server{}, contestants...)
 		servers = append(servers, server{language: Go, model: "goroutine"}, server{language: Go, model: manyLoops})
 		return byColumn(servers, func(s server) Verdict {
 			p := e.usesCores(s)

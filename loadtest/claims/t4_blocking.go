@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -26,7 +27,7 @@ var blocking = &Claim{
 	Rule: Rule{"1", `At 1 %: "cannot use" if I ≥ 10, "can use" if I ≤ 2, by the whole intervals; between the two it depends on how much blocks. ` +
 		"Supported for async if it cannot, for the others if they can. Offloading to a pool must bring the loop to I ≤ 2."},
 	decide: func(e *evidence) []Verdict {
-		servers := append(slices.Clone(table), server{language: Go, model: manyLoops})
+		servers := append(slices.Clone(contestants), server{language: Go, model: manyLoops})
 		out := byColumn(servers, func(s server) Verdict {
 			p := e.interference(s.model, s.model, usual, "block", decidingShare)
 			if p.missing == "" {
@@ -46,7 +47,7 @@ var blocking = &Claim{
 			return judge(s.subject(), "how much blocks", p)
 		})
 		for _, language := range Languages {
-			out = append(out, e.offloaded(of(table, language, Async)[0]))
+			out = append(out, e.offloaded(of(contestants, language, Async)[0]))
 		}
 		return out
 	},
@@ -93,5 +94,5 @@ func frozen(c *stats.Cell, loops int) string {
 	blocked := max(1, math.Round(float64(c.Clients)/float64(loops)*share))
 	measured := c.Median(kindP99(bystander))
 	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %s, one serves %d requests a round, of which %.0f blocks: its bystanders wait %s, or a multiple where those of several of the generator's loops meet; measured %s",
-		count(loops, "loop"), c.Clients/loops, blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
+		prose.Count(loops, "loop"), c.Clients/loops, blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
 }

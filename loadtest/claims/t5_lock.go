@@ -12,7 +12,7 @@ var lock = &Claim{
 	Rule: Rule{"1", "It interferes if the slope's interval excludes 0, and does not if it includes 0. Supported for threads if it interferes, for processes and async if it does not. " +
 		"A line takes three intervals."},
 	decide: func(e *evidence) []Verdict {
-		return byColumn(table, func(s server) Verdict {
+		return byColumn(contestants, func(s server) Verdict {
 			p := e.lockSlope(s, lockMix, kindP99(lockBystander))
 			if s.column != Threads {
 				p = p.flip()

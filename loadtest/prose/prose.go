@@ -3,6 +3,7 @@
 package prose
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,6 +27,11 @@ func List(words []string) string {
 		return strings.Join(words, "")
 	}
 	return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
+}
+
+// Join joins the parts that are not empty.
+func Join(sep string, parts ...string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(parts), func(s string) bool { return s == "" }), sep)
 }
 
 // Count returns a number with its noun: "1 cell", "1,200 cells".
@@ -86,6 +92,12 @@ func Wrap(s string, width int) []string {
 		}
 	}
 	return lines
+}
+
+// Paragraph wraps s, and puts first before its first line, next before the others, and a line break
+// after each.
+func Paragraph(s string, width int, first, next string) string {
+	return first + strings.Join(Wrap(s, width), "\n"+next) + "\n"
 }
 
 // WrapFunc breaks s at white space into lines that fit.

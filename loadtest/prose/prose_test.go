@@ -14,6 +14,18 @@ func TestList(t *testing.T) {
 	}
 }
 
+func TestJoin(t *testing.T) {
+	if got := Join(", ", "", "a", "", "b"); got != "a, b" {
+		t.Errorf("Join is %q", got)
+	}
+}
+
+func TestParagraph(t *testing.T) {
+	if got, want := Paragraph("one two three", 8, "- ", "  "), "- one two\n  three\n"; got != want {
+		t.Errorf("Paragraph is %q, want %q", got, want)
+	}
+}
+
 func TestCount(t *testing.T) {
 	for n, want := range map[int]string{0: "0 cells", 1: "1 cell", 1200: "1,200 cells"} {
 		if got := Count(n, "cell"); got != want {

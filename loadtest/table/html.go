@@ -18,6 +18,7 @@ type pageRow struct {
 }
 
 type pageCell struct {
+	Head  bool
 	Class string
 	Over  int
 	Spans []pageSpan
@@ -96,7 +97,11 @@ func (t *Table) HTML() (template.HTML, error) {
 			data.Rows = append(data.Rows, pageRow{Class: "section", Cells: row([]Cell{Marked(r.Title, Strong).Across(len(t.Columns))})})
 			continue
 		}
-		data.Rows = append(data.Rows, pageRow{Class: r.Class, Cells: row(r.Cells)})
+		cells := row(r.Cells)
+		if len(cells) > 0 {
+			cells[0].Head = t.RowHeads
+		}
+		data.Rows = append(data.Rows, pageRow{Class: r.Class, Cells: cells})
 	}
 	if own {
 		data.Notes = *notes

@@ -76,6 +76,12 @@ func (n Notes) Markdown() string {
 	return b.String()
 }
 
+// Markdown returns the cell for a text outside a table. Its footnotes are left out.
+func (c Cell) Markdown() string {
+	c.Spans = slices.DeleteFunc(slices.Clone(c.Spans), func(s Span) bool { return s.Note != "" })
+	return markdown(c, nil)
+}
+
 // markdown returns a cell on one line.
 func markdown(c Cell, notes *Notes) string {
 	var b strings.Builder

@@ -15,6 +15,8 @@ type Table struct {
 	Columns []Column
 	Rows    []Row
 
+	// RowHeads says that the first cell of a row is its head; HTML marks it up as one.
+	RowHeads bool
 	// Notes collects the footnotes of several tables, for the caller to write below the last. Where
 	// it is nil, the table's footnotes follow the table itself.
 	Notes *Notes

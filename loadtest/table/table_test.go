@@ -116,6 +116,12 @@ Throughput | p99
 `, padded.Markdown())
 }
 
+func TestCellMarkdown(t *testing.T) {
+	if got, want := Text("Go: ").Append(Marked("a|b", Strong).Spans...).Note("left out").Markdown(), `Go: **a\|b**`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
 func TestNotesOfSeveralTables(t *testing.T) {
 	var notes Notes
 	for _, want := range []string{"a<sup>1</sup> | b<sup>2</sup> |", "a<sup>2</sup> | b<sup>3</sup> |"} {
@@ -185,7 +191,7 @@ repeats *failed*</p>
 `, string(got)+"\n")
 
 	table := New(Left("model"), Right("n"), Left("why"))
-	table.Columns[2].Width = 40
+	table.Columns[2].Width, table.RowHeads = 40, true
 	table.Row(Cell{Spans: []Span{{Text: `<b>"&`, Href: "javascript:alert(1)"}, {Text: "c", Href: "#cell-1", Hint: "all of it", Class: "tag valid"}}}, 1, "one\ntwo").Class = `"><script>`
 	got, err = table.HTML()
 	if err != nil {
@@ -194,7 +200,7 @@ repeats *failed*</p>
 	compare(t, "escaped", `
 <div class="scroll" tabindex="0"><table>
 <thead><tr><th>model</th><th class="right">n</th><th class="wrap">why</th></tr></thead>
-<tbody><tr class="&#34;&gt;&lt;script&gt;"><td><a href="#ZgotmplZ">&lt;b&gt;&#34;&amp;</a><a href="#cell-1" title="all of it"><span class="tag valid">c</span></a></td><td class="right">1</td><td class="wrap">one<br>two</td></tr>
+<tbody><tr class="&#34;&gt;&lt;script&gt;"><th scope="row"><a href="#ZgotmplZ">&lt;b&gt;&#34;&amp;</a><a href="#cell-1" title="all of it"><span class="tag valid">c</span></a></th><td class="right">1</td><td class="wrap">one<br>two</td></tr>
 </tbody></table></div>
 `, string(got)+"\n")
 }
