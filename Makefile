@@ -9,7 +9,8 @@ COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
 # A run that is gone on with changes its own record, which is no code.
 DIRTY   := $(if $(shell git status --porcelain -- . ':!results' 2>/dev/null),true,false)
 MODULES  = $(shell $(GO) list -m -f '{{.Path}}@{{.Version}},' github.com/panjf2000/gnet/v2 github.com/valyala/fasthttp)
-LDFLAGS  = -X main.commit=$(COMMIT) -X main.dirty=$(DIRTY) -X 'main.moduleVersions=$(MODULES)'
+BUILD    = github.com/tierbench/tierbench/loadtest/build
+LDFLAGS  = -X $(BUILD).commit=$(COMMIT) -X $(BUILD).dirty=$(DIRTY) -X '$(BUILD).moduleVersions=$(MODULES)'
 
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 

@@ -9,9 +9,11 @@
 // What they pass on is the record of a run:
 //
 //	result      the record: types, files, a run's folder; a leaf
+//	build       which code and libraries this program is, for the record
 //
 // Plan:
 //
+//	doctor      what this host can carry
 //	plan        a config file → the cells to measure, in their order
 //	search      the highest load within a promise: which load to try next
 //
@@ -46,6 +48,7 @@
 //	table       one table, written for a terminal, as Markdown, CSV or HTML
 //	prose       lists, counts and line breaks in sentences
 //	report      a run as a page, Markdown, CSV and benchmark format
+//	ledger      the verdicts of the claims as a page
 //	site        runs as a static site
 //
 // The import arrows are in layout_test.go at the root of the module.

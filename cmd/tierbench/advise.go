@@ -4,16 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
-	"strings"
 
 	"github.com/dustin/go-humanize"
 
 	"github.com/tierbench/tierbench/loadtest/advise"
 	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/result"
-	"github.com/tierbench/tierbench/loadtest/stats"
-	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // latestRun is where the newest run is found.
@@ -75,56 +71,17 @@ func (c *adviseCmd) Run(e *env) error {
 	if err != nil {
 		return mistake{err}
 	}
-	for i, a := range advice {
-		if i > 0 {
-			fmt.Fprintln(e.out)
-		}
-		fmt.Fprintf(e.out, "%s %s", a.Model, a.Fit)
-		if l := a.Tightest(); l != nil {
-			fmt.Fprintf(e.out, ": headroom %s, by %s", times(l.Headroom()), l.What)
-		}
-		fmt.Fprintln(e.out)
-		t := table.New(table.Left(""), table.Right(""), table.Left(""))
-		t.Indent = 2
-		for _, l := range a.Limits {
-			t.Row(l.What, times(l.Headroom()), strings.Join(l.Steps, "\n"))
-		}
-		fmt.Fprint(e.out, t.Text(0))
-		for _, d := range a.Doubts {
-			fmt.Fprintf(e.out, "  ? %s\n", d)
-		}
+	if err := advise.Write(e.out, advice); err != nil {
+		return err
 	}
 	fmt.Fprintf(e.out, "\nfrom %s; how far off such predictions are: tierbench advise --check %s\n", set.Run.ID, harness.Relative(c.Run_))
 	return nil
 }
-
-func times(x float64) string { return fmt.Sprintf("%.3g×", x) }
 
 func (c *adviseCmd) check(e *env, set *result.Set) error {
 	all := advise.Check(set)
 	if len(all) == 0 {
 		return mistake{fmt.Errorf("%s has no workload with three numbers of clients, so none can be left out", set.Run.ID)}
 	}
-	t := table.New(table.Left("model", "workload"), table.Right("clients"), table.Left("what"), table.Right("predicted", "measured", "error", "±"), table.Left(""))
-	for _, p := range all {
-		outside, spread := "", "–"
-		if p.Outside {
-			outside = "outside"
-		}
-		if !math.IsNaN(p.Spread) && p.Spread > 0 {
-			spread = fmt.Sprintf("%.1f %%", 100*p.Spread)
-		}
-		t.Row(p.Model, p.Asked, stats.Group(p.Clients), p.What, p.Unit.Format(p.Predicted), p.Unit.Format(p.Measured), fmt.Sprintf("%+.1f %%", 100*p.Error()), spread, outside)
-	}
-	errs := table.New(table.Left("error, without its sign", ""), table.Right("n", "median", "90 %", "largest"))
-	part := func(x float64) string { return fmt.Sprintf("%.1f %%", 100*x) }
-	for _, a := range advise.Accuracies(all) {
-		where := "between"
-		if a.Outside {
-			where = "outside"
-		}
-		errs.Row(a.What, where, a.N, part(a.Median), part(a.P90), part(a.Max))
-	}
-	fmt.Fprintf(e.out, "%s\n%s\n± is the larger half of what was measured's own interval. Outside is beyond the numbers of clients that were kept.\n", t.Text(0), errs.Text(0))
-	return nil
+	return advise.WriteCheck(e.out, all)
 }

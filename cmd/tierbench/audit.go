@@ -2,12 +2,10 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/audit"
-	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 type auditCmd struct {
@@ -37,27 +35,10 @@ func (c *auditCmd) Run(e *env) error {
 	if err != nil {
 		return mistake{err}
 	}
-	t := table.New(table.Left("", ""), table.Right(""), table.Left(""))
-	wrong := 0
-	for _, r := range rows {
-		outcome := "holds"
-		switch {
-		case len(r.Wrong) > 0:
-			outcome = "does not hold"
-			wrong++
-		case len(r.Skipped) > 0:
-			outcome = "not checked"
-		}
-		residual := ""
-		if !math.IsNaN(r.Residual) {
-			residual = fmt.Sprintf("%+.1f %%", 100*r.Residual)
-		}
-		t.Row(fmt.Sprintf("line %d", r.Line), outcome, residual, r.Label)
-		for _, what := range append(r.Wrong, r.Skipped...) {
-			t.Row("", table.Text(what).Across(3))
-		}
+	wrong, err := audit.Write(e.out, rows)
+	if err != nil {
+		return err
 	}
-	fmt.Fprint(e.out, t.Text(0))
 	if wrong > 0 {
 		return errAudit{wrong, len(rows)}
 	}

@@ -1,16 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
-	"errors"
 	"fmt"
-	"html/template"
-	"path/filepath"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/claims"
-	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -76,57 +70,4 @@ func (c *claimsCmd) Run(e *env) error {
 		fmt.Fprintf(e.errOut, "the run was measured under version %s of the rules, this is version %s\n", was, claims.RulesVersion)
 	}
 	return nil
-}
-
-// Files of the ledger in a run's folder.
-const (
-	ledgerHTML     = "claims.html"
-	ledgerMarkdown = "claims.md"
-)
-
-var ledgerPage = template.Must(template.New("").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<title>Claims, {{.Title}}</title><style>{{.CSS}}</style></head>
-<body><main><h1>{{.Title}}</h1>
-<p class="note"><a href="report.html">The report of this run</a>, with its charts and every repeat.</p>
-{{.Body}}</main></body></html>
-`))
-
-// ledgerBody is the ledger as the body of a page, with the charts of each claim and each model.
-func ledgerBody(set *result.Set, l *claims.Ledger) (template.HTML, error) {
-	drawer := report.NewDrawer(set)
-	var failed error
-	var b bytes.Buffer
-	err := claims.HTML(&b, l, func(charts []string, cells []result.Key) []template.HTML {
-		images, err := drawer.Images(charts, cells)
-		failed = errors.Join(failed, err)
-		return images
-	})
-	if err = errors.Join(err, failed); err != nil {
-		return "", fmt.Errorf("write claims: %w", err)
-	}
-	return template.HTML(b.String()), nil
-}
-
-// writeLedger writes what a run says of the claims beside its report.
-func writeLedger(set *result.Set, l *claims.Ledger) error {
-	body, err := ledgerBody(set, l)
-	if err != nil {
-		return err
-	}
-	var page, markdown bytes.Buffer
-	if err := claims.Markdown(&markdown, l); err != nil {
-		return fmt.Errorf("write claims: %w", err)
-	}
-	err = ledgerPage.Execute(&page, struct {
-		Title string
-		CSS   template.CSS
-		Body  template.HTML
-	}{cmp.Or(set.Run.Title, set.Run.Name, set.Run.ID), report.Style(), body})
-	if err != nil {
-		return fmt.Errorf("write claims: %w", err)
-	}
-	return errors.Join(result.WriteFile(filepath.Join(set.Dir, ledgerHTML), page.Bytes()),
-		result.WriteFile(filepath.Join(set.Dir, ledgerMarkdown), markdown.Bytes()))
 }

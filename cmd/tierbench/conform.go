@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"strings"
 	"time"
@@ -69,7 +68,7 @@ func (c *conformCmd) Run(e *env) error {
 		}
 		all = append(all, findings...)
 		if !c.JSON {
-			if err := writeFindings(e.out, findings); err != nil {
+			if err := conform.Write(e.out, findings); err != nil {
 				return err
 			}
 		}
@@ -92,21 +91,6 @@ func (c *conformCmd) Run(e *env) error {
 	}
 	if !c.JSON {
 		fmt.Fprintf(e.out, "%s keeps the contract: %d rules pass, %d are absent\n", server, count[conform.Pass], count[conform.Absent])
-	}
-	return nil
-}
-
-// writeFindings prints a line for each rule, and for one that fails what it
-// says.
-func writeFindings(w io.Writer, findings []conform.Finding) error {
-	for _, f := range findings {
-		line := fmt.Sprintf("%-4s  %-6s  %-15s  %s", f.Protocol, f.Outcome, f.Rule, strings.ReplaceAll(f.Seen, "\n", "\n                                 "))
-		if f.Outcome == conform.Fail {
-			line += "\n                                 the rule: " + f.Want
-		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mattn/go-isatty"
 
+	"github.com/tierbench/tierbench/loadtest/build"
 	"github.com/tierbench/tierbench/loadtest/fleet"
 	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/live"
@@ -51,7 +52,7 @@ func newHarness(results string) (*harness.Harness, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program, which is that of generator processes too: %w", err)
 	}
-	return &harness.Harness{Self: self, Results: results, Build: describeBuild(), Version: version()}, nil
+	return &harness.Harness{Self: self, Results: results, Build: build.Describe(), Version: build.Version()}, nil
 }
 
 // maxGeneratorProcesses is the most that a run may have.

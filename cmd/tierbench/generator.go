@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/tierbench/tierbench/loadtest/build"
 	"github.com/tierbench/tierbench/loadtest/fleet"
 	"github.com/tierbench/tierbench/loadtest/harness"
 )
@@ -24,5 +25,5 @@ func (c *generatorCmd) Help() string {
 
 func (c *generatorCmd) Run(e *env) error {
 	return harness.ServeGenerator(e.ctx, fleet.Link{URL: c.NATS, Token: c.Token, Creds: c.Creds, CA: c.CA},
-		fleet.ServeOptions{Job: c.Job, Number: c.Number, Version: version()})
+		fleet.ServeOptions{Job: c.Job, Number: c.Number, Version: build.Version()})
 }

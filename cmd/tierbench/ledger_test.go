@@ -7,6 +7,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/chart"
 	"github.com/tierbench/tierbench/loadtest/claims"
+	"github.com/tierbench/tierbench/loadtest/ledger"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats/statstest"
 )
@@ -39,7 +40,7 @@ func TestLedgerShowsCharts(t *testing.T) {
 		}
 	}
 	l := claims.Evaluate(set)
-	body, err := ledgerBody(set, l)
+	body, err := ledger.Body(set, l)
 	if err != nil {
 		t.Fatal(err)
 	}

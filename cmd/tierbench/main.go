@@ -13,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/tierbench/tierbench/loadtest/build"
 	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/plan"
 )
@@ -98,7 +99,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		kong.Exit(func(code int) { exited = code }),
 		kong.UsageOnError(),
 		kong.Vars(compareVars()),
-		kong.Vars{"version": about()},
+		kong.Vars{"version": build.About()},
 	)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/harness"
+	"github.com/tierbench/tierbench/loadtest/ledger"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/slo"
@@ -49,10 +50,10 @@ func (c *reportCmd) Run(e *env) error {
 // valid is known of a cell or an objective is missed.
 func writeReport(e *env, set *result.Set) error {
 	// A run for something else may happen to have a cell of a claim.
-	ledger := claims.Evaluate(set)
+	verdicts := claims.Evaluate(set)
 	var links []report.Link
-	if ledger.Tells() {
-		links = []report.Link{{Name: "What it says of the claims", Href: ledgerHTML}}
+	if verdicts.Tells() {
+		links = []report.Link{{Name: "What it says of the claims", Href: ledger.HTMLFile}}
 	}
 	if err := report.WriteWithin(set.Dir, set, links); err != nil {
 		return err
@@ -62,11 +63,11 @@ func writeReport(e *env, set *result.Set) error {
 	}
 	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it; charts, as SVG and PNG: %s\n",
 		harness.Relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile, harness.Relative(filepath.Join(set.Dir, result.ChartsDir)))
-	if ledger.Tells() {
-		if err := writeLedger(set, ledger); err != nil {
+	if verdicts.Tells() {
+		if err := ledger.Write(set, verdicts); err != nil {
 			return err
 		}
-		fmt.Fprintf(e.out, "claims: %s, or tierbench claims %s\n", harness.Relative(filepath.Join(set.Dir, ledgerHTML)), harness.Relative(set.Dir))
+		fmt.Fprintf(e.out, "claims: %s, or tierbench claims %s\n", harness.Relative(filepath.Join(set.Dir, ledger.HTMLFile)), harness.Relative(set.Dir))
 	}
 	var err error
 	if missing := report.WithoutValid(set); len(missing) > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/harness"
+	"github.com/tierbench/tierbench/loadtest/ledger"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/site"
 )
@@ -42,7 +43,7 @@ func (c *siteCmd) Run(e *env) error {
 		if !l.Tells() {
 			return nil, nil
 		}
-		body, err := ledgerBody(set, l)
+		body, err := ledger.Body(set, l)
 		var table bytes.Buffer
 		err = errors.Join(err, claims.Table(&table, l, site.ClaimsFile))
 		return &site.Claims{Table: template.HTML(table.String()), Body: body}, err

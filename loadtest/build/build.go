@@ -1,4 +1,6 @@
-package main
+// Package build says what this program was built from, and with which tools it
+// measures.
+package build
 
 import (
 	"fmt"
@@ -26,8 +28,10 @@ var commit, dirty string
 // not link, as name@version separated by commas: those of the server.
 var moduleVersions string
 
-func describeBuild() result.Build {
-	b := describeModules()
+// Describe describes this program and the tools that are installed here, which are
+// run for it.
+func Describe() result.Build {
+	b := describe()
 	for name, args := range map[string][]string{
 		"wrk": {"-v"}, "nginx": {"-v"}, "cc": {"--version"},
 	} {
@@ -38,8 +42,7 @@ func describeBuild() result.Build {
 	return b
 }
 
-// describeModules leaves out the tools, which have to be run.
-func describeModules() result.Build {
+func describe() result.Build {
 	b := result.Build{Go: runtime.Version(), Commit: commit, Dirty: dirty == "true", Modules: map[string]string{}, Tools: map[string]string{}}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
@@ -67,16 +70,16 @@ func describeModules() result.Build {
 	return b
 }
 
-// about is what --version prints.
-func about() string {
-	b := describeModules()
+// About is the program in a line.
+func About() string {
+	b := describe()
 	return strings.Join(strings.Fields("tierbench "+b.Commit+" "+b.Go), " ")
 }
 
-// version is of this program: what a generator process and its coordinator must have in
+// Version is of this program: what a generator process and its coordinator must have in
 // common.
-func version() string {
-	b := describeModules()
+func Version() string {
+	b := describe()
 	return fmt.Sprintf("%s %s dirty=%v", b.Go, b.Commit, b.Dirty)
 }
 
