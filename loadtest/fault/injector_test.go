@@ -121,8 +121,8 @@ func inject(ctx context.Context, target Target, f plan.Fault, during func()) (*r
 }
 
 func TestSignalsGoToTheBusiestWorker(t *testing.T) {
-	const at, until = 500 * time.Millisecond, 700 * time.Millisecond
-	kill, crashes := plan.Fault{Kind: plan.Kill, At: at}, plan.Fault{Kind: plan.Crashes, Times: 3, At: at, Until: until}
+	const at = lookAhead + 50*time.Millisecond
+	kill, crashes := plan.Fault{Kind: plan.Kill, At: at}, plan.Fault{Kind: plan.Crashes, Times: 3, At: at, Until: at + 200*time.Millisecond}
 	two := []Worker{{11, 3}, {12, 7}}
 	for _, tt := range []struct {
 		reason  string
@@ -133,7 +133,7 @@ func TestSignalsGoToTheBusiestWorker(t *testing.T) {
 		want    result.Fault
 	}{
 		{"a kill", kill, two, false, []string{"9 to 12"}, result.Fault{Workers: 2, Hit: 7, Exits: 1}},
-		{"a stop is taken back", plan.Fault{Kind: plan.Stop, At: at, Until: 600 * time.Millisecond}, two, false,
+		{"a stop is taken back", plan.Fault{Kind: plan.Stop, At: at, Until: at + 100*time.Millisecond}, two, false,
 			[]string{"19 to 12", "18 to 12"}, result.Fault{Workers: 2, Hit: 7}},
 		{"crashes in a row", crashes, two, false,
 			[]string{"9 to 12", "9 to 11", "9 to 20"}, result.Fault{Workers: 2, Hit: 7, Crashes: 3, Exits: 3}},
@@ -143,6 +143,7 @@ func TestSignalsGoToTheBusiestWorker(t *testing.T) {
 		{"nobody holds a connection just then", kill, []Worker{{11, 0}}, false, []string{"9 to 11"}, result.Fault{Exits: 1}},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
+			t.Parallel() // it waits most of the time
 			target := &fakeTarget{workers: slices.Clone(tt.workers), alone: tt.alone, next: 20}
 			got, err := inject(t.Context(), target, tt.fault, func() {
 				for deadline := time.Now().Add(time.Minute); len(target.said()) < len(tt.log); time.Sleep(time.Millisecond) {
@@ -158,7 +159,7 @@ func TestSignalsGoToTheBusiestWorker(t *testing.T) {
 			if got := target.said(); !slices.EqualFunc(got, tt.log, func(a, b string) bool { return a == signalName(b) }) {
 				t.Errorf("signals %q, want %q", got, tt.log)
 			}
-			if got.AtSec < 0.5 || !got.Lived || got.Open != 1 {
+			if got.AtSec < at.Seconds() || !got.Lived || got.Open != 1 {
 				t.Fatalf("fault %+v", got)
 			}
 			if (got.EndSec > got.AtSec) != (got.Kind == plan.Stop || got.Kind == plan.Crashes) {
@@ -197,6 +198,7 @@ func TestFaultsAreAskedForOverAConnectionOfTheirOwn(t *testing.T) {
 			"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "fault fatal: GET /fault/fatal: status 404", nil},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
+			t.Parallel() // it waits most of the time
 			ln, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
 				t.Fatal(err)
