@@ -309,7 +309,7 @@ func TestFailuresAreKeptAndTheCampaignGoesOn(t *testing.T) {
 		}, "boom", []string{"save", "save"}},
 		{"the clients do not connect", func(f *fixture) {
 			f.Connect = func(context.Context, plan.Step, load.Target) (Clients, *load.Connected, error) {
-				return nil, &load.Connected{}, boom
+				return nil, &load.Connected{Kind: result.KindPorts}, boom
 			}
 		}, "boom", []string{"start", "usage", "stop", "save", "start", "usage", "stop", "save"}},
 		{"the window fails", func(f *fixture) { f.clients.err = boom }, "boom", nil},
@@ -326,6 +326,9 @@ func TestFailuresAreKeptAndTheCampaignGoesOn(t *testing.T) {
 			}
 			if g := f.saved[0].Gates; g.Verdict != result.Invalid || !strings.Contains(strings.Join(g.Reasons, ";"), tt.want) {
 				t.Errorf("gates %+v", g)
+			}
+			if k := f.saved[0].FailureKind; (k == result.KindPorts) != (tt.reason == "the clients do not connect") {
+				t.Errorf("kind of failure %q", k)
 			}
 			if tt.log != nil && !slices.Equal(f.log, tt.log) {
 				t.Errorf("order %q, want %q", f.log, tt.log)

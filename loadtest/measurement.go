@@ -119,6 +119,9 @@ func (m *measurement) connect(ctx context.Context) error {
 	clients, connected, err := m.campaign.Connect(ctx, step, target)
 	fillConnect(m.repeat, connected)
 	if err != nil {
+		if connected != nil {
+			m.repeat.FailureKind = connected.Kind
+		}
 		return err
 	}
 	m.clients = clients

@@ -173,28 +173,28 @@ func TestFailuresAreCountedAsWhatTheyAre(t *testing.T) {
 		{"one byte is wrong", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
 			msg[size-1]++
 			return msg, false
-		}), map[string]int64{KindBytes: 1}},
+		}), map[string]int64{result.KindBytes: 1}},
 		{"an answer comes twice", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
 			return append(msg[:size:size], msg...), false
-		}), map[string]int64{KindUnasked: 1}},
+		}), map[string]int64{result.KindUnasked: 1}},
 		{"the answer belongs to an earlier request", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
 			msg[4]-- // the request's count
 			return msg, false
-		}), map[string]int64{KindBytes: 1}},
+		}), map[string]int64{result.KindBytes: 1}},
 		{"half an answer and the end", at(func(_ *net.TCPConn, msg []byte) ([]byte, bool) {
 			return msg[:size/2], true
-		}), map[string]int64{KindTruncated: 1}},
+		}), map[string]int64{result.KindTruncated: 1}},
 		{"the end where an answer is due", at(func(*net.TCPConn, []byte) ([]byte, bool) {
 			return nil, true
-		}), map[string]int64{KindEOF: 1}},
+		}), map[string]int64{result.KindEOF: 1}},
 		{"a reset", at(func(c *net.TCPConn, _ []byte) ([]byte, bool) {
 			_ = c.SetLinger(0)
 			return nil, true
-		}), map[string]int64{KindReset: 1}},
+		}), map[string]int64{result.KindReset: 1}},
 		{"an answer that never comes", at(func(c *net.TCPConn, _ []byte) ([]byte, bool) {
 			_, _ = io.Copy(io.Discard, c)
 			return nil, true
-		}), map[string]int64{KindTimeout: 1}},
+		}), map[string]int64{result.KindTimeout: 1}},
 		{"an answer in single bytes is right", echoUntil(size, func(c *net.TCPConn, _, _ int, msg []byte) ([]byte, bool) {
 			for i := range msg[:size-1] {
 				_, _ = c.Write(msg[i : i+1])
@@ -231,7 +231,7 @@ func TestALostConnectionIsReplacedAndTheLossCounted(t *testing.T) {
 		return nil
 	}})
 	<-replaced
-	if lost := w.Errors[KindEOF] + w.Errors[KindReset]; err != nil || lost != 1 {
+	if lost := w.Errors[result.KindEOF] + w.Errors[result.KindReset]; err != nil || lost != 1 {
 		t.Errorf("err %v, errors %v, want the loss counted once", err, w.Errors)
 	}
 }
@@ -255,31 +255,31 @@ func TestHTTPAnswersAreChecked(t *testing.T) {
 				return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 			}
 			return ok
-		}, KindStatus},
+		}, result.KindStatus},
 		{"a body with one wrong byte", func(k int) string {
 			if k == 3 {
 				return ok[:len(ok)-1] + "?"
 			}
 			return ok
-		}, KindBytes},
+		}, result.KindBytes},
 		{"a shorter answer with the same start does not make the client wait", func(k int) string {
 			if k == 3 {
 				return "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 5\r\n\r\nHello"
 			}
 			return ok
-		}, KindBytes},
+		}, result.KindBytes},
 		{"no HTTP at all", func(k int) string {
 			if k == 3 {
 				return "SSH-2.0-OpenSSH\r\n\r\n"
 			}
 			return ok
-		}, KindMalformed},
+		}, result.KindMalformed},
 		{"more than the answer", func(k int) string {
 			if k == 3 {
 				return ok + "x"
 			}
 			return ok
-		}, KindUnasked},
+		}, result.KindUnasked},
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -416,7 +416,7 @@ func TestHoldAsksEachClientOnceAtTheEnd(t *testing.T) {
 	if held != 10 {
 		t.Errorf("%d requests before the end of the window, want the 10 of Connect", held)
 	}
-	if w.Answered != 9 || !maps.Equal(w.Errors, map[string]int64{KindBytes: 1}) || asked.Load() != 20 {
+	if w.Answered != 9 || !maps.Equal(w.Errors, map[string]int64{result.KindBytes: 1}) || asked.Load() != 20 {
 		t.Errorf("%d right, errors %v, %d asked", w.Answered, w.Errors, asked.Load())
 	}
 }
@@ -431,7 +431,7 @@ func TestConnectSaysWhyItFailed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, stats, err := Connect(ctx, echoTarget(addr, 8), load.Population{Clients: 3}, Options{})
-	if err == nil || Classify(err) != KindRefused || stats.Refused == 0 {
+	if err == nil || Classify(err) != result.KindRefused || stats.Refused == 0 || stats.Kind != result.KindRefused {
 		t.Errorf("err %v, stats %+v", err, stats)
 	}
 	if _, _, err := Connect(t.Context(), load.Target{Addr: addr, Protocol: "echo", Requests: []load.Request{{Workload: "cpu"}}}, load.Population{Clients: 1}, Options{}); err == nil {
@@ -444,18 +444,18 @@ func TestClassify(t *testing.T) {
 		err  error
 		want string
 	}{
-		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, KindRefused},
-		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, KindReset},
-		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, KindReset},
-		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, KindTimeout},
-		{context.DeadlineExceeded, KindTimeout},
-		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, KindFDs},
-		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, KindPorts},
-		{io.EOF, KindEOF},
-		{io.ErrUnexpectedEOF, KindTruncated},
-		{fmt.Errorf("%w: 503", errStatus), KindStatus},
-		{fmt.Errorf("%w: %w", errMalformed, io.ErrUnexpectedEOF), KindMalformed},
-		{errors.New("something"), KindOther},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, result.KindRefused},
+		{&net.OpError{Op: "read", Err: os.NewSyscallError("read", syscall.ECONNRESET)}, result.KindReset},
+		{&net.OpError{Op: "write", Err: os.NewSyscallError("write", syscall.EPIPE)}, result.KindReset},
+		{&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}, result.KindTimeout},
+		{context.DeadlineExceeded, result.KindTimeout},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}, result.KindFDs},
+		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, result.KindPorts},
+		{io.EOF, result.KindEOF},
+		{io.ErrUnexpectedEOF, result.KindTruncated},
+		{fmt.Errorf("%w: 503", errStatus), result.KindStatus},
+		{fmt.Errorf("%w: %w", errMalformed, io.ErrUnexpectedEOF), result.KindMalformed},
+		{errors.New("something"), result.KindOther},
 	} {
 		if got := Classify(fmt.Errorf("wrapped: %w", tt.err)); got != tt.want {
 			t.Errorf("%v is %q, want %q", tt.err, got, tt.want)

@@ -7,22 +7,8 @@ import (
 	"net"
 	"os"
 	"syscall"
-)
 
-// Kinds of error, as they are counted in the record.
-const (
-	KindRefused   = "refused"   // nothing listens
-	KindReset     = "reset"     // the connection was torn down
-	KindTimeout   = "timeout"   // no answer in time
-	KindEOF       = "eof"       // closed where an answer was due
-	KindTruncated = "truncated" // closed in the middle of an answer
-	KindFDs       = "emfile"    // the generator has no descriptors left
-	KindPorts     = "no-port"   // no local port left to connect from
-	KindStatus    = "status"    // an HTTP status other than 200
-	KindBytes     = "wrong-bytes"
-	KindUnasked   = "unasked-bytes"
-	KindMalformed = "malformed"
-	KindOther     = "other"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // Classify names the kind of an error of a request or of a connect. It is a
@@ -33,13 +19,13 @@ func Classify(err error) string {
 		is   error
 		kind string
 	}{
-		{errStatus, KindStatus}, {errBytes, KindBytes}, {errUnasked, KindUnasked}, {errMalformed, KindMalformed},
-		{syscall.ECONNREFUSED, KindRefused},
-		{syscall.ECONNRESET, KindReset}, {syscall.EPIPE, KindReset}, {syscall.ECONNABORTED, KindReset},
-		{syscall.EMFILE, KindFDs}, {syscall.ENFILE, KindFDs},
-		{syscall.EADDRNOTAVAIL, KindPorts}, {syscall.EADDRINUSE, KindPorts},
-		{os.ErrDeadlineExceeded, KindTimeout}, {context.DeadlineExceeded, KindTimeout}, {syscall.ETIMEDOUT, KindTimeout},
-		{io.ErrUnexpectedEOF, KindTruncated}, {io.EOF, KindEOF},
+		{errStatus, result.KindStatus}, {errBytes, result.KindBytes}, {errUnasked, result.KindUnasked}, {errMalformed, result.KindMalformed},
+		{syscall.ECONNREFUSED, result.KindRefused},
+		{syscall.ECONNRESET, result.KindReset}, {syscall.EPIPE, result.KindReset}, {syscall.ECONNABORTED, result.KindReset},
+		{syscall.EMFILE, result.KindFDs}, {syscall.ENFILE, result.KindFDs},
+		{syscall.EADDRNOTAVAIL, result.KindPorts}, {syscall.EADDRINUSE, result.KindPorts},
+		{os.ErrDeadlineExceeded, result.KindTimeout}, {context.DeadlineExceeded, result.KindTimeout}, {syscall.ETIMEDOUT, result.KindTimeout},
+		{io.ErrUnexpectedEOF, result.KindTruncated}, {io.EOF, result.KindEOF},
 	} {
 		if errors.Is(err, c.is) {
 			return c.kind
@@ -47,7 +33,7 @@ func Classify(err error) string {
 	}
 	var ne net.Error
 	if errors.As(err, &ne) && ne.Timeout() {
-		return KindTimeout
+		return result.KindTimeout
 	}
-	return KindOther
+	return result.KindOther
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 const (
@@ -39,14 +40,12 @@ func Connect(ctx context.Context, t load.Target, p load.Population, o Options) (
 			last = k.last
 		}
 	}
-	if last != nil {
-		stats.Last = fmt.Sprintf("%s: %v", Classify(last), last)
-	}
 	if got := c.Established(); got < p.Clients {
 		_ = c.Close()
 		err := *c.quit.Load()
 		if last != nil {
-			err = fmt.Errorf("%w: last failure (%s): %w", err, Classify(last), last)
+			stats.Kind = Classify(last)
+			err = fmt.Errorf("%w: last failure (%s): %w", err, stats.Kind, last)
 		}
 		return nil, stats, fmt.Errorf("connect %d clients to %s: got %d: %w", p.Clients, t.Addr, got, err)
 	}
@@ -145,7 +144,7 @@ func (c *Clients) giveUp(why error) { c.quit.CompareAndSwap(nil, &why) }
 // wrongly, and not of one that cannot be reached yet.
 func wrongAnswer(err error) bool {
 	switch Classify(err) {
-	case KindBytes, KindUnasked, KindStatus, KindMalformed:
+	case result.KindBytes, result.KindUnasked, result.KindStatus, result.KindMalformed:
 		return true
 	}
 	return false

@@ -66,7 +66,7 @@ func TestUnansweredIncrementsAreKnown(t *testing.T) {
 	})
 	c := connect(t, httpTarget(addr, "counter"), 2, Options{})
 	w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: time.Minute, Requests: 200}, load.Hooks{})
-	if err != nil || !maps.Equal(w.Errors, map[string]int64{KindBytes: 1}) {
+	if err != nil || !maps.Equal(w.Errors, map[string]int64{result.KindBytes: 1}) {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
 	mu.Lock()

@@ -122,7 +122,7 @@ func TestARequestThatIsCutOffHasFailed(t *testing.T) {
 		time.AfterFunc(200*time.Millisecond, func() { close(silent) })
 		return nil
 	}})
-	if err != nil || w.Errors[KindTimeout] != 1 || w.Aftermath.Lost != 1 || w.Aftermath.Failed != 1 {
+	if err != nil || w.Errors[result.KindTimeout] != 1 || w.Aftermath.Lost != 1 || w.Aftermath.Failed != 1 {
 		t.Errorf("err %v, errors %v, %d lost, %d failed", err, w.Errors, w.Aftermath.Lost, w.Aftermath.Failed)
 	}
 }

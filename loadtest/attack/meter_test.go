@@ -184,7 +184,7 @@ func TestALostIdleClientIsFound(t *testing.T) {
 		time.AfterFunc(100*time.Millisecond, func() { close(lose) })
 		return nil
 	}})
-	if err != nil || w.Errors[KindEOF]+w.Errors[KindReset] != 3 {
+	if err != nil || w.Errors[result.KindEOF]+w.Errors[result.KindReset] != 3 {
 		t.Errorf("err %v, errors %v, want all three losses", err, w.Errors)
 	}
 }
@@ -461,7 +461,7 @@ func TestRawResultsAreVegetas(t *testing.T) {
 		t.Fatal(err)
 	}
 	samples, whole := c.Samples()
-	want := w.Whole().Service.TotalCount() + w.Errors[KindBytes]
+	want := w.Whole().Service.TotalCount() + w.Errors[result.KindBytes]
 	if !whole || int64(len(samples)) != want {
 		t.Fatalf("%d samples, want %d", len(samples), want)
 	}
@@ -487,7 +487,7 @@ func TestRawResultsAreVegetas(t *testing.T) {
 			m.Add(&r)
 		}
 		m.Close()
-		if int64(m.Requests) != want || m.StatusCodes["200"] != int(want-1) || m.Errors[0] != KindBytes || m.BytesOut.Total != 16*m.Requests {
+		if int64(m.Requests) != want || m.StatusCodes["200"] != int(want-1) || m.Errors[0] != result.KindBytes || m.BytesOut.Total != 16*m.Requests {
 			t.Errorf("%s: vegeta counts %d requests, codes %v, errors %v", format, m.Requests, m.StatusCodes, m.Errors)
 		}
 	}

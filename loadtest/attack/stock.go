@@ -87,7 +87,7 @@ func (s *Stock) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Wi
 				continue
 			}
 			if r.Error != "" {
-				w.Errors[KindOther]++
+				w.Errors[result.KindOther]++
 				all.Errored++
 				continue
 			}

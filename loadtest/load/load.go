@@ -4,6 +4,7 @@
 package load
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -121,7 +122,7 @@ type Hooks struct {
 type Connected struct {
 	Sec       float64
 	Refused   int                     // attempts that failed, of any kind
-	Last      string                  // the last failure
+	Kind      string                  // of the last failure, as in Window.Errors; empty where all connected in the end
 	Histogram *hdrhistogram.Histogram // of a single connect, nanoseconds
 }
 
@@ -133,9 +134,7 @@ func (c *Connected) Add(o *Connected) {
 	}
 	c.Sec = max(c.Sec, o.Sec)
 	c.Refused += o.Refused
-	if o.Last != "" {
-		c.Last = o.Last
-	}
+	c.Kind = cmp.Or(o.Kind, c.Kind)
 	if o.Histogram != nil {
 		c.Histogram.Merge(o.Histogram)
 	}

@@ -126,7 +126,7 @@ func TestAWrongAnswerToAWorkloadOfTheTableIsRefused(t *testing.T) {
 	}
 	defer c.Close()
 	w, err := c.Run(t.Context(), p.Cells[0].Work(0), load.Hooks{})
-	if err != nil || w.Whole().Service.TotalCount() != 0 || w.Errors[attack.KindBytes] == 0 {
+	if err != nil || w.Whole().Service.TotalCount() != 0 || w.Errors[result.KindBytes] == 0 {
 		t.Errorf("err %v, %d right answers, errors %v", err, w.Whole().Service.TotalCount(), w.Errors)
 	}
 }

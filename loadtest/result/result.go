@@ -131,6 +131,9 @@ type Repeat struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Failure is why the repeat ended early, empty when it did not.
 	Failure string `json:"failure,omitempty"`
+	// FailureKind is the kind of error, as in Errors, because of which not all clients could
+	// connect; empty where something else failed.
+	FailureKind string `json:"failure_kind,omitempty"`
 }
 
 // Errored is the number of requests that did not end in a right answer.

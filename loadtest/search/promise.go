@@ -46,14 +46,14 @@ func (p Promise) missed(r *result.Repeat) []string {
 
 // ownKinds are the errors that a generator makes by itself: it has no
 // descriptors or no ports left.
-var ownKinds = []string{"emfile", "no-port"}
+var ownKinds = []string{result.KindFDs, result.KindPorts}
 
 // Judge says what a repeat means for the promise. What the generator may have
 // caused is not held against the server. A promise that was kept although the
 // generator had a part in the latencies was kept all the more.
 func (p Promise) Judge(r *result.Repeat) Sample {
 	for _, kind := range ownKinds {
-		if r.Errors[kind] > 0 || strings.Contains(r.Failure, "("+kind+")") {
+		if r.Errors[kind] > 0 || r.FailureKind == kind {
 			return Sample{stats.Unmeasured, "the generator had no descriptors or ports left: " + kind}
 		}
 	}

@@ -221,6 +221,7 @@ func TestJudge(t *testing.T) {
 		{"the server ended", p99(1), closed(func(r *result.Repeat) { r.Failure = "the server ended while it was measured" }), stats.Missed},
 		{"the generator ran out of descriptors", p99(1), closed(func(r *result.Repeat) {
 			r.Failure = "connect 100 clients to 127.0.0.1:1: got 7: last failure (emfile): too many open files"
+			r.FailureKind = "emfile"
 		}), stats.Unmeasured},
 		{"it was not what was asked for", p99(1), closed(func(r *result.Repeat) { r.Established.Server.End = 90 }), stats.Unmeasured},
 		{"too long, at the generator's ceiling", p99(20e-3), closed(func(r *result.Repeat) { r.Generator.CeilingRPS = 10500 }), stats.Unmeasured},

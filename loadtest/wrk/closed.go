@@ -76,7 +76,7 @@ func read(out []byte) (o output, err error) {
 // errors counts what went wrong in the whole run.
 func (o *output) errors(w *load.Window) {
 	for kind, n := range map[string]int64{
-		"connect": o.Connect, "read": o.Read, "write": o.Write, "status": o.Status, "timeout": o.Timeout,
+		"connect": o.Connect, "read": o.Read, "write": o.Write, result.KindStatus: o.Status, result.KindTimeout: o.Timeout,
 	} {
 		if n > 0 {
 			w.Errors[kind] = n

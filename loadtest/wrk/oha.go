@@ -73,7 +73,7 @@ func parseOha(out []byte, _ run, w *load.Window) error {
 		if status == "200" {
 			n += k
 		} else {
-			w.Errors["status"] += k
+			w.Errors[result.KindStatus] += k
 		}
 	}
 	for what, k := range o.Errors {
@@ -110,11 +110,11 @@ func seconds(sec float64) time.Duration { return time.Duration(math.Round(sec * 
 func ohaError(what string) string {
 	switch what = strings.ToLower(what); {
 	case strings.Contains(what, "timeout"), strings.Contains(what, "timed out"):
-		return "timeout"
+		return result.KindTimeout
 	case strings.Contains(what, "refused"):
-		return "refused"
+		return result.KindRefused
 	case strings.Contains(what, "reset"):
-		return "reset"
+		return result.KindReset
 	}
-	return "other"
+	return result.KindOther
 }

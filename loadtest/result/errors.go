@@ -1,0 +1,17 @@
+package result
+
+// Kinds of error of a request or a connect: the keys of Repeat.Errors.
+const (
+	KindRefused   = "refused"   // nothing listens
+	KindReset     = "reset"     // the connection was torn down
+	KindTimeout   = "timeout"   // no answer in time
+	KindEOF       = "eof"       // closed where an answer was due
+	KindTruncated = "truncated" // closed in the middle of an answer
+	KindFDs       = "emfile"    // the generator has no descriptors left
+	KindPorts     = "no-port"   // no local port left to connect from
+	KindStatus    = "status"    // an HTTP status other than 200
+	KindBytes     = "wrong-bytes"
+	KindUnasked   = "unasked-bytes"
+	KindMalformed = "malformed"
+	KindOther     = "other"
+)
