@@ -137,7 +137,7 @@ func (l *Ledger) rows() (table, rest []*Claim) {
 // columns together, or of a way around what a column says.
 func (l *Ledger) asides(c *Claim) (out []*Verdict) {
 	for i := range l.Verdicts {
-		if v := &l.Verdicts[i]; v.Claim == c.ID && v.Column == "" && strings.Contains(v.Subject, " ") {
+		if v := &l.Verdicts[i]; v.Claim == c.ID && v.aside {
 			out = append(out, v)
 		}
 	}

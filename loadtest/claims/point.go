@@ -52,8 +52,14 @@ func (p point) decisive() []Effect {
 	return out
 }
 
-// A subject is what points are of.
-type subject struct{ language, column, model string }
+// A subject is what points are of: a language, a column of it, one of its models, or what else is
+// said of it aside.
+type subject struct{ language, column, model, aside string }
+
+// verdict is an empty one on the subject.
+func (s subject) verdict() Verdict {
+	return Verdict{Language: s.language, Column: s.column, Subject: s.model + s.aside, aside: s.aside != ""}
+}
 
 // judge makes the verdict of a subject, of which all points must be known.
 // Axis is what they differ in.
@@ -67,7 +73,7 @@ func judge(s subject, axis string, points ...point) Verdict {
 
 // judgePart makes a verdict of the points that are known, if any are.
 func judgePart(s subject, axis string, points ...point) Verdict {
-	v := Verdict{Language: s.language, Column: s.column, Subject: s.model}
+	v := s.verdict()
 	var yes, no, tie, between, missing []point
 	for _, p := range points {
 		v.Cells = append(v.Cells, p.cells...)
@@ -159,7 +165,8 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 // fold makes the verdict of a column or a language from those of its models.
 // All must be known, for no model stands for another.
 func fold(s subject, axis string, vs []Verdict) Verdict {
-	v := Verdict{Language: s.language, Column: s.column, Subject: s.model, Word: Undecidable}
+	v := s.verdict()
+	v.Word = Undecidable
 	if len(vs) == 0 {
 		v.Why = "missing: a server of this kind in " + s.language
 		return v
@@ -225,5 +232,7 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 
 // undecidable is a verdict of what cannot be measured here.
 func undecidable(s subject, missing string) Verdict {
-	return Verdict{Language: s.language, Column: s.column, Subject: s.model, Word: Undecidable, Why: "missing: " + missing}
+	v := s.verdict()
+	v.Word, v.Why = Undecidable, "missing: "+missing
+	return v
 }

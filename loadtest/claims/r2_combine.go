@@ -48,7 +48,7 @@ var combine = &Claim{
 			var vs []Verdict
 			for _, m := range mixes {
 				if m.language == language {
-					vs = append(vs, e.combined(subject{language, "", m.model}, perClient, m.over))
+					vs = append(vs, e.combined(subject{language: language, model: m.model}, perClient, m.over))
 				}
 			}
 			out = append(append(out, fold(subject{language: language}, "what is combined", vs)), vs...)

@@ -8,7 +8,9 @@ type server struct {
 	oneEach bool
 }
 
-func (s server) subject() subject { return subject{s.language, s.column, s.model} }
+func (s server) subject() subject {
+	return subject{language: s.language, column: s.column, model: s.model}
+}
 
 // contestants are the servers behind the columns of the document's contestants. Processes
 // are shown twice: one per client is what the document compares with a thread or

@@ -136,7 +136,7 @@ func (e *evidence) held(model string) string {
 
 // order is whether the three intervals are disjoint in the document's order.
 func order(language string, ladders map[string]map[string]ladder) Verdict {
-	s := subject{language, "", "the order: processes < threads < async"}
+	s := subject{language: language, aside: "the order: processes < threads < async"}
 	var points []point
 	for _, w := range scaleWorkloads {
 		p := point{at: w.name, holds: 1}

@@ -81,7 +81,7 @@ func (e *evidence) offloaded(s server) Verdict {
 		p.notes = append(p.notes, "price: CPU per request with the pool ÷ without: "+Effect{Estimate: price}.interval())
 		p.cells = append(p.cells, keys(a, b)...)
 	}
-	return judge(subject{s.language, "", s.model + ", blocking calls offloaded to a pool"}, "", p)
+	return judge(subject{language: s.language, aside: s.model + ", blocking calls offloaded to a pool"}, "", p)
 }
 
 // frozen is what a loop should do, in closed form: it serves its N/loops clients

@@ -68,6 +68,7 @@ type Verdict struct {
 	// Subject is the model, or what else of the language the verdict is about;
 	// empty for the language or the column as a whole.
 	Subject string `json:"subject,omitempty"`
+	aside   bool   // the subject is neither a column nor a model
 	Word    Word   `json:"verdict"`
 	// Why is a sentence: what it depends on, what is missing, what was seen.
 	Why string `json:"why,omitempty"`
