@@ -85,6 +85,7 @@ func TestThePythonControlsConform(t *testing.T) {
 
 // What a control does not understand it must not take for a default.
 func TestThePythonControlsNameMistakes(t *testing.T) {
+	t.Parallel()
 	needs(t, "python3")
 	for _, tt := range []struct{ args, want string }{
 		{"--addr=127.0.0.1:0", "must be host:port with a port of 1 to 65535"},
@@ -141,6 +142,7 @@ func compile(t *testing.T) string {
 // ends.
 func TestControlsDoNotOutliveTheirParent(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
 	needs(t, "python3")
 	ref := compile(t)
 	for name, argv := range map[string][]string{
@@ -193,6 +195,7 @@ func TestControlsDoNotOutliveTheirParent(t *testing.T) {
 // nginx has no way of its own to give a body back; it does all else.
 func TestNginxConformsButForEcho(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
 	needs(t, "nginx")
 	fails, _ := conforms(t, "http", "../../servers/controls/nginx/start", "{addr}", "{cpus}")
 	if !slices.Equal(fails, []string{"echo"}) {
@@ -202,15 +205,17 @@ func TestNginxConformsButForEcho(t *testing.T) {
 
 func TestConformSaysWhatItSaw(t *testing.T) {
 	needsLinux(t)
-	out, errOut, code := tierbench(t.Context(), "conform", "--", serverProgram, "--model=eventloop", "--addr={addr}", "--log-level=off")
+	t.Parallel()
+	server := serverOf(t)
+	out, errOut, code := tierbench(t.Context(), "conform", "--", server, "--model=eventloop", "--addr={addr}", "--log-level=off")
 	if code != 0 || !strings.Contains(out, "keeps the contract") || !strings.Contains(out, `status 200, "Hello, World!"`) {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
 	}
-	out, errOut, code = tierbench(t.Context(), "conform", "--protocol=http", "--ready=500ms", "--", serverProgram, "--model=eventloop", "--addr={addr}", "--protocol=echo")
+	out, errOut, code = tierbench(t.Context(), "conform", "--protocol=http", "--ready=500ms", "--", server, "--model=eventloop", "--addr={addr}", "--protocol=echo")
 	if code != exitFailed || !strings.Contains(out, "the rule: listens on its address") || !strings.Contains(errOut, "breaks the contract: 1 of 1 rules fail") {
 		t.Errorf("exit code %d\n%s%s", code, out, errOut)
 	}
-	if left := children(t); len(left) > 0 {
+	if left := children(t, server); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
 }

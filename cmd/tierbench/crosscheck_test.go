@@ -23,6 +23,7 @@ func needsWrk(t *testing.T) {
 
 func TestCrosscheckMeasuresWithEach(t *testing.T) {
 	needsLinux(t)
+	server := serverOf(t)
 	needsWrk(t)
 	config := `
 models: [eventloop]
@@ -35,7 +36,7 @@ repeats: 3
 	results := t.TempDir()
 	t.Setenv("PATH", onlyWrk(t))
 	out, log, code := tierbench(t.Context(), "crosscheck", writeConfig(t, config), "--clients", "3", "--repeats", "1", "--duration", "200ms",
-		"--server", serverProgram, "--results", results)
+		"--server", server, "--results", results)
 	// How far they agree is up to the machine; that it is said is not.
 	if code != 0 && code != exitFailed {
 		t.Fatalf("exit code %d\n%s", code, log)
@@ -74,7 +75,7 @@ repeats: 3
 	if again != string(written) || code2 != code {
 		t.Errorf("judged again: exit code %d, not %d\n%s", code2, code, again)
 	}
-	if left := children(t); len(left) > 0 {
+	if left := children(t, server); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }

@@ -39,6 +39,8 @@ func faulty(addr string) {
 // Real processes are hit, and what is lost is what they held.
 func TestFaultsHitWhatTheyAreMeantTo(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
+	server := serverOf(t)
 	const clients = 8
 	config := fmt.Sprintf(`
 models: [prefork, thread, faulty]
@@ -59,7 +61,7 @@ experiments:
   - {name: leak, models: [faulty], fault: {kind: leak, at: 500ms, mb: 200, limit_mb: 50}}
 `, os.Args[0], clients)
 	results := t.TempDir()
-	_, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", serverProgram, "--results", results)
+	_, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", server, "--results", results)
 	if code == exitMistake {
 		t.Fatalf("exit code %d\n%s", code, log)
 	}
@@ -91,7 +93,7 @@ experiments:
 			t.Errorf("%v: what one worker held is lost, and nothing else: %+v", r.Key, f)
 		}
 	}
-	if left := children(t); len(left) > 0 {
+	if left := children(t, server); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 }

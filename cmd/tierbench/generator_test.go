@@ -25,6 +25,7 @@ repeats: 1
 // single one, with our own NATS server and with another.
 func TestRunWithGeneratorProcesses(t *testing.T) {
 	needsLinux(t)
+	server := serverOf(t)
 	hub, err := fleet.StartHub()
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +42,7 @@ func TestRunWithGeneratorProcesses(t *testing.T) {
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			results := t.TempDir()
-			args := append([]string{"run", writeConfig(t, divided), "--server", serverProgram, "--results", results}, tt.args...)
+			args := append([]string{"run", writeConfig(t, divided), "--server", server, "--results", results}, tt.args...)
 			_, log, code := tierbench(t.Context(), args...)
 			if code == exitMistake {
 				t.Fatalf("exit code %d\n%s", code, log)
@@ -62,7 +63,7 @@ func TestRunWithGeneratorProcesses(t *testing.T) {
 					t.Errorf("%v: no ceiling of the generator is known", r.Key)
 				}
 			}
-			if left := children(t); len(left) > 0 {
+			if left := children(t, server); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
 			}
 		})

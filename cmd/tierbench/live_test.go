@@ -20,6 +20,7 @@ repeats: 2
 
 func TestJSONIsAllThatIsOnTheOutput(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
 	out, log, code := tierbench(t.Context(), "run", writeConfig(t, shortRun), "--json", "--server", serverProgram, "--results", t.TempDir())
 	if code == exitMistake {
 		t.Fatalf("exit code %d\n%s", code, log)

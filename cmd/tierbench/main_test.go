@@ -58,7 +58,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		// Those that are parallel wait most of the time.
-		if err := stdflag.Set("test.parallel", "4"); err != nil {
+		if err := stdflag.Set("test.parallel", "8"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
@@ -112,8 +112,19 @@ func writeConfig(t *testing.T, text string) string {
 	return file
 }
 
-// children lists the living processes that this one started.
-func children(t *testing.T) []string {
+// serverOf is the server program under a name of the test's own, by which children finds the
+// test's servers while other tests run theirs.
+func serverOf(t *testing.T) string {
+	t.Helper()
+	own := filepath.Join(t.TempDir(), "server")
+	if err := os.Link(serverProgram, own); err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+// children lists the living servers of a program.
+func children(t *testing.T, program string) []string {
 	t.Helper()
 	var left []string
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -133,7 +144,7 @@ func children(t *testing.T) []string {
 		exe, _ := os.Readlink(filepath.Join(filepath.Dir(name), "exe"))
 		args, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
 		// One that is only asked for its models serves nobody.
-		if state != "Z" && exe == serverProgram && !bytes.Contains(args, []byte("--list")) {
+		if state != "Z" && exe == program && !bytes.Contains(args, []byte("--list")) {
 			left = append(left, string(b))
 		}
 	}
@@ -169,8 +180,10 @@ repeats: 1
 
 func TestRunMeasuresEveryModel(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
+	server := serverOf(t)
 	results := t.TempDir()
-	out, log, code := tierbench(t.Context(), "run", writeConfig(t, everyModel), "--server", serverProgram, "--results", results)
+	out, log, code := tierbench(t.Context(), "run", writeConfig(t, everyModel), "--server", server, "--results", results)
 	// On a machine that is busy enough a repeat may rightly be invalid, so the
 	// exit code is not what is tested here.
 	if code == exitMistake {
@@ -229,7 +242,7 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 	if !strings.Contains(out, "report.md") {
 		t.Errorf("the path of the report is not printed:\n%s", out)
 	}
-	if left := children(t); len(left) > 0 {
+	if left := children(t, server); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 
@@ -249,6 +262,7 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 
 func TestWrongAnswersInvalidateTheCell(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
 	config := fmt.Sprintf(`
 models: [liar]
 commands:
@@ -274,6 +288,7 @@ repeats: 1
 
 func TestAServerThatIsNotInstalledIsNamed(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
 	config := `
 models: [eventloop, other]
 commands:
@@ -306,6 +321,8 @@ func (w *interrupter) Write(p []byte) (int, error) {
 
 func TestInterruptKeepsWhatWasMeasuredAndResumeGoesOn(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
+	server := serverOf(t)
 	config := `
 models: [eventloop]
 workloads: [{protocol: echo, workload: idle}]
@@ -316,7 +333,7 @@ repeats: 2
 	results := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	log := &interrupter{cancel: cancel}
-	err := run(ctx, []string{"run", writeConfig(t, config), "--server", serverProgram, "--results", results}, io.Discard, log)
+	err := run(ctx, []string{"run", writeConfig(t, config), "--server", server, "--results", results}, io.Discard, log)
 	if !errors.Is(err, harness.ErrInterrupted) || exitCode(err) != exitStopped {
 		t.Fatalf("err %v\n%s", err, log)
 	}
@@ -335,12 +352,12 @@ repeats: 2
 	if _, err := os.Stat(filepath.Join(dir, "report.md")); err != nil {
 		t.Errorf("no report of what was measured: %v", err)
 	}
-	if left := children(t); len(left) > 0 {
+	if left := children(t, server); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	first := set.Repeats[0].Started
 
-	_, stderr, code := tierbench(t.Context(), "run", "--resume", dir, "--server", serverProgram)
+	_, stderr, code := tierbench(t.Context(), "run", "--resume", dir, "--server", server)
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
@@ -359,7 +376,7 @@ repeats: 2
 	}
 
 	// One that has ended can be given more repeats.
-	_, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "3", "--server", serverProgram)
+	_, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "3", "--server", server)
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
@@ -372,7 +389,7 @@ repeats: 2
 
 	// Or more cells, by another config, which must ask for those it has.
 	more := writeConfig(t, strings.Replace(config, "[1, 2, 3]", "[1, 2, 3, 4]", 1))
-	if _, stderr, code = tierbench(t.Context(), "run", more, "--resume", dir, "--server", serverProgram); code != 0 {
+	if _, stderr, code = tierbench(t.Context(), "run", more, "--resume", dir, "--server", server); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
 	if set, err = result.Load(dir); err != nil {
@@ -381,13 +398,13 @@ repeats: 2
 	if len(set.Repeats) != 11 || len(set.Run.Cells) != 4 || !strings.Contains(set.Run.ConfigText, "2, 3, 4]") || len(set.Run.Resumed) != 3 {
 		t.Errorf("%d repeats, run %+v", len(set.Repeats), set.Run)
 	}
-	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, config), "--resume", dir, "--server", serverProgram); code != 2 || !strings.Contains(stderr, "does not ask for the cell eventloop echo/idle") {
+	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, config), "--resume", dir, "--server", server); code != 2 || !strings.Contains(stderr, "does not ask for the cell eventloop echo/idle") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, strings.NewReplacer("[1, 2, 3]", "[1, 2, 3, 4]", "100ms", "200ms").Replace(config)), "--resume", dir, "--server", serverProgram); code != 2 || !strings.Contains(stderr, "with another duration") {
+	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, strings.NewReplacer("[1, 2, 3]", "[1, 2, 3, 4]", "100ms", "200ms").Replace(config)), "--resume", dir, "--server", server); code != 2 || !strings.Contains(stderr, "with another duration") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	if _, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "5000", "--server", serverProgram); code != 2 || !strings.Contains(stderr, "at most 1000") {
+	if _, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "5000", "--server", server); code != 2 || !strings.Contains(stderr, "at most 1000") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
@@ -395,15 +412,17 @@ repeats: 2
 // The real signal to the real program: everything it started must be gone.
 func TestCtrlC(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
+	server := serverOf(t)
 	config := strings.Replace(everyModel, "duration: 300ms", "duration: 10m", 1)
-	cmd := exec.Command(os.Args[0], "run", writeConfig(t, config), "--server", serverProgram, "--results", t.TempDir())
+	cmd := exec.Command(os.Args[0], "run", writeConfig(t, config), "--server", server, "--results", t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); len(children(t)) == 0; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); len(children(t, server)) == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no server was started")
 		}
@@ -415,7 +434,7 @@ func TestCtrlC(t *testing.T) {
 	if cmd.ProcessState.ExitCode() != exitStopped {
 		t.Errorf("%v\n%s", err, &stderr)
 	}
-	if left := children(t); len(left) > 0 {
+	if left := children(t, server); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
 	if pids, err := (host.Tree{PGID: cmd.Process.Pid}).PIDs(); err != nil || len(pids) > 0 {

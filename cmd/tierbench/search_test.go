@@ -51,14 +51,16 @@ func TestSearchMistakes(t *testing.T) {
 // on the machine; that it rests on the record does not.
 func TestSearchKeepsRecords(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
+	server := serverOf(t)
 	for _, tt := range []struct {
 		why  string
 		args []string
 		loop string
 	}{
-		{"clients of a built-in model", []string{"--model", "eventloop", "--server", serverProgram, "--to", "4"}, result.Closed},
+		{"clients of a built-in model", []string{"--model", "eventloop", "--server", server, "--to", "4"}, result.Closed},
 		{"a rate of a server of one's own, over echo", []string{"--find", "rate", "--clients", "3", "--to", "150", "--protocol", "echo", "--model", "mine",
-			"--", serverProgram, "--model=goroutine", "--protocol={protocol}", "--addr={addr}"}, result.Open},
+			"--", server, "--model=goroutine", "--protocol={protocol}", "--addr={addr}"}, result.Open},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
 			results := t.TempDir()
@@ -102,7 +104,7 @@ func TestSearchKeepsRecords(t *testing.T) {
 			if len(asked) > 0 || len(set.Repeats) == 0 || set.Run.Ended.IsZero() {
 				t.Errorf("%d repeats, not measured %v, ended %v", len(set.Repeats), asked, set.Run.Ended)
 			}
-			if left := children(t); len(left) > 0 {
+			if left := children(t, server); len(left) > 0 {
 				t.Errorf("left behind: %q", left)
 			}
 		})

@@ -8,6 +8,7 @@ import (
 
 func TestMissedObjectivesHaveAnExitCodeOfTheirOwn(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
 	config := `
 models: [eventloop]
 workloads: [{protocol: echo, workload: idle}]

@@ -27,6 +27,7 @@ func script(t *testing.T, text string) string {
 // A trial whose program is not here is named, and left out.
 func TestATrialThatIsNotHere(t *testing.T) {
 	needsLinux(t)
+	t.Parallel()
 	config := writeConfig(t, `
 models: [eventloop]
 workloads: [{protocol: echo, workload: idle}]
