@@ -26,8 +26,8 @@ func against(metrics ...stats.Metric) func(*Figure, *Source) {
 	}
 }
 
-// open draws metrics of an open loop, a row for each thing asked. Where it was
-// asked at several rates, a row is one number of clients, against the rate.
+// open draws metrics of an open loop, a row for each workload. Where that was asked
+// at several rates, a row is one number of clients, against the rate.
 func open(rows ...[]stats.Metric) func(*Figure, *Source) {
 	return func(f *Figure, src *Source) {
 		var cells []*stats.Cell
@@ -85,9 +85,9 @@ func closed(cells []*stats.Cell) []*stats.Cell {
 	return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return c.Loop == result.Open && c.Workload != result.Idle })
 }
 
-// weighed are the cells whose value of m means most. Idle connections are there
-// to weigh a client, which load blurs by what it allocates for itself; all
-// else is seen under load, if there was any.
+// weighed returns the cells whose value of m says most. The memory of a client is
+// seen with idle connections, as load blurs it by what it allocates for itself;
+// everything else under load, if there was any.
 func weighed(cells []*stats.Cell, m stats.Metric) []*stats.Cell {
 	var idle, load []*stats.Cell
 	for _, c := range cells {
@@ -106,8 +106,8 @@ func weighed(cells []*stats.Cell, m stats.Metric) []*stats.Cell {
 	return load
 }
 
-// newPanel draws a metric of the cells against their clients, or against the
-// rate they were asked; false where nothing was measured.
+// newPanel draws a metric of the cells against their clients, or against the rate
+// that they were asked. It returns false if nothing was measured.
 func newPanel(src *Source, cells []*stats.Cell, m stats.Metric, byRate bool) (panel, bool) {
 	p := panel{title: cells[0].Asked(), marks: true, tiers: !byRate}
 	var at []float64

@@ -7,7 +7,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// caption says what a reader must know to judge the numbers.
+// caption returns what a reader must know to judge the numbers.
 func caption(src *Source, drawn string) []string {
 	run, cells := src.Run, src.drawn(src.Cells)
 	h := run.Host
@@ -49,7 +49,7 @@ func caption(src *Source, drawn string) []string {
 	return out
 }
 
-// durations are the windows that were asked, as a range if they differ.
+// durations returns the length of the windows, as a range if they differ.
 func durations(cells []*stats.Cell) string {
 	lo, hi := 0.0, 0.0
 	for _, c := range cells {
@@ -69,7 +69,7 @@ func durations(cells []*stats.Cell) string {
 	return fmt.Sprintf("%.3g to %.3g s", lo, hi)
 }
 
-// warmedUp says so if each was before what was measured of it, or some were.
+// warmedUp returns whether all or some of the repeats had a warm-up, in words.
 func warmedUp(cells []*stats.Cell) string {
 	some, all := false, true
 	for _, c := range cells {
@@ -103,8 +103,8 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%s %ss", stats.Group(n), what)
 }
 
-// noiseFloor says by how much throughput differs where cells were measured twice; ""
-// where none was.
+// noiseFloor returns by how much throughput differs where cells were measured
+// twice, in words; "" if none was.
 func noiseFloor(cells []*stats.Cell) string {
 	n := stats.NoiseFloor(cells, stats.Throughput)
 	if n.Cells == 0 {

@@ -1,9 +1,9 @@
 // Package chart draws a run, as SVG, as PNG, and as data for charts in a page.
 //
-// A chart holds panels side by side, two in a row. A model has one colour,
-// marker and dash in every chart. What is drawn is medians, with their
-// intervals as bands. A suspect cell has a hollow marker; one of which no repeat
-// counts is a crossed ring on the axis, and breaks the line.
+// A chart consists of panels, two in a row. A model has one colour, marker and dash
+// in every chart. Lines are medians, bands their intervals. A suspect cell has a
+// hollow marker; a cell without a repeat that counts is a crossed ring on the axis,
+// and breaks the line.
 package chart
 
 import (
@@ -20,16 +20,16 @@ type Source struct {
 	Run     *result.Run
 	Cells   []*stats.Cell
 	Seconds []result.Second
-	// Latencies are the histograms of a cell's repeats that count, in
-	// nanoseconds: of response times where the loop is open, else of service
-	// times. Nil is: there are none.
+	// Latencies returns the histograms of a cell's repeats that count, in
+	// nanoseconds: of response times where the loop is open, else of service times.
+	// It may be nil.
 	Latencies func(*stats.Cell) []*hdrhistogram.Histogram
-	// part are the cells that are drawn, of which all are the run; nil is: all.
+	// part contains the cells to draw; all of Cells if nil.
 	part map[*stats.Cell]bool
-	// spectra keeps what is drawn of a cell's latencies from one division of a
-	// chart to the next; nil is: nothing is kept.
+	// spectra caches what is drawn of a cell's latencies from one division of a
+	// chart to the next; nothing is cached if it is nil.
 	spectra map[*stats.Cell][]point
-	// laws keeps what was fitted to a series, by its first cell, in the same way.
+	// laws caches what was fitted to a series, by its first cell, in the same way.
 	laws map[*stats.Cell]stats.Scaling
 }
 
@@ -38,8 +38,8 @@ type Chart struct {
 	Name  string // of its file, without the ending
 	Title string
 	note  string // below the title: what the axis is, and which way is better
-	drawn string // what lines and bands are; empty is medians and their intervals
-	// build adds the rows of panels, those of what the source has.
+	drawn string // what lines and bands are; "" if medians and their intervals
+	// build adds the rows of panels that the source has values for.
 	build func(*Figure, *Source)
 }
 
@@ -62,8 +62,8 @@ var All = []Chart{
 	cpuOverTimeChart,
 }
 
-// Figure is the chart of the given run, however large; false if nothing in the
-// run has a number for it.
+// Figure returns the chart of a run, however large; false if the run has no value
+// for it.
 func (c Chart) Figure(src *Source) (*Figure, bool) {
 	f := &Figure{name: c.Name, title: c.Title, note: c.note, styles: styles(stats.Models(src.Run, src.Cells))}
 	f.caption = caption(src, c.drawn)
@@ -71,11 +71,11 @@ func (c Chart) Figure(src *Source) (*Figure, bool) {
 	return f, len(f.rows) > 0
 }
 
-// Note says what the axis is, and which way is better.
+// Note returns what the axes are, and which way is better.
 func (c Chart) Note() string { return c.note }
 
-// Only is the source with those cells drawn that are kept. What is said of the
-// run, and how its models look, is the same.
+// Only returns the source with only the kept cells to draw. What captions say of
+// the run, and how its models look, stays the same.
 func (src Source) Only(keep func(*stats.Cell) bool) *Source {
 	src.part = map[*stats.Cell]bool{}
 	for _, c := range src.Cells {
@@ -86,13 +86,13 @@ func (src Source) Only(keep func(*stats.Cell) bool) *Source {
 	return &src
 }
 
-// groups gathers those of the cells that are drawn and are compared: those that
-// were asked the same.
+// groups divides the cells to draw by what they were asked: those of a group are
+// compared.
 func (src *Source) groups(cells []*stats.Cell) [][]*stats.Cell {
 	return split(src.drawn(cells), (*stats.Cell).Asked)
 }
 
-// drawn are those of the cells that are in the part at hand.
+// drawn returns those of the cells that are to be drawn.
 func (src *Source) drawn(cells []*stats.Cell) []*stats.Cell {
 	if src.part == nil {
 		return cells
@@ -100,7 +100,7 @@ func (src *Source) drawn(cells []*stats.Cell) []*stats.Cell {
 	return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return !src.part[c] })
 }
 
-// split gathers what has one key, in the order the keys come.
+// split divides cells by a key, in the order in which the keys come.
 func split(cells []*stats.Cell, key func(*stats.Cell) string) [][]*stats.Cell {
 	var out [][]*stats.Cell
 	at := map[string]int{}

@@ -13,13 +13,13 @@ var faultsChart = Chart{
 	build: faults,
 }
 
-// An event is something that was done at a time of a panel whose axis is time.
+// An event happened in a panel whose axis is time.
 type event struct {
-	from, to float64 // equal where it was done at once
+	from, to float64 // equal if it was over at once
 	name     string
 }
 
-// faults draws throughput around what was done to a server, slice by slice.
+// faults draws throughput around a fault, slice by slice.
 func faults(f *Figure, src *Source) {
 	first := len(f.rows)
 	lines(f, src, stats.PerSecond, func(c *stats.Cell) []point {
@@ -53,7 +53,7 @@ func faults(f *Figure, src *Source) {
 	}
 }
 
-// eventsOf are the faults of the cells, each once: the median of when it was.
+// eventsOf returns the faults of the cells, each once, at the median of its times.
 func eventsOf(all []series) []event {
 	var kinds []string
 	from, to := map[string][]float64{}, map[string][]float64{}

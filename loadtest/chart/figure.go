@@ -16,7 +16,7 @@ type Figure struct {
 	styles      map[string]style
 }
 
-// panels are a row of them, with room for so many columns.
+// panels are a row of panels, with room for a number of columns.
 type panels struct {
 	panels  []panel
 	columns int
@@ -35,14 +35,15 @@ type panel struct {
 // A series is one model's line.
 type series struct {
 	model   string
-	suspect bool // where the line is of one cell
+	suspect bool // of a line that is one cell
 	cell    *stats.Cell
 	points  []point
 	apart   bool   // the points are not joined
-	curve   *curve // what was fitted to the points; nil is: nothing
+	curve   *curve // that was fitted to the points, or nil
 }
 
-// A point without a value that counts has an empty summary.
+// A point is a value at a place of the axis. It has no estimate where no repeat
+// counts.
 type point struct {
 	x float64
 	stats.Estimate
@@ -59,7 +60,7 @@ const perRow = 2
 // Alt describes the figure to a reader who does not see it.
 func (f *Figure) Alt() string { return f.title + ": " + f.note }
 
-// add puts panels on the figure, if any of them has a value.
+// add adds rows of panels to the figure, if any of them has a value.
 func (f *Figure) add(ps []panel) {
 	if slices.ContainsFunc(ps, panel.measured) {
 		for part := range slices.Chunk(ps, perRow) {
@@ -82,7 +83,7 @@ func (f *Figure) scale(u stats.Unit, ps []panel) {
 	}
 }
 
-// measured says that some point of the panel has a number.
+// measured reports whether some point of the panel has a value.
 func (p panel) measured() bool { return p.has(point.valid) }
 
 func (p panel) crossed() bool { return p.has(func(q point) bool { return !q.valid() }) }
@@ -99,8 +100,8 @@ func (f *Figure) has(g func(panel) bool) bool {
 	return slices.ContainsFunc(f.rows, func(r panels) bool { return slices.ContainsFunc(r.panels, g) })
 }
 
-// trim takes the points that a logarithmic axis has no place for out of the
-// panels, and says whether there were any.
+// trim removes the points that a logarithmic axis has no place for. It reports
+// whether there were any.
 func trim(panels []panel) bool {
 	any := false
 	for i := range panels {

@@ -13,8 +13,8 @@ var interferenceChart = Chart{
 	build: interference,
 }
 
-// interference draws the kinds of a mix, each by itself: what some requests do
-// to the others.
+// interference draws the p99 of each request of a mix by itself: what some requests
+// do to the others.
 func interference(f *Figure, src *Source) {
 	for _, g := range src.groups(src.Cells) {
 		var kinds []string

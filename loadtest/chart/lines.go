@@ -8,8 +8,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// lines draws one line for each cell that has points: a panel for each load,
-// and a scale for each row of them. What was asked begins a row.
+// lines draws one line for each cell that has points: a panel for each load, and a
+// scale for each row of panels. Each workload begins a row.
 func lines(f *Figure, src *Source, u stats.Unit, points func(*stats.Cell) []point, x func(most float64) axis) {
 	var rows [][]panel
 	columns := 1
@@ -83,7 +83,7 @@ func overTime(in func(result.Second) (float64, bool), u stats.Unit) func(*Figure
 					each[i], at[i] = append(each[i], v), append(at[i], s.AtSec)
 				}
 			}
-			if !any { // a generator such as wrk does not say
+			if !any { // the generator does not report seconds, as wrk does not
 				return nil
 			}
 			var out []point

@@ -13,7 +13,7 @@ var memoryKindsChart = Chart{
 	build: byKind,
 }
 
-// memoryKinds are what a client costs, by what holds it. The last is the floor:
+// memoryKinds are the kinds of memory that a client costs. The last is the floor:
 // no server can have a connection for less than its socket.
 var memoryKinds = []stats.Metric{
 	grown("user memory for each client", func(u *result.Usage) int64 { return u.PSSBytes }),
@@ -22,8 +22,8 @@ var memoryKinds = []stats.Metric{
 	grown("sockets for each client: the floor", func(u *result.Usage) int64 { return u.SocketBytes }),
 }
 
-// grown is the growth of a kind of memory since before the first connection. A
-// kind of which a record says nothing has no value.
+// grown is the growth of a kind of memory since before the first connection. It
+// has no value where a record lacks the kind.
 func grown(title string, of func(*result.Usage) int64) stats.Metric {
 	return stats.Metric{Name: title, Title: title, Unit: stats.Bytes, Value: func(r *result.Repeat) (float64, bool) {
 		s := &r.Server
@@ -32,9 +32,9 @@ func grown(title string, of func(*result.Usage) int64) stats.Metric {
 	}}
 }
 
-// byKind draws what a client costs by what holds it: for each workload a panel
-// for each kind, all on one scale. Without a floor to compare with there is
-// nothing in it that the chart of memory has not.
+// byKind draws what a client costs by kind of memory: for each workload a panel for
+// each kind, all on one scale. Without the floor to compare with, it would only
+// repeat the chart memory.
 func byKind(f *Figure, src *Source) {
 	for _, g := range src.groups(weighed(closed(src.Cells), stats.Memory)) {
 		if !slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Median(memoryKinds[3]).N > 0 }) {

@@ -13,7 +13,7 @@ var processesChart = Chart{
 	build: processes,
 }
 
-// processes draws how unevenly connections lie on a server's processes.
+// processes draws how evenly connections are divided among a server's processes.
 func processes(f *Figure, src *Source) {
 	var ps []panel
 	for _, g := range src.groups(src.Cells) {
