@@ -136,7 +136,7 @@ func notNecessarily(points []point) []point {
 	var hurts []point
 	for i := range points {
 		points[i] = points[i].flip()
-		if points[i].holds > 0 && points[i].missing == "" {
+		if points[i].outcome == stats.Met && points[i].missing == "" {
 			hurts = append(hurts, points[i])
 		}
 	}
@@ -166,19 +166,19 @@ func (e *evidence) isolates(s server, kind string) point {
 	}
 	p.cells = keys(c)
 	p.effects = []Effect{
-		{What: kind + ": blast radius × " + of, Estimate: share, Bound: "≤ 1.5", holds: share.AtMost(radiusTimes)},
-		{What: kind + ": recovery", Unit: stats.Seconds, Estimate: rec, Bound: "≤ 1 s", holds: rec.AtMost(recoverySec)},
+		{What: kind + ": blast radius × " + of, Estimate: share, Bound: "≤ 1.5", outcome: share.AtMost(radiusTimes)},
+		{What: kind + ": recovery", Unit: stats.Seconds, Estimate: rec, Bound: "≤ 1 s", outcome: rec.AtMost(recoverySec)},
 		{What: kind + ": blast radius", Estimate: c.Median(radius)},
 		{What: kind + ": bystanders' p99 ÷ before", Estimate: c.Median(bystanderTimes)},
 	}
-	p.holds = both(share.AtMost(radiusTimes), rec.AtMost(recoverySec))
+	p.outcome = both(share.AtMost(radiusTimes), rec.AtMost(recoverySec))
 	if spill.N > 0 {
-		lost := Effect{What: kind + ": connections of other workers lost, mean", Estimate: spill, Bound: "0", holds: spill.AtMost(0)}
+		lost := Effect{What: kind + ": connections of other workers lost, mean", Estimate: spill, Bound: "0", outcome: spill.AtMost(0)}
 		if spill.Known() && spill.Value > 0 {
-			lost.holds = -1
+			lost.outcome = stats.Missed
 		}
 		p.effects = append(p.effects, lost)
-		p.holds = both(p.holds, lost.holds)
+		p.outcome = both(p.outcome, lost.outcome)
 	}
 	return p
 }

@@ -45,8 +45,8 @@ func (e *evidence) off(language, variant string) point {
 		by[i] = math.Abs(got[i]-want[i]) / math.Max(1, math.Abs(want[i]))
 	}
 	p.effects = []Effect{{What: fmt.Sprintf("%s: part of M by which the result is off; %d of %d trials are", variant, wrong, len(want)), Estimate: stats.MedianOf(by), Bound: map[string]string{"unlocked": "> 0 in one", "locked": "0 in all"}[variant]}}
-	if p.holds = -1; (wrong > 0) == (variant == "unlocked") {
-		p.holds = 1
+	if p.outcome = stats.Missed; (wrong > 0) == (variant == "unlocked") {
+		p.outcome = stats.Met
 	}
 	return p
 }

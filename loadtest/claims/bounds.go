@@ -4,31 +4,31 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// below is 1 if the whole interval is under the bound, -1 if all of it is at
-// or above, else 0.
-func below(e stats.Estimate, bound float64) int { return -e.AtLeast(bound) }
+// below is Met if the whole interval is under the bound, Missed if all of it is at
+// or above.
+func below(e stats.Estimate, bound float64) stats.Outcome { return e.AtLeast(bound).Not() }
 
-// above is 1 if the whole interval is over the bound, -1 if all of it is at or
-// under, else 0.
-func above(e stats.Estimate, bound float64) int { return -e.AtMost(bound) }
+// above is Met if the whole interval is over the bound, Missed if all of it is at or
+// under.
+func above(e stats.Estimate, bound float64) stats.Outcome { return e.AtMost(bound).Not() }
 
-// leads is 1 if a ratio is above 1 by its whole interval and no tie, -1 if all of
-// it is at or below 1, else 0.
-func leads(ratio stats.Estimate) int {
-	h := above(ratio, 1)
-	if h > 0 && !stats.Unlike(ratio) {
-		return 0
+// leads is Met if a ratio is above 1 by its whole interval and no tie, Missed if all of
+// it is at or below 1.
+func leads(ratio stats.Estimate) stats.Outcome {
+	o := above(ratio, 1)
+	if o == stats.Met && !stats.Unlike(ratio) {
+		return stats.Undecided
 	}
-	return h
+	return o
 }
 
-// both is 1 if both are, -1 if one is, else 0.
-func both(a, b int) int {
+// both is Met if both are, Missed if one is, else Undecided.
+func both(a, b stats.Outcome) stats.Outcome {
 	switch {
-	case a < 0 || b < 0:
-		return -1
-	case a > 0 && b > 0:
-		return 1
+	case a == stats.Missed || b == stats.Missed:
+		return stats.Missed
+	case a == stats.Met && b == stats.Met:
+		return stats.Met
 	}
-	return 0
+	return stats.Undecided
 }

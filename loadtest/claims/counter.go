@@ -67,8 +67,8 @@ func (e *evidence) exact(model, way string) point {
 	p.cells = keys(c)
 	p.effects = []Effect{{What: strings.TrimSpace(p.at) + ": part of the increments that is lost", Estimate: off, Bound: "0"}}
 	if off.Known() {
-		if p.holds = 1; off.Value > 0 {
-			p.holds = -1
+		if p.outcome = stats.Met; off.Value > 0 {
+			p.outcome = stats.Missed
 		}
 	}
 	return p
@@ -90,7 +90,7 @@ func (e *evidence) diverges(model, way string) point {
 	}
 	p.cells = keys(c)
 	p.effects = []Effect{{What: p.at + ": part of the increments that the process with most has", Estimate: part, Bound: "< 1"}}
-	p.holds = below(part, 1)
+	p.outcome = below(part, 1)
 	return p
 }
 
@@ -110,8 +110,8 @@ func (e *evidence) exactTrial(language, way string) point {
 	}
 	lost := mean(off)
 	p.effects = []Effect{{What: way + ": part of the increments that is lost", Estimate: lost, Bound: "0"}}
-	if p.holds = 1; lost.Value > 0 {
-		p.holds = -1
+	if p.outcome = stats.Met; lost.Value > 0 {
+		p.outcome = stats.Missed
 	}
 	return p
 }

@@ -28,7 +28,7 @@ var illusion = &Claim{
 			}
 			gain := stats.RatioOf(c, b, stats.Throughput)
 			return judge(s.subject(), "", point{
-				holds: leads(gain), cells: keys(c, b),
+				outcome: leads(gain), cells: keys(c, b),
 				effects: []Effect{{What: "gain at 10 clients on one core", Estimate: gain, Bound: "> 1"}},
 			})
 		})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tierbench/tierbench/loadtest/prose"
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // parallelCores is the bound of I2.
@@ -36,16 +37,16 @@ var parallel = &Claim{
 					continue
 				}
 				busy := c.Median(cpuCores)
-				refuted = refuted && above(busy, parallelCores) < 0
+				refuted = refuted && above(busy, parallelCores) == stats.Missed
 				if best == nil || busy.Value > best.effects[0].Value {
-					best = &point{holds: above(busy, parallelCores), cells: keys(c), effects: []Effect{{What: s.model + ": CPU time ÷ wall", Estimate: busy, Bound: "> 1.5"}}}
+					best = &point{outcome: above(busy, parallelCores), cells: keys(c), effects: []Effect{{What: s.model + ": CPU time ÷ wall", Estimate: busy, Bound: "> 1.5"}}}
 				}
 			}
 			switch {
-			case best == nil, best.holds <= 0 && len(lacks) > 0: // one that was not measured might
+			case best == nil, best.outcome != stats.Met && len(lacks) > 0: // one that was not measured might
 				best = &point{missing: prose.List(lacks)}
-			case best.holds < 0 && !refuted:
-				best.holds = 0
+			case best.outcome == stats.Missed && !refuted:
+				best.outcome = stats.Undecided
 			}
 			out = append(out, judge(subject{language: language}, "", *best))
 		}

@@ -36,10 +36,10 @@ func (e *evidence) interference(model, plain string, setting result.Setting, kin
 		out.notes = append(out.notes, fmt.Sprintf("%s at %s %s: of its %s clients some %.0f wait at a time, and the others have the server to themselves: I can be below 1", model, share, kind, stats.Group(m.Clients), away))
 	}
 	switch {
-	case i.AtMost(undisturbed) > 0:
-		out.holds = 1
-	case i.AtLeast(stalls) > 0:
-		out.holds = -1
+	case i.AtMost(undisturbed) == stats.Met:
+		out.outcome = stats.Met
+	case i.AtLeast(stalls) == stats.Met:
+		out.outcome = stats.Missed
 	case i.Known() && i.Lo > undisturbed && i.Hi < stalls:
 		out.between = fmt.Sprintf("on how much blocks and what a bystander can bear: at %s it waits %.3g times as long (%.3g – %.3g)", share, i.Value, i.Lo, i.Hi)
 	}
@@ -51,7 +51,7 @@ func (p point) undisturbed() point {
 	if p.missing == "" {
 		f := p.effects[0]
 		f.Bound = "≤ 2"
-		p.between, p.holds, p.effects = "", f.AtMost(undisturbed), []Effect{f}
+		p.between, p.outcome, p.effects = "", f.AtMost(undisturbed), []Effect{f}
 	}
 	return p
 }

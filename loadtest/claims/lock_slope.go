@@ -94,8 +94,8 @@ func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 	p.effects = []Effect{{What: "ms of p99 per ms of the interval", Estimate: line.Slope, Bound: "excludes 0"}}
 	p.effects[0].each = each
 	if line.Slope.Known() {
-		if p.holds = -1; line.Slope.Lo > 0 || line.Slope.Hi < 0 {
-			p.holds = 1
+		if p.outcome = stats.Missed; line.Slope.Lo > 0 || line.Slope.Hi < 0 {
+			p.outcome = stats.Met
 		}
 		if line.Slope.Hi < 0 {
 			p.notes = append(p.notes, s.model+": p99 falls as the interval grows; the rule asks only whether it matters")

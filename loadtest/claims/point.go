@@ -7,15 +7,16 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // A point is a claim decided at one place of its experiment: one number of
 // clients, one workload, one kind of fault.
 type point struct {
 	at string // such as "100 clients"
-	// holds is 1 if what is claimed is so here, -1 if it is not, 0 if the
-	// measurement does not tell.
-	holds   int
+	// outcome is Met if what is claimed is so here, Missed if it is not, and neither
+	// if the measurement does not say.
+	outcome stats.Outcome
 	effects []Effect
 	notes   []string
 	cells   []result.Key
@@ -28,10 +29,10 @@ type point struct {
 
 // flip is the point for a document that says no.
 func (p point) flip() point {
-	p.holds = -p.holds
+	p.outcome = p.outcome.Not()
 	p.effects = slices.Clone(p.effects)
 	for i := range p.effects {
-		p.effects[i].holds *= -1
+		p.effects[i].outcome = p.effects[i].outcome.Not()
 	}
 	return p
 }
@@ -43,7 +44,7 @@ func (p point) decisive() []Effect {
 		switch {
 		case f.Bound == "":
 			return 2
-		case f.holds != p.holds:
+		case f.outcome != p.outcome && (f.outcome.Decided() || p.outcome.Decided()):
 			return 1
 		}
 		return 0
@@ -85,9 +86,9 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 			continue
 		case p.between != "":
 			between = append(between, p)
-		case p.holds > 0:
+		case p.outcome == stats.Met:
 			yes = append(yes, p)
-		case p.holds < 0:
+		case p.outcome == stats.Missed:
 			no = append(no, p)
 		default:
 			tie = append(tie, p)

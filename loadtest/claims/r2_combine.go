@@ -68,7 +68,7 @@ func (e *evidence) combined(s subject, perClient, over string) Verdict {
 	one := beside(over)
 	if crash := e.crashLess(s.model, over); one.missing == "" {
 		one.missing = crash.missing
-		one.holds = both(one.holds, crash.holds)
+		one.outcome = both(one.outcome, crash.outcome)
 		one.effects = append(one.effects, crash.effects...)
 		one.cells = append(one.cells, crash.cells...)
 	}
@@ -97,17 +97,17 @@ func (e *evidence) better(mix, parent string) point {
 		x, tail := stats.RatioOf(m, o, stats.Throughput), stats.RatioOf(m, o, stats.P99)
 		at := fmt.Sprintf("%s at %s clients ÷ %s", k.Workload, stats.Group(k.Clients), parent)
 		p.effects = append(p.effects,
-			Effect{What: "throughput, " + at, Estimate: x, Bound: "> 1.05", holds: above(x, faster)},
-			Effect{What: "p99, " + at, Estimate: tail, Bound: "< 0.95", holds: below(tail, shorter)})
+			Effect{What: "throughput, " + at, Estimate: x, Bound: "> 1.05", outcome: above(x, faster)},
+			Effect{What: "p99, " + at, Estimate: tail, Bound: "< 0.95", outcome: below(tail, shorter)})
 		p.cells = append(p.cells, keys(m, o)...)
 		switch {
-		case above(x, faster) > 0 || below(tail, shorter) > 0:
+		case above(x, faster) == stats.Met || below(tail, shorter) == stats.Met:
 			good++
-		case above(x, faster) == 0 || below(tail, shorter) == 0:
+		case above(x, faster) == stats.Undecided || below(tail, shorter) == stats.Undecided:
 			open++
 		}
-		worse = worse || below(x, slowerBy10) > 0 || above(tail, longerBy10) > 0
-		maybeWorse = maybeWorse || below(x, slowerBy10) == 0 || above(tail, longerBy10) == 0
+		worse = worse || below(x, slowerBy10) == stats.Met || above(tail, longerBy10) == stats.Met
+		maybeWorse = maybeWorse || below(x, slowerBy10) == stats.Undecided || above(tail, longerBy10) == stats.Undecided
 	}
 	if n < len(combineCells) {
 		return p
@@ -115,9 +115,9 @@ func (e *evidence) better(mix, parent string) point {
 	p.missing = ""
 	switch {
 	case worse || 2*(good+open) < n:
-		p.holds = -1
+		p.outcome = stats.Missed
 	case 2*good >= n && !maybeWorse:
-		p.holds = 1
+		p.outcome = stats.Met
 	}
 	return p
 }
@@ -131,7 +131,7 @@ func (e *evidence) crashLess(mix, parent string) point {
 		return point{missing: e.lackOf(km, kp)}
 	}
 	ratio := stats.MedianOf(stats.Pairs(m, radius, o, radius))
-	return point{holds: below(ratio, 1), cells: keys(m, o), effects: []Effect{{What: "blast radius of a kill ÷ " + parent, Estimate: ratio, Bound: "< 1", holds: below(ratio, 1)}}}
+	return point{outcome: below(ratio, 1), cells: keys(m, o), effects: []Effect{{What: "blast radius of a kill ÷ " + parent, Estimate: ratio, Bound: "< 1", outcome: below(ratio, 1)}}}
 }
 
 // perWorker says how evenly connections lie on the workers of a mix.

@@ -54,7 +54,7 @@ var memory = &Claim{
 
 // lighter holds if a client more costs the less the further right its column is.
 func (e *evidence) lighter(language, name, workload string) point {
-	p := point{at: name + " clients", holds: 1}
+	p := point{at: name + " clients", outcome: stats.Met}
 	var above stats.Estimate
 	for i, s := range of(perClient(), language, "") {
 		cells := e.tiers(result.Key{Model: s.model, Protocol: "echo", Workload: workload, Loop: result.Closed})
@@ -76,9 +76,9 @@ func (e *evidence) lighter(language, name, workload string) point {
 		case i == 0:
 		case own.Slope.Hi < above.Lo:
 		case own.Slope.Lo > above.Hi:
-			p.holds = -1
-		case p.holds > 0:
-			p.holds = 0
+			p.outcome = stats.Missed
+		case p.outcome == stats.Met:
+			p.outcome = stats.Undecided
 		}
 		above = own.Slope
 	}

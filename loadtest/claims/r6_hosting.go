@@ -48,7 +48,7 @@ func (e *evidence) carried(model string) (c carrier) {
 	k := result.Key{Model: model, Protocol: "http", Workload: sloLoad, Loop: result.Open, Rate: sloRate}
 	cells := e.tiers(k)
 	for _, t := range cells {
-		if len(t.Counted) == 0 || !(t.Median(stats.P99).AtMost(sloP99) > 0) {
+		if len(t.Counted) == 0 || t.Median(stats.P99).AtMost(sloP99) != stats.Met {
 			c.ended = true
 			break
 		}
@@ -110,7 +110,7 @@ func (e *evidence) cheaper(language string) Verdict {
 		at string
 		of func(*stats.Cell) []float64
 	}{{"memory", perGiB}, {"cores", perCore}} {
-		p := point{at: res.at, holds: 1}
+		p := point{at: res.at, outcome: stats.Met}
 		for _, other := range of(contestants, language, "") {
 			if other.model == lead {
 				continue
@@ -126,14 +126,14 @@ func (e *evidence) cheaper(language string) Verdict {
 			}
 			ratio := stats.Bootstrap([][]float64{res.of(a), res.of(b)}, func(x [][]float64) float64 { return stats.Median(x[0]) / stats.Median(x[1]) })
 			p.effects = append(p.effects, Effect{
-				What: fmt.Sprintf("clients per %s, %s at %s ÷ %s at %s clients", map[string]string{"memory": "GiB", "cores": "core"}[res.at], lead, stats.Group(a.Clients), other.model, stats.Group(b.Clients)), Estimate: ratio, Bound: "> 1", holds: leads(ratio),
+				What: fmt.Sprintf("clients per %s, %s at %s ÷ %s at %s clients", map[string]string{"memory": "GiB", "cores": "core"}[res.at], lead, stats.Group(a.Clients), other.model, stats.Group(b.Clients)), Estimate: ratio, Bound: "> 1", outcome: leads(ratio),
 			})
 			p.cells = append(p.cells, keys(a, b)...)
-			switch h := leads(ratio); {
-			case h < 0 && below(ratio, 1) > 0 && stats.Unlike(ratio):
-				p.holds = -1
-			case h <= 0 && p.holds > 0:
-				p.holds = 0
+			switch o := leads(ratio); {
+			case o == stats.Missed && below(ratio, 1) == stats.Met && stats.Unlike(ratio):
+				p.outcome = stats.Missed
+			case o != stats.Met && p.outcome == stats.Met:
+				p.outcome = stats.Undecided
 			}
 		}
 		points = append(points, p)

@@ -60,9 +60,9 @@ func (e *evidence) waits(s server, n int) point {
 	cpu := c.Median(cpuShare)
 	p.cells = keys(c, b)
 	p.effects = []Effect{
-		{What: fmt.Sprintf("gain ÷ %s slots at %s clients", stats.Group(slots), stats.Group(n)), Estimate: gain, Bound: "≥ 0.9", holds: gain.AtLeast(gainShare)},
-		{What: fmt.Sprintf("server CPU at %s clients, of all it may use", stats.Group(n)), Estimate: cpu, Bound: "< 0.3", holds: below(cpu, idleCPU)},
+		{What: fmt.Sprintf("gain ÷ %s slots at %s clients", stats.Group(slots), stats.Group(n)), Estimate: gain, Bound: "≥ 0.9", outcome: gain.AtLeast(gainShare)},
+		{What: fmt.Sprintf("server CPU at %s clients, of all it may use", stats.Group(n)), Estimate: cpu, Bound: "< 0.3", outcome: below(cpu, idleCPU)},
 	}
-	p.holds = both(gain.AtLeast(gainShare), below(cpu, idleCPU))
+	p.outcome = both(gain.AtLeast(gainShare), below(cpu, idleCPU))
 	return p
 }

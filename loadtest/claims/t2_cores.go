@@ -49,11 +49,11 @@ func (e *evidence) usesCores(s server) point {
 	eff := stats.MedianOf(scaled(stats.Pairs(all, stats.Throughput, one, stats.Throughput), 1/float64(n)))
 	busy := all.Median(cpuShare)
 	return point{
-		holds: both(eff.AtLeast(efficiency), busy.AtLeast(coresBusy)),
-		cells: keys(all, one),
+		outcome: both(eff.AtLeast(efficiency), busy.AtLeast(coresBusy)),
+		cells:   keys(all, one),
 		effects: []Effect{
-			{What: fmt.Sprintf("efficiency on %d cores", n), Estimate: eff, Bound: "≥ 0.7", holds: eff.AtLeast(efficiency)},
-			{What: "CPU time ÷ wall ÷ cores", Estimate: busy, Bound: "≥ 0.9", holds: busy.AtLeast(coresBusy)},
+			{What: fmt.Sprintf("efficiency on %d cores", n), Estimate: eff, Bound: "≥ 0.7", outcome: eff.AtLeast(efficiency)},
+			{What: "CPU time ÷ wall ÷ cores", Estimate: busy, Bound: "≥ 0.9", outcome: busy.AtLeast(coresBusy)},
 		},
 	}
 }

@@ -72,9 +72,9 @@ func (l *ladder) inBand(workload string, b band) point {
 		from, to := l.s.Lo, l.next(l.s.Hi)
 		switch {
 		case from >= b.lo && (to <= b.hi+1 || math.IsInf(b.hi, 1)):
-			p.holds = 1
+			p.outcome = stats.Met
 		case from > b.hi || to <= b.lo:
-			p.holds = -1
+			p.outcome = stats.Missed
 		case l.failAt == 0 && from == float64(l.most()):
 			p.missing = fmt.Sprintf("more clients of %s in %s: it did not fail up to %s", l.model, workload, stats.Group(l.most()))
 		}
@@ -139,7 +139,7 @@ func order(language string, ladders map[string]map[string]ladder) Verdict {
 	s := subject{language: language, aside: "the order: processes < threads < async"}
 	var points []point
 	for _, w := range scaleWorkloads {
-		p := point{at: w.name, holds: 1}
+		p := point{at: w.name, outcome: stats.Met}
 		var from, to float64
 		for i, srv := range of(perClient(), language, "") {
 			l, ok := ladders[srv.model][w.name]
@@ -150,16 +150,16 @@ func order(language string, ladders map[string]map[string]ladder) Verdict {
 			p.cells = append(p.cells, l.cells()...)
 			p.effects = append(p.effects, Effect{What: srv.model + ": S in clients, " + w.name, Estimate: l.s, Bound: "disjoint, in this order"})
 			if !l.s.Known() {
-				p.holds = 0
+				p.outcome = stats.Undecided
 				continue
 			}
 			lo, hi := l.s.Lo, l.next(l.s.Hi)
 			switch {
 			case i == 0 || lo >= to:
 			case hi <= from:
-				p.holds = -1
-			case p.holds > 0:
-				p.holds = 0
+				p.outcome = stats.Missed
+			case p.outcome == stats.Met:
+				p.outcome = stats.Undecided
 			}
 			from, to = lo, hi
 		}

@@ -16,9 +16,9 @@ type Effect struct {
 	// only shown.
 	Bound string `json:"bound,omitempty"`
 
-	// holds is 1 if the whole interval meets the bound, -1 if it misses it, 0 if
-	// it holds it. It is not set where one effect makes a point.
-	holds int
+	// outcome says by the whole interval whether the bound is met. It is not set
+	// where one effect makes a point.
+	outcome stats.Outcome
 	// each is the least number of repeats behind each point of a line; 0: N is of
 	// repeats.
 	each int

@@ -77,21 +77,21 @@ func TestBounds(t *testing.T) {
 	for _, tt := range []struct {
 		why             string
 		e               Estimate
-		atLeast, atMost int
+		atLeast, atMost Outcome
 	}{
-		{"wholly above", e(2.1, 3), 1, -1},
-		{"from the bound on", e(2, 3), 1, 0},
-		{"it holds the bound", e(1, 3), 0, 0},
-		{"up to the bound", e(1, 2), 0, 1},
-		{"wholly below", e(1, 1.9), -1, 1},
-		{"the bound itself", e(2, 2), 1, 1},
-		{"no interval", alone(9, 1), 0, 0},
+		{"wholly above", e(2.1, 3), Met, Missed},
+		{"from the bound on", e(2, 3), Met, Undecided},
+		{"it holds the bound", e(1, 3), Undecided, Undecided},
+		{"up to the bound", e(1, 2), Undecided, Met},
+		{"wholly below", e(1, 1.9), Missed, Met},
+		{"the bound itself", e(2, 2), Met, Met},
+		{"no interval", alone(9, 1), Undecided, Undecided},
 	} {
 		if got := tt.e.AtLeast(2); got != tt.atLeast {
-			t.Errorf("%s: AtLeast is %d", tt.why, got)
+			t.Errorf("%s: AtLeast is %s", tt.why, got)
 		}
 		if got := tt.e.AtMost(2); got != tt.atMost {
-			t.Errorf("%s: AtMost is %d", tt.why, got)
+			t.Errorf("%s: AtMost is %s", tt.why, got)
 		}
 	}
 	ratio := func(v, lo, hi float64) Estimate {

@@ -49,15 +49,10 @@ func (b Bound) By(v float64) float64 {
 // Whole decides by the whole interval: it is Undecided if that includes values
 // that keep the bound and values that do not, or if there is none.
 func (b Bound) Whole(e Estimate) Outcome {
-	switch lo, hi := b.Met(e.Lo), b.Met(e.Hi); {
-	case e.N == 0:
+	if e.N == 0 {
 		return Unmeasured
-	case !e.Known() || lo != hi:
-		return Undecided
-	case lo:
-		return Met
 	}
-	return Missed
+	return e.keeps(b)
 }
 
 // An Outcome says whether bounds are met.
@@ -71,6 +66,20 @@ const (
 	Undecided  Outcome = "undecided"
 	Unmeasured Outcome = "not measured"
 )
+
+// Decided reports whether the bounds are known to be met or missed.
+func (o Outcome) Decided() bool { return o == Met || o == Missed }
+
+// Not is the outcome of the opposite.
+func (o Outcome) Not() Outcome {
+	switch o {
+	case Met:
+		return Missed
+	case Missed:
+		return Met
+	}
+	return o
+}
 
 // A Judgement is what an estimate says of bounds.
 type Judgement struct {

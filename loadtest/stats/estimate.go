@@ -116,45 +116,22 @@ func (e Estimate) Known() bool { return e.Method != NoInterval }
 // median with 95 % confidence, whatever the method.
 func (e Estimate) Few() bool { return few(e.N) }
 
-// AtLeast compares the whole interval with a bound: 1 if all of it is at or
-// above the bound, -1 if all of it is below, 0 if the interval includes the bound
-// or there is none.
-func (e Estimate) AtLeast(bound float64) int {
-	switch {
-	case !e.Known():
-		return 0
-	case e.Lo >= bound:
-		return 1
-	case e.Hi < bound:
-		return -1
-	}
-	return 0
-}
+// AtLeast is Met if the whole interval is at or above the bound, Missed if all of it
+// is below, Undecided if the interval includes the bound or there is none.
+func (e Estimate) AtLeast(bound float64) Outcome { return e.keeps(Bound{Limit: bound, Least: true}) }
 
-// AtMost is 1 if the whole interval is at or below the bound, -1 if all of it
-// is above, 0 if neither can be said.
-func (e Estimate) AtMost(bound float64) int {
-	switch {
-	case !e.Known():
-		return 0
-	case e.Hi <= bound:
-		return 1
-	case e.Lo > bound:
-		return -1
-	}
-	return 0
-}
+// AtMost is Met if the whole interval is at or below the bound, Missed if all of it
+// is above, Undecided if neither can be said.
+func (e Estimate) AtMost(bound float64) Outcome { return e.keeps(Bound{Limit: bound}) }
 
-// Interval says what the interval is, with the number of repeats: "range of 3
-// repeats", "95 % CI of 10 repeats".
-func (e Estimate) Interval() string {
-	switch {
-	case e.N == 0:
-		return "no repeat counts"
-	case e.N == 1:
-		return "1 repeat, no interval"
+func (e Estimate) keeps(b Bound) Outcome {
+	switch lo, hi := b.Met(e.Lo), b.Met(e.Hi); {
+	case !e.Known() || lo != hi:
+		return Undecided
+	case lo:
+		return Met
 	}
-	return describe(e.Few(), e.N, e.N)
+	return Missed
 }
 
 // describe names the interval of medians of lo to hi repeats.
