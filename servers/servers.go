@@ -1,4 +1,5 @@
-// Package servers holds the contract between cmd/server and the models: what a model is, and what it is told.
+// Package servers is the contract between cmd/server and the models: what a model is, and how it is
+// configured.
 package servers
 
 import (
@@ -18,103 +19,112 @@ type Model struct {
 	Name string // key in configs, results and legends; never renamed
 	Doc  string // one sentence, shown by --list and in the report
 
-	// ClosesEach says that the model serves one connection at a time: it answers one request and closes, so that the next
-	// waiting connection gets its turn. Its clients connect for each request.
+	// ClosesEach: the model serves one connection at a time. It answers one request and closes, so
+	// that the next waiting connection gets its turn. Its clients connect for each request.
 	ClosesEach bool
-	// Offloads says that Config.Offload means something here: its connections share threads that a blocking call would stall.
+	// Offloads: Config.Offload has an effect. Connections share a thread, which a blocking call
+	// would stall.
 	Offloads bool
-	// Processes is how many processes share its connections, or PerCore; 0 is several, or as many as there are
-	// connections. It bounds how many of them a machine can hold, each process having its own descriptors.
+	// Processes is how many processes share the connections, or PerCore; 0 is any other number. It
+	// bounds how many connections a machine can have, because each process has a limit of
+	// descriptors.
 	Processes int
 
-	// Serve answers cfg.Protocol on cfg.Addr until ctx is done, then drains and returns nil.
-	// It binds the address itself: prefork and gnet allow nothing else. It may be called once in a process,
-	// because a model may set what belongs to the whole process (GOMAXPROCS, the thread limit).
+	// Serve answers cfg.Protocol on cfg.Addr until ctx is done, then drains and returns nil. It
+	// binds the address itself: prefork and gnet allow nothing else. It may be called once in a
+	// process, because a model may change settings of the whole process (GOMAXPROCS, the thread
+	// limit).
 	Serve func(ctx context.Context, cfg Config) error
 }
 
-// PerCore is as many processes as there are cores, unless Config.Workers says otherwise.
+// PerCore is one process per core, unless Config.Workers is set.
 const PerCore = -1
 
-// The protocols every model speaks.
+// The protocols, which every model speaks.
 const (
 	HTTP = "http" // HTTP/1.1 and 1.0
 	Echo = "echo" // raw TCP: the bytes come back
 )
 
-// Protocols lists the values Config.Protocol may have.
+// Protocols lists the values of Config.Protocol.
 var Protocols = []string{HTTP, Echo}
 
-// Limits bound what one peer can make a server hold. Zero means the default.
+// Limits bound how much memory one client can make a server use. Zero means the default.
 type Limits struct {
-	HeaderBytes int // request line and header fields of one request; one more is answered 431
-	BodyBytes   int // body of one request, decoded; one more is answered 413
+	HeaderBytes int // request line and header fields of one request; more is answered 431
+	BodyBytes   int // body of one request, decoded; more is answered 413
 }
 
-// Config is what a model is told. Zero values mean the defaults, except for Protocol and Addr.
+// Config configures a model. Zero values mean the defaults, except for Protocol and Addr.
 type Config struct {
 	Protocol string
-	Addr     string // host:port; port 0 is refused, because several processes have to find the same port
+	Addr     string // host:port; port 0 is refused, because several processes must find the same port
 	Limits   Limits
 
 	IdleTimeout  time.Duration // between two requests
-	ReadTimeout  time.Duration // of one request, from its first byte to its last, however it drips
-	WriteTimeout time.Duration // without the peer taking a byte of its answer
+	ReadTimeout  time.Duration // of one request, from its first byte to its last, however slowly it arrives
+	WriteTimeout time.Duration // in which the client takes no byte of its answer
 	DrainTimeout time.Duration // from the end of ctx to the end of Serve
 
-	MaxConns int // open connections in one process; 0: as many as the process's limits allow
-	Workers  int // worker processes, where the model has them; 0: one per core
+	MaxConns int // open connections in one process; 0: as many as the limits of the process allow
+	Workers  int // worker processes, if the model has them; 0: one per core
 
-	// Spawn says where a model with a process per connection gets one: SpawnReuse (also if empty) or SpawnFresh.
+	// Spawn is where a model with a process for each connection gets one: SpawnReuse (the default)
+	// or SpawnFresh.
 	Spawn string
-	// GIL is the switch interval of an emulated interpreter lock (package gil), one for each process. 0: there is none.
+	// GIL is the switch interval of an emulated interpreter lock (package gil). Each process has a
+	// lock of its own. 0: no lock.
 	GIL time.Duration
-	// Faults opens the routes below /fault/ (package faults), each of which harms the process.
+	// Faults opens the routes below /fault/ (package faults). Each of them harms the process.
 	Faults bool
-	// CloseEach ends each connection with its first answer. A model that serves one connection at a time sets it itself.
+	// CloseEach ends each connection with its first answer. A model that serves one connection at a
+	// time sets it itself.
 	CloseEach bool
 
-	// Offload is how many threads make the blocking calls of event loops, in each process; 0: the loops themselves do.
+	// Offload is how many threads of each process make the blocking calls of its event loops; 0:
+	// the loops make them.
 	Offload int
 
-	// CounterName is how Counter was found, so that a worker process can open the same.
+	// CounterName is the name of Counter, by which a worker process opens the same one.
 	CounterName string
-	// Counter is the state that requests share; nil: there is none, and /counter is not found.
+	// Counter is the state that requests share; nil: none, and /counter is answered 404.
 	Counter Counter `json:"-"`
 
-	// SharePort lets several processes listen on Addr (SO_REUSEPORT). Otherwise an address that anybody listens on is refused.
-	// A master sets it for its workers.
+	// SharePort lets several processes listen on Addr (SO_REUSEPORT). Otherwise an address on which
+	// another process listens is refused. A master sets it for its workers.
 	SharePort bool
-	// Listener is a listening socket that a master has opened on Addr and shares with its workers. If nil, Serve opens its own.
+	// Listener is a listening socket that a master has opened on Addr and shares with its workers.
+	// If it is nil, Serve opens one.
 	Listener *os.File `json:"-"`
-	Ready    func()   `json:"-"` // called by Serve when it listens, if not nil
+	Ready    func()   `json:"-"` // if not nil, Serve calls it when it listens
 
 	Log zerolog.Logger `json:"-"`
 }
 
-// The values Config.Spawn may have.
+// The values of Config.Spawn.
 const (
-	SpawnReuse = "reuse" // one that another connection has left, if there is one
-	SpawnFresh = "fresh" // always a new one, which ends with the connection
+	SpawnReuse = "reuse" // an idle process, if there is one
+	SpawnFresh = "fresh" // always a new process, which ends with the connection
 )
 
 // A Counter is state that all requests share, kept in one of several ways: see package counter.
 type Counter interface {
-	// Cell is one worker's access: of an event loop, or of the thread or goroutine of a connection. What is counted with any
-	// of them counts for all.
+	// Cell returns the access of one event loop, or of the thread or goroutine of one connection.
+	// All cells add to the same count.
 	Cell() Cell
-	// Divided reports that each worker must have a Cell of its own. Otherwise all may use the same.
+	// Divided reports whether each loop, thread or goroutine needs a Cell of its own. Otherwise all
+	// may use the same.
 	Divided() bool
 }
 
-// A Cell is a worker's access to a Counter.
+// A Cell is the access of a loop, a thread or a goroutine to a Counter.
 type Cell interface {
-	Add() error            // counts one
+	Add() error            // adds one
 	Value() (int64, error) // of the whole Counter
-	Release()              // ends the access, not what was counted
+	Release()              // ends the access; the count stays
 }
 
-// Defaults. MaxDrain leaves a server a second of the five that the contract gives it to stop.
+// Defaults. A server must stop within five seconds; MaxDrain leaves one of them for the rest.
 const (
 	DefaultHeaderBytes  = 16 << 10
 	DefaultBodyBytes    = 4 << 20
@@ -124,20 +134,23 @@ const (
 	MaxDrain            = 4 * time.Second
 )
 
-// How every model takes its leave. They are no settings: a comparison of models must not turn on them.
+// How every model closes connections. These are constants, because a comparison of models must not
+// depend on them.
 const (
-	// DrainGrace is how long a connection without a request in flight stays open after the end of ctx,
-	// so that a request already on its way is still answered.
+	// DrainGrace is how long a connection without a request in flight stays open after the end of
+	// ctx, so that a request that is already on its way is still answered.
 	DrainGrace = 300 * time.Millisecond
-	// LingerTimeout is how long a connection is read and discarded after its last answer. Closing a socket with
-	// unread bytes resets it, and a reset can overtake the answer.
+	// LingerTimeout is how long a model reads and discards what arrives after the last answer.
+	// Closing a socket with unread bytes resets the connection, and the reset can overtake the
+	// answer.
 	LingerTimeout = 2 * time.Second
-	// CutTimeout is how long after the end of the drain timeout a model waits for the connections that it has cut off. It
-	// does not wait longer for those that a system call blocks: the end of the process ends them.
+	// CutTimeout is how long after the drain timeout a model waits for the connections that it has
+	// cut off. A thread that is blocked in a system call may need longer: the end of the process
+	// ends it.
 	CutTimeout = 200 * time.Millisecond
 )
 
-// WithDefaults returns c with every zero value that has a default replaced by it.
+// WithDefaults returns c with the default in place of each zero value that has one.
 func (c Config) WithDefaults() Config {
 	orInt := func(v *int, d int) {
 		if *v == 0 {
@@ -158,7 +171,7 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Listening is called by a model when clients can connect to it.
+// Listening logs that clients can connect, and calls Ready. A model calls it.
 func (c Config) Listening(maxConns int) {
 	c.Log.Info().Str("addr", c.Addr).Int("max_conns", maxConns).Msg("listening")
 	if c.Ready != nil {
@@ -166,14 +179,14 @@ func (c Config) Listening(maxConns int) {
 	}
 }
 
-// A FieldError is one thing that is wrong with a Config. Fields are called like the flags of cmd/server.
+// A FieldError is one mistake in a Config. Fields have the names of the flags of cmd/server.
 type FieldError struct {
 	Field, Value, Want string
 }
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Value + ": must be " + e.Want }
 
-// Check reports everything that is wrong with c, as one FieldError for each.
+// Check returns all mistakes in c, joined: a FieldError for each.
 func (c Config) Check() error {
 	var errs []error
 	bad := func(field string, value any, format string, args ...any) {
@@ -226,15 +239,15 @@ func (c Config) Check() error {
 }
 
 const (
-	maxHeaderBytes = 1 << 20 // a buffer of that size is made for each long header block that is parsed at a time
-	maxBodyBytes   = 1 << 30 // far from where the sum of sizes overflows, on 32 bits too
-	maxWorkers     = 1000    // more processes are no server, and might be more than the machine has room for
-	maxOffload     = 8000    // below the 10,000 threads at which Go's runtime gives up
+	maxHeaderBytes = 1 << 20 // each long header block needs a buffer of this size while it is parsed
+	maxBodyBytes   = 1 << 30 // sums of sizes do not overflow, on 32 bits either
+	maxWorkers     = 1000    // more might not fit into the memory of the machine
+	maxOffload     = 8000    // below the 10,000 threads at which Go's runtime ends the process
 
-	minTimeout = 10 * time.Millisecond // the coarsest clock that a model counts with
+	minTimeout = 10 * time.Millisecond // the coarsest clock of any model
 	maxTimeout = 24 * time.Hour
 
-	minGIL = 500 * time.Microsecond // less is near to what waking a thread takes
+	minGIL = 500 * time.Microsecond // waking a thread takes nearly as long
 	maxGIL = 50 * time.Millisecond
 )
 

@@ -23,7 +23,8 @@ import (
 )
 
 func main() {
-	// First of all: a worker that is there for one connection has no time and no memory for a command line.
+	// First of all, because a worker for one connection has neither time nor memory for a command
+	// line.
 	if order, ok, err := servers.ReadOrder(); ok {
 		signal.Ignore(os.Interrupt, syscall.SIGTERM)
 		if err == nil {
@@ -35,8 +36,8 @@ func main() {
 		}
 		return
 	}
-	// The signals stay caught until the process ends: prefork's workers get SIGTERM twice when a whole process group
-	// is stopped, and the second must not cut off what they are finishing.
+	// The signals stay caught until the process ends. If a whole process group is stopped, the
+	// workers of prefork get SIGTERM twice, and the second one must not cut off their last answers.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -51,7 +52,7 @@ func main() {
 	}
 }
 
-// A usageError is the user's mistake: nothing was started.
+// A usageError is a mistake of the user: nothing has been started.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
@@ -64,29 +65,29 @@ type flags struct {
 	List bool `help:"List the models and stop."`
 	JSON bool `name:"json" help:"With --list: as JSON."`
 
-	Trial      string `placeholder:"NAME" help:"Try something without clients, print what came of it as JSON, and stop; list: what there is to try."`
-	Variant    string `placeholder:"NAME" help:"With --trial: which way of doing it. Default: the first that the list has."`
-	Increments int    `default:"0" placeholder:"N" help:"With --trial: of each worker; 0: what takes long enough to be measured. Default: ${default}."`
+	Trial      string `placeholder:"NAME" help:"Run a trial, which needs no clients, print its result as JSON, and stop. list: show the trials."`
+	Variant    string `placeholder:"NAME" help:"With --trial: the variant to run. Default: the first one in the list."`
+	Increments int    `default:"0" placeholder:"N" help:"With --trial: how often each participant does it; 0: often enough for a measurement. Default: ${default}."`
 
-	LogLevel string `default:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn, error or off. Default: ${default}."`
+	LogLevel string `default:"info" placeholder:"LEVEL" help:"Lowest level that is logged: debug, info, warn, error or off. Default: ${default}."`
 
 	MaxHeader    int           `default:"16384" placeholder:"BYTES" help:"Largest header block of a request; more is answered 431. Default: ${default}."`
 	MaxBody      int           `default:"4194304" placeholder:"BYTES" help:"Largest body of a request; more is answered 413. Default: ${default}."`
 	IdleTimeout  time.Duration `default:"30s" placeholder:"TIME" help:"Longest silence between two requests. Default: ${default}."`
 	ReadTimeout  time.Duration `default:"10s" placeholder:"TIME" help:"Longest time for one request to arrive. Default: ${default}."`
-	WriteTimeout time.Duration `default:"30s" placeholder:"TIME" help:"Longest time for a client to take nothing of its answer. Default: ${default}."`
-	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish what is in flight after SIGTERM. Default: ${default}."`
-	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the system's limits allow. Default: ${default}."`
-	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork, or workers of a trial; 0: one per core. Default: ${default}."`
+	WriteTimeout time.Duration `default:"30s" placeholder:"TIME" help:"Longest time in which a client takes nothing of its answer. Default: ${default}."`
+	DrainTimeout time.Duration `default:"4s" placeholder:"TIME" help:"Longest time to finish requests in flight after SIGTERM. Default: ${default}."`
+	MaxConns     int           `default:"0" placeholder:"N" help:"Most open connections in one process; 0: as many as the limits of the system allow. Default: ${default}."`
+	Workers      int           `default:"0" placeholder:"N" help:"Worker processes of prefork, or threads or helper processes of a trial; 0: one per core. Default: ${default}."`
 
-	Offload        bool `help:"Give blocking calls to a pool of threads, where they would stall a loop otherwise: ${offloaders}."`
+	Offload        bool `help:"Make blocking calls on a pool of threads instead of an event loop, which they would stall: ${offloaders}."`
 	OffloadThreads int  `default:"64" placeholder:"N" help:"With --offload: most threads in the pool of a process. Default: ${default}."`
 
-	Counter    string `default:"atomic" placeholder:"NAME" help:"What /counter counts with: ${counters}. Default: ${default}."`
-	CounterDir string `placeholder:"DIR" help:"Where the files of a counter that processes share are made. Default: where the system keeps temporary files."`
+	Counter    string `default:"atomic" placeholder:"NAME" help:"How requests share the count of /counter: ${counters}. Default: ${default}."`
+	CounterDir string `placeholder:"DIR" help:"Directory for the files of a counter that processes share. Default: where the system keeps temporary files."`
 
-	Spawn  string        `placeholder:"WAY" help:"Where process gets a process for a connection: reuse one that has become idle, or a fresh one each time. Default: reuse."`
-	GIL    time.Duration `name:"gil" default:"0" placeholder:"TIME" help:"Emulate an interpreter lock with this switch interval, 500µs to 50ms (CPython: 5ms); 0: no lock. Each process has one."`
+	Spawn  string        `placeholder:"WAY" help:"Worker of --model process for a connection: reuse an idle one, or a fresh one each time. Default: reuse."`
+	GIL    time.Duration `name:"gil" default:"0" placeholder:"TIME" help:"Emulate an interpreter lock in each process with this switch interval, 500µs to 50ms (CPython: 5ms); 0: no lock."`
 	Faults bool          `help:"Open the routes below /fault/, which harm the server: panic, recovered-panic, fatal, leak?mb=N, descriptors?ms=N."`
 }
 
@@ -95,7 +96,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	helped := false
 	parser, err := kong.New(&f,
 		kong.Name("server"),
-		kong.Description("Serves HTTP or raw echo with one server model, until SIGTERM."),
+		kong.Description("Serves HTTP or raw echo with one server model until SIGTERM."),
 		kong.Vars{
 			"models":     strings.Join(names(anyModel), ", "),
 			"counters":   strings.Join(counter.Names(), ", "),
@@ -134,7 +135,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	offload := 0
 	if f.Offload {
 		if !model.Offloads {
-			return usageError{fmt.Errorf("--offload: has no use with --model %s, whose connections do not share a loop; it is for %s",
+			return usageError{fmt.Errorf("--offload: has no effect with --model %s, which has no event loop; it is for %s",
 				model.Name, strings.Join(names(offloads), ", "))}
 		}
 		if offload = f.OffloadThreads; offload < 1 {
@@ -169,7 +170,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return usageError{flagErrors(err)}
 	}
 	if cfg.Protocol == servers.HTTP {
-		app.Calibrate() // now, and not at the expense of the first request that computes
+		app.Calibrate() // now, so that the first request that computes need not do it
 		shared, release, err := method.Open(f.CounterDir)
 		if err != nil {
 			return err
@@ -180,7 +181,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return model.Serve(ctx, cfg)
 }
 
-// flagErrors writes what is wrong with a config as what is wrong with flags.
+// flagErrors names the fields of the errors like flags.
 func flagErrors(err error) error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -201,7 +202,7 @@ func anyModel(servers.Model) bool { return true }
 
 func offloads(m servers.Model) bool { return m.Offloads }
 
-// names lists the models that which holds for.
+// names returns the names of the models for which which returns true.
 func names(which func(servers.Model) bool) []string {
 	var names []string
 	for _, m := range all.Models {
@@ -240,7 +241,7 @@ func list(w io.Writer, asJSON bool) error {
 	return nil
 }
 
-// logger writes JSON, one object a line, or lines for people when w is a terminal.
+// logger writes JSON, one object a line. To a terminal it writes lines for people.
 func logger(w io.Writer, level string) (zerolog.Logger, error) {
 	levels := map[string]zerolog.Level{
 		"debug": zerolog.DebugLevel,

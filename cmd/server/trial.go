@@ -12,7 +12,8 @@ import (
 	"github.com/tierbench/tierbench/servers/trial"
 )
 
-// try runs the trial that f asks for. args are those of this process: its helper processes get them too.
+// try runs the trial that f asks for. args are those of this process: its helper processes get them
+// too.
 func try(ctx context.Context, f flags, args []string, stdout io.Writer) error {
 	if f.Trial == "list" {
 		for _, t := range trial.Trials {

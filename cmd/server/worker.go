@@ -13,16 +13,16 @@ import (
 	"github.com/tierbench/tierbench/servers/counter"
 )
 
-// work is what a worker process does that was started by an order of its master, and not by a command line. Signals are its
-// master's affair.
+// work serves in a worker process that its master has started with an order instead of a command
+// line. The master handles signals.
 func work(o servers.Order, stderr io.Writer) error {
 	model, ok := all.Find(o.Model)
 	if !ok {
-		return fmt.Errorf("ordered to be %s, which is no model", o.Model)
+		return fmt.Errorf("the order has the unknown model %s", o.Model)
 	}
 	level, err := zerolog.ParseLevel(o.LogLevel)
 	if err != nil {
-		return fmt.Errorf("ordered to log: %w", err)
+		return fmt.Errorf("the log level of the order: %w", err)
 	}
 	cfg := o.Config
 	cfg.Log = zerolog.New(stderr).Level(level).With().Timestamp().Str("model", model.Name).Int("pid", os.Getpid()).Logger()

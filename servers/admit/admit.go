@@ -1,5 +1,5 @@
-// Package admit keeps a process below the limits of the system: how many connections it may have, and
-// how many threads.
+// Package admit keeps a process below the limits of the system: how many connections it may have,
+// and how many threads.
 //
 // A server that accepts one connection more than it can carry harms those it already has: accept
 // fails, and a model may spin or end because of it. So each model asks a Limiter first and refuses
@@ -23,8 +23,8 @@ type Limiter struct {
 	full    atomic.Bool
 }
 
-// TryAcquire reports whether one more connection may be served. If so, Release must be called at its
-// end.
+// TryAcquire reports whether one more connection may be served. If so, Release must be called at
+// its end.
 func (l *Limiter) TryAcquire() bool {
 	if l.open.Add(1) <= int64(l.Max) {
 		return true
@@ -40,8 +40,8 @@ func (l *Limiter) TryAcquire() bool {
 // Release ends a connection for which TryAcquire has returned true.
 func (l *Limiter) Release() {
 	n := l.open.Add(-1)
-	// It has room again some way below Max. Otherwise a server that runs at its limit would log at each
-	// connection after all.
+	// It has room again some way below Max. Otherwise a server that runs at its limit would log at
+	// each connection after all.
 	if l.full.Load() && n <= int64(l.Max-1-l.Max/16) && l.full.CompareAndSwap(true, false) {
 		l.Log.Info().Int("limit", l.Max).Int64("refused", l.refused.Swap(0)).Msg("accepting connections again")
 	}

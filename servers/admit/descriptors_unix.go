@@ -29,8 +29,8 @@ func RaiseDescriptors() (int, error) {
 }
 
 // Connections is how many connections this process can have: asked, or what the limit of open
-// descriptors allows if that is less or asked is 0. The model needs others descriptors for something
-// else, besides those that every process needs.
+// descriptors allows if that is less or asked is 0. The model needs others descriptors for
+// something else, besides those that every process needs.
 func Connections(asked, others int) (int, error) {
 	n, err := RaiseDescriptors()
 	if err != nil {

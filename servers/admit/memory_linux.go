@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Memory is how many bytes more this process and its children may take before the machine, or a control group around them,
-// has none left. ok is false when nothing tells.
+// Memory returns how many more bytes this process and its children may use before the machine, or a
+// control group around them, has none left. ok is false if neither can be read.
 func Memory() (bytes int, ok bool) {
 	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
 		bytes, ok = available(string(b))
@@ -21,7 +21,7 @@ func Memory() (bytes int, ok bool) {
 	return bytes, ok
 }
 
-// available reads MemAvailable of /proc/meminfo.
+// available returns MemAvailable of /proc/meminfo.
 func available(meminfo string) (bytes int, ok bool) {
 	for line := range strings.Lines(meminfo) {
 		if value, is := strings.CutPrefix(line, "MemAvailable:"); is {
@@ -32,7 +32,7 @@ func available(meminfo string) (bytes int, ok bool) {
 	return 0, false
 }
 
-// memoryRoom is the least room that any control group (version 2) of the process leaves.
+// memoryRoom returns the smallest room in any control group (version 2) around the process.
 func memoryRoom(self, root string) (bytes int, ok bool) {
 	for line := range strings.Lines(self) {
 		path, is := strings.CutPrefix(strings.TrimSpace(line), "0::")

@@ -2,5 +2,5 @@
 
 package admit
 
-// Memory is how many bytes more this process and its children may take. Nothing tells it here.
+// Memory would return how many more bytes this process may use. It is not known here.
 func Memory() (bytes int, ok bool) { return 0, false }

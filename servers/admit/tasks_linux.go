@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// taskSlack is left to the rest of the machine, which starts threads and processes too.
+// taskSlack is how many threads are left to the rest of the machine.
 const taskSlack = 256
 
-// Tasks is how many more threads or processes the system lets this process start after ours for its own use, and what says
-// so.
+// Tasks returns how many more threads or processes the system lets this process start, besides ours
+// of its own, and the name of the limit that decides.
 func Tasks(ours int) (n int, by string) {
 	n = 1 << 30
 	lower := func(limit int, name string) {
@@ -30,7 +30,7 @@ func Tasks(ours int) (n int, by string) {
 		lower(v-running, "kernel.threads-max")
 	}
 	if v, ok := readInt("/proc/sys/vm/max_map_count"); ok {
-		lower(v/2-taskSlack, "vm.max_map_count") // a stack and its guard page, when C's library makes the threads
+		lower(v/2-taskSlack, "vm.max_map_count") // a thread of the C library maps its stack and a guard page
 	}
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &l) == nil && l.Cur < 1<<30 {
@@ -42,7 +42,8 @@ func Tasks(ours int) (n int, by string) {
 	return max(n-ours-taskSlack, 1), by
 }
 
-// runningThreads counts the threads of the machine, as the fourth field of /proc/loadavg does: 1/234.
+// runningThreads returns the number of threads of the machine: 234, where the fourth field of
+// /proc/loadavg is 1/234.
 func runningThreads() int {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -57,7 +58,7 @@ func runningThreads() int {
 	return n
 }
 
-// cgroupRoom is the least room for threads that any control group around this process leaves.
+// cgroupRoom returns the smallest room for threads in any control group around this process.
 func cgroupRoom(self, root string) (room int, ok bool) {
 	f, err := os.Open(self)
 	if err != nil {
@@ -65,7 +66,7 @@ func cgroupRoom(self, root string) (room int, ok bool) {
 	}
 	defer func() { _ = f.Close() }()
 	for lines := bufio.NewScanner(f); lines.Scan(); {
-		// hierarchy:controllers:path, where version 2 has hierarchy 0 and no controllers
+		// hierarchy:controllers:path; in version 2 the hierarchy is 0 and there are no controllers
 		parts := strings.SplitN(lines.Text(), ":", 3)
 		if len(parts) != 3 {
 			continue
@@ -98,5 +99,5 @@ func readInt(path string) (int, bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	return n, err == nil // "max" is no number, and no limit
+	return n, err == nil // "max" is not a number: there is no limit
 }

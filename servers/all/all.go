@@ -1,5 +1,5 @@
-// Package all is the list of models. A new model is one folder and one line here: flags, tests, plans, legends and
-// reports follow from its Name and Doc.
+// Package all is the list of models. A new model is one folder and one line here: flags, tests,
+// plans, legends and reports follow from its Name and Doc.
 package all
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/tierbench/tierbench/servers/thread"
 )
 
-// Models lists every model, in the order in which they are shown.
+// Models lists all models, in the order in which they are shown.
 var Models = []servers.Model{
 	prefork.Model,
 	thread.Model,

@@ -11,7 +11,8 @@ import (
 // declaration finds the name in a model's declaration.
 var declaration = regexp.MustCompile(`= servers\.Model\{\s*Name:\s+"([^"]+)"`)
 
-// A folder that declares a Model and is not in the list would be a server that nothing runs or tests.
+// A folder that declares a Model and is not in the list would be a server that nothing runs or
+// tests.
 func TestEveryModelIsListed(t *testing.T) {
 	files, err := filepath.Glob("../*/*.go")
 	if err != nil {

@@ -31,8 +31,9 @@ func TestStopsWithoutConnections(t *testing.T) {
 	})
 }
 
-// TestStopsUnderLoad: clients that ask one request after the other see each of them answered, until an answer tells them
-// that it is the last. What they must never see is a request without an answer.
+// TestStopsUnderLoad: clients that ask one request after the other see each of them answered, until
+// an answer tells them that it is the last. What they must never see is a request without an
+// answer.
 func TestStopsUnderLoad(t *testing.T) {
 	const clients = 50
 	get := "GET /plaintext HTTP/1.1\r\n" + host + "\r\n"
@@ -68,7 +69,8 @@ func TestStopsUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		// All of them have been accepted: who is in the accept queue when it is closed is told nothing.
+		// All of them have been accepted: who is in the accept queue when it is closed is told
+		// nothing.
 		waitFor(t, "some load", func() bool { return begun.Load() >= clients && answers.Load() > 20*clients })
 		p.signal(terminate)
 		p.stopped()
@@ -80,7 +82,8 @@ func TestStopsUnderLoad(t *testing.T) {
 	})
 }
 
-// askUntilClosed asks until an answer says that it is the last. It counts the answers, and the connections that have had one.
+// askUntilClosed asks until an answer says that it is the last. It counts the answers, and the
+// connections that have had one.
 func askUntilClosed(c net.Conn, get, last string, begun, answers *atomic.Int64) (ended bool, err error) {
 	buf := make([]byte, len(last))
 	for n := 0; ; n++ {
@@ -90,8 +93,8 @@ func askUntilClosed(c net.Conn, get, last string, begun, answers *atomic.Int64) 
 			_, err = io.ReadFull(c, buf[:len(hello)])
 		}
 		if err != nil {
-			// A new connection that was reset in the accept queue had not been accepted, and one that this test, on
-			// a busy machine, has left silent for the grace time may be closed.
+			// A new connection that was reset in the accept queue had not been accepted, and one
+			// that this test, on a busy machine, has left silent for the grace time may be closed.
 			if n == 0 || time.Since(before) > servers.DrainGrace/2 {
 				return false, nil
 			}
@@ -111,8 +114,9 @@ func askUntilClosed(c net.Conn, get, last string, begun, answers *atomic.Int64) 
 	}
 }
 
-// TestStopAnswersWhatIsInFlight: what was sent before the signal is answered, whether it has been read or is still in the
-// accept queue; a request that has begun may be finished; a connection without one is closed without a reset.
+// TestStopAnswersWhatIsInFlight: what was sent before the signal is answered, whether it has been
+// read or is still in the accept queue; a request that has begun may be finished; a connection
+// without one is closed without a reset.
 func TestStopAnswersWhatIsInFlight(t *testing.T) {
 	// In turn, since a server has four seconds for it.
 	eachModelInTurn(t, servers.Protocols, func(t *testing.T, model, protocol string) {
@@ -128,7 +132,8 @@ func TestStopAnswersWhatIsInFlight(t *testing.T) {
 			begin, rest = whole[:10], whole[10:]
 			want = answer(200, "text/plain", "ok", closing)
 		}
-		// Who says nothing has no answer in flight, and makes all others wait where one is served after the other.
+		// Who says nothing has no answer in flight, and makes all others wait where one is served
+		// after the other.
 		silent := !closesEach(model)
 		var idle, partial net.Conn
 		if silent {

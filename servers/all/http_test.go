@@ -57,7 +57,8 @@ func headOnly(answer string) string {
 	return head + "\r\n\r\n"
 }
 
-// An httpRow is one request and its answer. What closes is sent whole and in pieces; what stays open is also pipelined.
+// An httpRow is one request and its answer. What closes is sent whole and in pieces; what stays
+// open is also pipelined.
 type httpRow struct {
 	reason string
 	send   string
@@ -174,7 +175,8 @@ func headerOf(n int) string {
 const (
 	depth     = 16 // of pipelining
 	splitting = 512
-	// bytePause lets a byte arrive by itself most of the time. When it does not, the test has only less to find.
+	// bytePause lets a byte arrive by itself most of the time. When it does not, the test has only
+	// less to find.
 	bytePause = 300 * time.Microsecond
 )
 
@@ -218,7 +220,8 @@ func TestHTTP(t *testing.T) {
 	})
 }
 
-// run sends a row on a new connection and checks what comes back, and that the connection ends or goes on as it should.
+// run sends a row on a new connection and checks what comes back, and that the connection ends or
+// goes on as it should.
 func (row httpRow) run(p *process, want string, send func(io.Writer) error) error {
 	c := p.dial()
 	defer func() { _ = c.Close() }()
@@ -250,7 +253,8 @@ func TestContinueComesBeforeTheBody(t *testing.T) {
 	})
 }
 
-// Bodies of many reads, up to the limit; one byte more is refused, and the client can read why although it is sending.
+// Bodies of many reads, up to the limit; one byte more is refused, and the client can read why
+// although it is sending.
 func TestLargeBodies(t *testing.T) {
 	const limit = 1 << 20 // the default takes the race detector over a minute
 	largest := strings.Repeat("0123456789abcdef", limit/16)
@@ -322,7 +326,8 @@ func TestHalfClose(t *testing.T) {
 			sent <- err
 		}()
 		if protocol == servers.HTTP {
-			// The answer begins when the request has ended, and a client may take its time to read it.
+			// The answer begins when the request has ended, and a client may take its time to read
+			// it.
 			if err := <-sent; err != nil {
 				t.Fatal(err)
 			}

@@ -74,8 +74,9 @@ func (p *process) memory() int {
 	return total
 }
 
-// TestThousandConnections: a thousand at once are all answered, again and again, and nothing is left of them: no descriptor,
-// no thread. For thread it is also the proof that there is a kernel thread for each of them.
+// TestThousandConnections: a thousand at once are all answered, again and again, and nothing is
+// left of them: no descriptor, no thread. For thread it is also the proof that there is a kernel
+// thread for each of them.
 func TestThousandConnections(t *testing.T) {
 	eachModelInTurn(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		const conns = 1000
@@ -122,8 +123,8 @@ func TestThousandConnections(t *testing.T) {
 			}
 		}
 		waitFor(t, fmt.Sprintf("descriptors to be %d again", fds), func() bool { return p.count("fd") <= fds })
-		// Go keeps threads of its own for next time, at most a few more than it has processors, which thread raises to 64.
-		// After three thousand connections a leak would be much larger.
+		// Go keeps threads of its own for next time, at most a few more than it has processors,
+		// which thread raises to 64. After three thousand connections a leak would be much larger.
 		most := threads + conns/5
 		waitFor(t, fmt.Sprintf("threads to be at most %d", most), func() bool { return p.count("task") <= most })
 		p.signal(terminate)
@@ -131,8 +132,9 @@ func TestThousandConnections(t *testing.T) {
 	})
 }
 
-// TestSlowReader: a client that asks for much and reads nothing is no longer read from, so that it holds only a bounded amount
-// of memory; others are served meanwhile; and when it reads at last, all answers are there.
+// TestSlowReader: a client that asks for much and reads nothing is no longer read from, so that it
+// holds only a bounded amount of memory; others are served meanwhile; and when it reads at last,
+// all answers are there.
 func TestSlowReader(t *testing.T) {
 	const bodySize = 64 << 10
 	body := strings.Repeat("0123456789abcdef", bodySize/16)
@@ -203,7 +205,8 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
-// TestTimeouts: whoever is silent too long is closed. Nothing is asserted on how long it takes, but what comes before what.
+// TestTimeouts: whoever is silent too long is closed. Nothing is asserted on how long it takes, but
+// what comes before what.
 func TestTimeouts(t *testing.T) {
 	t.Parallel()
 	t.Run("idle", func(t *testing.T) {
@@ -219,7 +222,8 @@ func TestTimeouts(t *testing.T) {
 		eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 			p := start(t, model, protocol, "--read-timeout", "300ms", "--idle-timeout", "1h")
 			idle := p.dial()
-			// A byte now and then keeps a connection busy for ever, if each of them extended the time.
+			// A byte now and then keeps a connection busy for ever, if each of them extended the
+			// time.
 			for _, begin := range []string{"GET /plaintext HTTP/1.1\r\nX: ", "POST /echo HTTP/1.1\r\n" + host + "Content-Length: 100000\r\n\r\n"} {
 				drip := p.dial()
 				if _, err := io.WriteString(drip, begin); err != nil {
@@ -295,7 +299,8 @@ func TestTimeouts(t *testing.T) {
 	})
 }
 
-// TestLimit: at the limit new connections are refused, in a way that they see, and the others go on; the log says so once.
+// TestLimit: at the limit new connections are refused, in a way that they see, and the others go
+// on; the log says so once.
 func TestLimit(t *testing.T) {
 	const limit = 20
 	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
@@ -345,7 +350,8 @@ func TestLimit(t *testing.T) {
 	})
 }
 
-// TestBurstAtTheDescriptorLimit: more connections at once than the process has descriptors for must not end the server.
+// TestBurstAtTheDescriptorLimit: more connections at once than the process has descriptors for must
+// not end the server.
 func TestBurstAtTheDescriptorLimit(t *testing.T) {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
@@ -463,7 +469,8 @@ func eachPrefork(t *testing.T, f func(t *testing.T, model string)) {
 	})
 }
 
-// TestCloseWhileWaiting: clients that go away while their answers are waited for leave nothing behind.
+// TestCloseWhileWaiting: clients that go away while their answers are waited for leave nothing
+// behind.
 func TestCloseWhileWaiting(t *testing.T) {
 	const conns = 300
 	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
@@ -529,7 +536,8 @@ func TestPoolIsBounded(t *testing.T) {
 	}
 }
 
-// TestManyWaitsOnALoop: a thousand answers that are waited for at once take no thread each, and little memory.
+// TestManyWaitsOnALoop: a thousand answers that are waited for at once take no thread each, and
+// little memory.
 func TestManyWaitsOnALoop(t *testing.T) {
 	const conns = 1000
 	for _, model := range []string{"eventloop", "multiloop"} {

@@ -13,9 +13,9 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// many is how many clients a model with a process for each gets here, more than any machine has processors: each start and
-// end takes the kernel some tens of milliseconds. A program with the race detector takes some tens of megabytes, of which a
-// machine has not so many.
+// many is how many clients a model with a process for each gets here, more than any machine has
+// processors: each start and end takes the kernel some tens of milliseconds. A program with the
+// race detector takes some tens of megabytes, of which a machine has not so many.
 func many() int {
 	if raceEnabled {
 		return 60
@@ -23,8 +23,9 @@ func many() int {
 	return 200
 }
 
-// TestProcessPerConnection: each open connection has a process of its own; when it has ended, the process is there for
-// another one, or ends too, as the flag says; and when the server stops, none is left.
+// TestProcessPerConnection: each open connection has a process of its own; when it has ended, the
+// process is there for another one, or ends too, as the flag says; and when the server stops, none
+// is left.
 func TestProcessPerConnection(t *testing.T) {
 	for _, spawn := range []string{servers.SpawnReuse, servers.SpawnFresh} {
 		t.Run(spawn, func(t *testing.T) {
@@ -57,8 +58,8 @@ func TestProcessPerConnection(t *testing.T) {
 					waitFor(t, "the processes to end", func() bool { return len(p.processes()) == 1 })
 				}
 			}
-			// The second round, and the one that start has asked with, find processes; a few connections may have come before
-			// the master had heard that others had ended.
+			// The second round, and the one that start has asked with, find processes; a few
+			// connections may have come before the master had heard that others had ended.
 			if n := len(p.processes()); n > 1+conns+conns/2+2 {
 				t.Errorf("%d processes after %d connections at once", n, conns)
 			}
@@ -71,7 +72,8 @@ func TestProcessPerConnection(t *testing.T) {
 	}
 }
 
-// A worker that dies takes its own connection with it and no other, and the next connection finds another one.
+// A worker that dies takes its own connection with it and no other, and the next connection finds
+// another one.
 func TestProcessCrash(t *testing.T) {
 	p := start(t, "process", servers.HTTP, "--spawn", servers.SpawnFresh)
 	waitFor(t, "the first worker to end", func() bool { return len(p.processes()) == 1 })
@@ -113,7 +115,8 @@ func TestProcessMasterIsKilled(t *testing.T) {
 	p.groupGone()
 }
 
-// TestTurns: where one is served after the other, a thousand clients at once are all served, again and again.
+// TestTurns: where one is served after the other, a thousand clients at once are all served, again
+// and again.
 func TestTurns(t *testing.T) {
 	const clients, rounds = 1000, 3
 	eachModelInTurn(t, onlyHTTP, func(t *testing.T, model, protocol string) {
@@ -174,8 +177,8 @@ func TestSilentClientsLoseTheirTurn(t *testing.T) {
 	})
 }
 
-// TestFaults: with the flag, a fault does what its name says to the process that answers: a server of one process ends, and
-// one of several goes on.
+// TestFaults: with the flag, a fault does what its name says to the process that answers: a server
+// of one process ends, and one of several goes on.
 func TestFaults(t *testing.T) {
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		several := model == "process" || strings.HasPrefix(model, "prefork")
@@ -214,7 +217,8 @@ func TestFaults(t *testing.T) {
 			waitFor(t, path+" to be seen in the log", func() bool { return p.log.count(say) > 0 })
 			if several {
 				if strings.HasPrefix(model, "prefork") {
-					// Until it has ended, a connection may still get into the queue of the worker that nobody accepts from any more.
+					// Until it has ended, a connection may still get into the queue of the worker
+					// that nobody accepts from any more.
 					waitFor(t, "the worker to be replaced", func() bool { return p.log.count(`"listening"`) > listening })
 				}
 				waitFor(t, "the server to answer", func() bool { return p.answers(protocol) })

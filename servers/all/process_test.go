@@ -24,9 +24,9 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// These tests run every model as what a user runs, a process: exit codes, signals, descriptors and threads are part of
-// what is promised. They wait for what they need, and never take slowness for an error: patience is only how long a
-// test waits for something that does not come.
+// These tests run every model as what a user runs, a process: exit codes, signals, descriptors and
+// threads are part of what is promised. They wait for what they need, and never take slowness for
+// an error: patience is only how long a test waits for something that does not come.
 const patience = 60 * time.Second
 
 var serverBinary string
@@ -287,8 +287,8 @@ func (p *process) answers(protocol string) bool {
 	return err == nil && string(got) == want
 }
 
-// settle waits until all workers listen, where there are several: start returns when the first one answers, and what is
-// counted from then on would grow by itself.
+// settle waits until all workers listen, where there are several: start returns when the first one
+// answers, and what is counted from then on would grow by itself.
 func (p *process) settle() {
 	p.t.Helper()
 	waitFor(p.t, "all workers to listen", func() bool {
@@ -308,7 +308,8 @@ func (p *process) signal(sig os.Signal) {
 	}
 }
 
-// stopped waits for the end of the server, which must be a good one, and for the end of all it has started.
+// stopped waits for the end of the server, which must be a good one, and for the end of all it has
+// started.
 func (p *process) stopped() {
 	p.t.Helper()
 	if code := p.exitCode(); code != 0 {

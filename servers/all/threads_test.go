@@ -11,8 +11,8 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// The end of Serve must not bring back the limit on threads that was there before: blocked ones may be left, and with more
-// of them than that the process would panic instead of ending.
+// The end of Serve must not bring back the limit on threads that was there before: blocked ones may
+// be left, and with more of them than that the process would panic instead of ending.
 func TestServeLeavesRoomForThreads(t *testing.T) {
 	for _, name := range []string{"thread", "goroutine"} {
 		t.Run(name, func(t *testing.T) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A server that cannot have its address must say so and end, whoever has it: another program, or a server of the same kind,
-// with which prefork's workers could share it.
+// A server that cannot have its address must say so and end, whoever has it: another program, or a
+// server of the same kind, with which prefork's workers could share it.
 func TestAddressInUse(t *testing.T) {
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

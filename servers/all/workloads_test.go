@@ -17,7 +17,8 @@ import (
 
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\n" + host + "\r\n" }
 
-// Pipelined answers keep their order, whatever some of them wait for, however what was sent is cut into pieces.
+// Pipelined answers keep their order, whatever some of them wait for, however what was sent is cut
+// into pieces.
 func TestOrderAroundWaits(t *testing.T) {
 	send := get("/plaintext") + get("/wait?ms=30") + get("/healthz") + get("/block?ms=5") + get("/wait?ms=1") + get("/wait?ms=0") +
 		"POST /echo HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n" +
@@ -76,7 +77,8 @@ func TestReadyAnswersDoNotWait(t *testing.T) {
 	})
 }
 
-// together has n clients ask for path at once, and returns how long it took until all had their answer.
+// together has n clients ask for path at once, and returns how long it took until all had their
+// answer.
 func together(t *testing.T, p *process, n int, path string) time.Duration {
 	t.Helper()
 	var conns []net.Conn
@@ -102,7 +104,8 @@ func together(t *testing.T, p *process, n int, path string) time.Duration {
 	return time.Since(begin)
 }
 
-// All wait at the same time, in every model. The sum of the times is so long that no busy machine makes up for it.
+// All wait at the same time, in every model. The sum of the times is so long that no busy machine
+// makes up for it.
 func TestWaitsOverlap(t *testing.T) {
 	const ms = 200
 	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
@@ -117,7 +120,8 @@ func TestWaitsOverlap(t *testing.T) {
 	})
 }
 
-// A blocking call stalls the loop whose thread makes it, and nobody else, unless it is given to the pool.
+// A blocking call stalls the loop whose thread makes it, and nobody else, unless it is given to the
+// pool.
 func TestBlockingCalls(t *testing.T) {
 	t.Parallel()
 	const n, ms = 60, 100
@@ -174,7 +178,8 @@ func TestHalfCloseWhileWaiting(t *testing.T) {
 	})
 }
 
-// What is waited for when the server stops is in flight: it is answered, as the last on its connection.
+// What is waited for when the server stops is in flight: it is answered, as the last on its
+// connection.
 func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 	const clients = 20
 	last := answer(200, "text/plain", "done", closing)
@@ -209,7 +214,8 @@ func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 	})
 }
 
-// What is waited for longer than the drain timeout is cut off, also where a system call blocks a thread or a whole loop.
+// What is waited for longer than the drain timeout is cut off, also where a system call blocks a
+// thread or a whole loop.
 func TestStopCutsOffWaits(t *testing.T) {
 	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		for _, path := range []string{"/wait", "/block"} {
@@ -231,8 +237,8 @@ func TestStopCutsOffWaits(t *testing.T) {
 	})
 }
 
-// countAll has clients count, each the same number of times on its own connection, and then asks each connection: it returns
-// the values by process.
+// countAll has clients count, each the same number of times on its own connection, and then asks
+// each connection: it returns the values by process.
 func countAll(t *testing.T, p *process, clients, times int) (total int, values map[int]int) {
 	t.Helper()
 	var all sync.WaitGroup
@@ -280,8 +286,8 @@ func ask(t *testing.T, c net.Conn) (value, pid int) {
 	return value, pid
 }
 
-// Nothing that was counted is lost: where processes share the counter in all of them, and otherwise in each by itself, so that
-// what one process says is then less than what was counted.
+// Nothing that was counted is lost: where processes share the counter in all of them, and otherwise
+// in each by itself, so that what one process says is then less than what was counted.
 func TestCounters(t *testing.T) {
 	t.Parallel()
 	const clients, times = 32, 50
@@ -313,7 +319,8 @@ func TestCounters(t *testing.T) {
 	}
 }
 
-// Without anything that keeps others off, increments are lost, except on one loop, where there is nobody else.
+// Without anything that keeps others off, increments are lost, except on one loop, where there is
+// nobody else.
 func TestUnguardedCounter(t *testing.T) {
 	const clients, times = 16, 200
 	for _, test := range []struct {

@@ -103,8 +103,9 @@ func TestCPUBounds(t *testing.T) {
 	}
 }
 
-// A thread's own processor time does not grow while others use the machine, so this can be asked of a busy one. The factor is
-// wide because a processor's speed changes with its load and its temperature.
+// A thread's own processor time does not grow while others use the machine, so this can be asked of
+// a busy one. The factor is wide because a processor's speed changes with its load and its
+// temperature.
 func TestComputeUsesWhatItSays(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -128,7 +129,8 @@ func TestComputeYields(t *testing.T) {
 }
 
 func TestMeasureRateTakesTheFastest(t *testing.T) {
-	// A clock that runs a step further each time it is read, and once a thousand times as far: somebody interrupted.
+	// A clock that runs a step further each time it is read, and once a thousand times as far:
+	// somebody interrupted.
 	now, reads := time.Duration(0), 0
 	rate := measureRate(func() time.Duration {
 		reads++

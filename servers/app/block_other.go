@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BlockThread blocks the thread that calls it in a system call for d: poll(2) of nothing, which every Unix has. It is not
-// time.Sleep, which parks a goroutine and leaves its thread to others.
+// BlockThread blocks the calling thread in a system call for d: poll(2) without descriptors, which
+// every Unix has. time.Sleep would only park the goroutine and leave its thread to others.
 func BlockThread(d time.Duration) {
 	until := time.Now().Add(d)
 	for left := d; left > 0; left = time.Until(until) {

@@ -20,7 +20,8 @@ var count = workload{path: "/counter", method: "POST", serve: func(req *Request,
 	}
 }}
 
-// value tells what has been counted, and which process says so: each has its own count where state is not shared.
+// value returns the count and the pid of the process that answers: processes that share no state
+// have a count each.
 var value = workload{path: "/counter", method: "GET", serve: func(req *Request, resp *Response) {
 	if req.Counter == nil {
 		resp.Status = http.StatusNotFound
@@ -37,7 +38,8 @@ var value = workload{path: "/counter", method: "GET", serve: func(req *Request, 
 	resp.Body = append(b, '\n')
 }}
 
-// failed tells why nothing was counted: an experiment must not take a broken pipe for a slow one.
+// failed reports why nothing was counted: an experiment must not mistake a broken pipe for a slow
+// one.
 func failed(resp *Response, err error) {
 	resp.Status = http.StatusInternalServerError
 	resp.Body = []byte(err.Error())

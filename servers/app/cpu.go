@@ -13,20 +13,20 @@ import (
 const (
 	maxCPU = time.Second
 
-	// rateEnv hands the rate on to worker processes: they do the same work, and none of them spends its first
-	// milliseconds on finding out how much that is.
+	// rateEnv passes the rate to worker processes: they do the same work, and need not measure the
+	// rate in their first milliseconds.
 	rateEnv = "TIERBENCH_CPU_STEPS_PER_US"
 
 	calibrationRounds = 8
 	calibrationRound  = time.Millisecond
 
-	// yieldEvery is how long a computation goes on between two calls of Yield. It is well below the shortest interval at
-	// which anybody wants a turn, and long enough to cost nothing.
+	// yieldEvery is the time between two calls of Yield. It is well below the shortest switch
+	// interval of an interpreter lock, and so long that the calls cost nothing.
 	yieldEvery = 50 // µs
 )
 
-// cpu computes for us microseconds of processor time: always the same number of steps, found by calibration, so that the
-// work is the same for every model, however often it is interrupted.
+// cpu computes for us microseconds of processor time. The number of steps is fixed by calibration,
+// so that the work is the same for every model, however often it is interrupted.
 var cpu = workload{path: "/cpu", method: "GET", serve: func(req *Request, resp *Response) {
 	us, ok := Number(req, resp, "us", "microseconds", 0, maxCPU.Microseconds())
 	if !ok {
@@ -36,7 +36,8 @@ var cpu = workload{path: "/cpu", method: "GET", serve: func(req *Request, resp *
 	resp.Body = done
 }}
 
-// Compute uses about us microseconds of the processor. It calls yield, if not nil, every now and then.
+// Compute uses about us microseconds of processor time. It calls yield, if not nil, every
+// yieldEvery.
 func Compute(us int64, yield func()) {
 	rate := Calibrate()
 	for us > 0 {
@@ -48,10 +49,11 @@ func Compute(us int64, yield func()) {
 	}
 }
 
-// sink makes the result of steps one that somebody might look at, so that the compiler has to compute it.
+// sink uses the result of steps, so that the compiler cannot leave the computation out.
 var sink atomic.Uint64
 
-// steps does n steps, each of which needs the result of the one before (a xorshift generator: it never comes to 0).
+// steps does n steps of a xorshift generator. Each step needs the result of the one before; none is
+// 0.
 func steps(n int) {
 	x := uint64(0x9E3779B97F4A7C15)
 	for range n {
@@ -69,9 +71,9 @@ var calibrated struct {
 	rate float64
 }
 
-// Calibrate returns how many steps take a microsecond. The first call in the first process of a server measures it, which
-// takes some ten milliseconds, by the processor time of its thread: what else runs on the machine does not count. Other
-// processes find the result in their environment.
+// Calibrate returns how many steps take a microsecond. The first call in the first process of a
+// server measures it, in about ten milliseconds. It uses the processor time of its thread, so that
+// other programs do not matter. Other processes of the server find the result in their environment.
 func Calibrate() float64 {
 	calibrated.once.Do(func() {
 		if v, err := strconv.ParseFloat(os.Getenv(rateEnv), 64); err == nil && v > 0 && !math.IsInf(v, 0) {
@@ -84,8 +86,8 @@ func Calibrate() float64 {
 	return calibrated.rate
 }
 
-// measureRate times steps on one thread. The fastest of some rounds counts: caches, other hardware threads and a processor
-// that wakes up only ever make it slower.
+// measureRate times steps on one thread, in several rounds. The fastest counts: caches, other
+// hardware threads and a processor that wakes up can only make a round slower.
 func measureRate(now func() time.Duration) (best float64) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -95,7 +97,7 @@ func measureRate(now func() time.Duration) (best float64) {
 		steps(n)
 		took := now() - begin
 		if took < calibrationRound {
-			n *= 2 // too short to be told from the cost of looking at the clock
+			n *= 2 // too short compared with the cost of reading the clock
 			continue
 		}
 		best = max(best, float64(n)/(float64(took.Nanoseconds())/1e3))

@@ -6,6 +6,6 @@ import "time"
 
 var begin = time.Now()
 
-// threadTime is the time of the clock on the wall: not every Unix tells a thread's own in one way. Whoever calibrates by it
-// takes the fastest of several rounds.
+// threadTime returns wall-clock time, because there is no portable clock for a thread. measureRate
+// makes up for it: it takes the fastest of several rounds.
 func threadTime() time.Duration { return time.Since(begin) }

@@ -1,6 +1,6 @@
 package app
 
-// echo sends the body back: bytes in, bytes out, as much as the client likes.
+// echo sends the body back.
 var echo = workload{path: "/echo", method: "POST", serve: func(req *Request, resp *Response) {
 	resp.ContentType = "application/octet-stream"
 	resp.Body = req.Body

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadUsage is the processor time of this thread, told by another system call than the one that calibration uses.
+// threadUsage is the processor time of this thread, told by another system call than the one that
+// calibration uses.
 func threadUsage(t *testing.T) time.Duration {
 	t.Helper()
 	var u unix.Rusage

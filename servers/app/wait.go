@@ -6,13 +6,12 @@ const maxDelay = 10 * time.Second
 
 var done = []byte("done")
 
-// wait answers after ms milliseconds in which the server has nothing to do for it. The model waits as it waits for
-// everything.
+// wait answers after ms milliseconds, in which the server has nothing to do for it.
 var wait = workload{path: "/wait", method: "GET", serve: func(req *Request, resp *Response) {
 	delay(req, resp, Wait)
 }}
 
-// block answers after a system call that blocks its thread for ms milliseconds, whatever else that thread has to do.
+// block answers after a system call that blocks its thread for ms milliseconds.
 var block = workload{path: "/block", method: "GET", serve: func(req *Request, resp *Response) {
 	delay(req, resp, Block)
 }}

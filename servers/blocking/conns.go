@@ -1,7 +1,8 @@
-// Package blocking is what those models share whose threads wait in the kernel: a listening socket and connections that
-// are blocking descriptors, used with accept(2), read(2) and write(2), and no netpoller between.
+// Package blocking is for models whose threads wait in the kernel: a listening socket and
+// connections that are blocking descriptors, used with accept(2), read(2) and write(2), without
+// Go's netpoller.
 //
-// Which thread of which process serves a connection, and how long, is the model's affair and not this package's.
+// The model decides which thread of which process serves a connection, and for how long.
 package blocking
 
 import (
@@ -21,7 +22,7 @@ const (
 	drainTick = 20 * time.Millisecond
 )
 
-// Conns are the connections of a process that each have a thread while they last. Make them with NewConns.
+// Conns are the connections of a process, each with a thread of its own. Make them with NewConns.
 type Conns struct {
 	cfg  servers.Config
 	wire *wire.Server
@@ -30,33 +31,34 @@ type Conns struct {
 	open map[*Conn]struct{}
 }
 
-// NewConns returns an empty set; cfg has its defaults.
+// NewConns returns an empty set. cfg has its defaults.
 func NewConns(cfg servers.Config) *Conns {
 	return &Conns{cfg: cfg, wire: wire.New(cfg), open: make(map[*Conn]struct{})}
 }
 
-// A Conn belongs to the thread that serves it. Others use it only to end it, with Conns.mu held, while it is in
-// Conns.open: after that its descriptor may be another connection's.
+// A Conn belongs to the thread that serves it. Other threads only end it, and only with Conns.mu
+// held and while it is in Conns.open: afterwards another connection may have its descriptor.
 type Conn struct {
 	set   *Conns
 	fd    int
 	state atomic.Uint32
-	since atomic.Int64 // while draining: Unix nanoseconds when it became idle, or was half-closed
+	since atomic.Int64 // while draining: when it became idle or was half-closed, in Unix nanoseconds
 
 	wire    wire.Conn
 	current uint32    // wire.Started() of the request that has begun to arrive
 	readBy  time.Time // its deadline
-	short   bool      // SO_RCVTIMEO is something else than the idle timeout
+	short   bool      // SO_RCVTIMEO differs from the idle timeout
 }
 
 // The states of a Conn.
 const (
-	busy   uint32 = iota // its thread works on what it has read, or waits for the rest of a request
+	busy   uint32 = iota // its thread answers, or waits for the rest of a request
 	idle                 // its thread waits for a request
-	closed               // half-closed while it was idle: what comes now is discarded
+	closed               // half-closed while it was idle: input is discarded
 )
 
-// Add takes in a connection, which is then Serve's. fd is a blocking descriptor that a Listener has accepted.
+// Add adds a connection, which must be passed to Serve. fd is a blocking descriptor that a Listener
+// has accepted; the Conn owns it.
 func (s *Conns) Add(fd int) *Conn {
 	c := &Conn{set: s, fd: fd}
 	s.mu.Lock()
@@ -65,7 +67,7 @@ func (s *Conns) Add(fd int) *Conn {
 	return c
 }
 
-// Serve serves c to its end, and closes it. It blocks the calling thread.
+// Serve serves c until it ends, and closes it. It blocks the calling thread.
 func (s *Conns) Serve(c *Conn) {
 	s.serve(c)
 	s.wire.Release(&c.wire)
@@ -75,7 +77,7 @@ func (s *Conns) Serve(c *Conn) {
 	_ = unix.Close(c.fd)
 }
 
-// Open is the number of connections that have been added and have not ended.
+// Open returns the number of connections that have been added and have not ended.
 func (s *Conns) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,21 +118,22 @@ func (c *Conn) Receive(buf []byte) int {
 		}
 		n, err := unix.Read(c.fd, buf)
 		if !c.wire.Partial() && !c.state.CompareAndSwap(idle, busy) {
-			return 0 // Drain was faster
+			return 0 // Drain has half-closed it meanwhile
 		}
 		switch {
 		case n > 0:
 			return n
 		case err == unix.EINTR:
 		case err == unix.EAGAIN && c.wire.Partial():
-			// The kernel counts in ticks: perhaps a little is left.
+			// The kernel counts in ticks: a little of the time may be left.
 		default:
 			return 0
 		}
 	}
 }
 
-// setReadTimeout lets the kernel wait for what is left of the time for one request: bytes that drip in do not extend it.
+// setReadTimeout lets the kernel wait for the rest of the time for one request. Slow bytes do not
+// extend it.
 func (s *Conns) setReadTimeout(c *Conn) bool {
 	now := time.Now()
 	if c.current != c.wire.Started() {
@@ -145,14 +148,15 @@ func (s *Conns) setReadTimeout(c *Conn) bool {
 	return SetTimeout(c.fd, unix.SO_RCVTIMEO, left) == nil
 }
 
-// Wait blocks the thread in the kernel. time.Sleep would do something else: it parks the goroutine and leaves its thread to
-// Go's scheduler, which wakes it by a timer of its own. Here the kernel does what it does for a C program.
+// Wait blocks the thread in the kernel, as in a C program. time.Sleep would only park the goroutine
+// and leave its thread to Go's scheduler.
 func (c *Conn) Wait(d time.Duration) { app.BlockThread(d) }
 
 // Send writes all of out: see Write.
 func (c *Conn) Send(out []byte) bool { return Write(c.fd, out) }
 
-// Write writes all of out. A peer that takes nothing for the write timeout (SO_SNDTIMEO) ends it.
+// Write writes all of out. It returns false if the client takes nothing for the write timeout
+// (SO_SNDTIMEO).
 func Write(fd int, out []byte) bool {
 	for len(out) > 0 {
 		n, err := unix.Write(fd, out)
@@ -166,7 +170,7 @@ func Write(fd int, out []byte) bool {
 	return true
 }
 
-// discard reads until the peer closes, or LingerTimeout is over.
+// discard reads until the client closes, or LingerTimeout is over.
 func (s *Conns) discard(c *Conn, buf []byte) {
 	by := time.Now().Add(servers.LingerTimeout)
 	for {
@@ -181,8 +185,8 @@ func (s *Conns) discard(c *Conn, buf []byte) {
 	}
 }
 
-// Drain ends each connection with its next answer, or where it waits for a request. It returns when the last one has ended,
-// at the latest when the drain timeout is over.
+// Drain ends each connection with its next answer, or while it waits for a request. It returns when
+// the last one has ended, or when the drain timeout is over.
 func (s *Conns) Drain() {
 	s.wire.Drain()
 	begin := time.Now()
@@ -208,8 +212,9 @@ func (s *Conns) Drain() {
 	}
 }
 
-// closeIdle half-closes the connections that have waited for a request long enough, and ends those whose peers do not
-// close in turn. A thread blocked in read does not see a timeout that is set now, but it sees what shutdown does.
+// closeIdle half-closes the connections that have waited for a request for DrainGrace, and ends
+// those whose clients do not close in turn. A thread that is blocked in read does not see a timeout
+// that is set now, but it sees a shutdown.
 func (s *Conns) closeIdle(begin, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

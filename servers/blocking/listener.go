@@ -15,26 +15,28 @@ import (
 	"github.com/tierbench/tierbench/servers/listen"
 )
 
-// A Listener is a non-blocking socket that a thread waits for with poll(2), together with a pipe that wakes it: closing a
-// socket does not wake a thread that is blocked in accept(2), and shutting it down would reset what is in its queue.
+// A Listener is a non-blocking socket for which a thread waits with poll(2), together with a pipe
+// that wakes the thread. To close a socket does not wake a thread that is blocked in accept(2), and
+// to shut it down would reset the connections in its queue.
 type Listener struct {
 	addr   string
 	file   *os.File
 	fd     int
 	wakeR  int
 	wakeW  int
-	spare  int // a descriptor to give up when there is none left
+	spare  int // a descriptor that is closed when there is none left
 	rest   listen.Emptying
 	closed sync.Once
 }
 
-// NewListener listens as cfg says. Connections that it accepts have the idle timeout and the write timeout of cfg.
+// NewListener listens on cfg.Addr. Its connections have the idle timeout and the write timeout of
+// cfg.
 func NewListener(cfg servers.Config) (*Listener, error) {
 	nl, err := listen.TCP(cfg)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = nl.Close() }() // the duplicate goes on listening, outside of Go's netpoller
+	defer func() { _ = nl.Close() }() // the duplicate still listens, without Go's netpoller
 	f, err := nl.File()
 	if err != nil {
 		return nil, err
@@ -50,7 +52,7 @@ func NewListener(cfg servers.Config) (*Listener, error) {
 	unix.CloseOnExec(l.wakeW)
 	l.spare = openSpare()
 
-	// Accepted sockets inherit these (see Each), which saves three system calls for each.
+	// Accepted sockets inherit these, which saves three system calls for each.
 	err = errors.Join(
 		os.NewSyscallError("set non-blocking", unix.SetNonblock(l.fd, true)),
 		os.NewSyscallError("set TCP_NODELAY", unix.SetsockoptInt(l.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)),
@@ -64,12 +66,12 @@ func NewListener(cfg servers.Config) (*Listener, error) {
 	return l, nil
 }
 
-// Each calls start for each connection, with a blocking descriptor that start owns, until ctx is done
-// and the queue is empty. Where the process or the system has no descriptor left, the connection is
-// refused.
+// Each calls start for each connection, with a blocking descriptor that start owns, until ctx is
+// done and the queue is empty. When the process or the system has no descriptor left, it refuses
+// connections.
 //
-// It calls idle, if not nil, before each wait and when descriptors are short. idle may close what it
-// can, and returns what else to wait for and how long: see poll(2); a negative timeout is none.
+// If idle is not nil, Each calls it before each wait and when there is no descriptor left. idle may
+// close descriptors. It returns what else to wait for and how long; a negative timeout is none.
 func (l *Listener) Each(ctx context.Context, log zerolog.Logger, start func(fd int), idle func() ([]unix.PollFd, time.Duration)) error {
 	if idle == nil {
 		idle = func() ([]unix.PollFd, time.Duration) { return nil, -1 }
@@ -99,8 +101,8 @@ func (l *Listener) Each(ctx context.Context, log zerolog.Logger, start func(fd i
 	}
 }
 
-// wait waits until there may be a connection to accept, or Wake is called, or one of others is ready,
-// or timeout is over.
+// wait waits until there may be a connection to accept, or Wake is called, or one of others is
+// ready, or timeout is over.
 func (l *Listener) wait(others []unix.PollFd, timeout time.Duration) error {
 	fds := append([]unix.PollFd{{Fd: int32(l.fd), Events: unix.POLLIN}, {Fd: int32(l.wakeR), Events: unix.POLLIN}}, others...)
 	ms := -1
@@ -113,11 +115,11 @@ func (l *Listener) wait(others []unix.PollFd, timeout time.Duration) error {
 	return nil
 }
 
-// Wake makes Each look at its context.
+// Wake makes Each check its context.
 func (l *Listener) Wake() { _, _ = unix.Write(l.wakeW, []byte{0}) }
 
-// refuseOne takes a connection with the spare descriptor and resets it, when there is no other descriptor. Left in the
-// queue, it would make poll return at once for ever.
+// refuseOne accepts a connection with the spare descriptor and resets it. If the connection stayed
+// in the queue, poll would always return at once.
 func (l *Listener) refuseOne() {
 	if l.spare >= 0 {
 		_ = unix.Close(l.spare)
@@ -138,7 +140,8 @@ func (l *Listener) Close() {
 		if l.spare >= 0 {
 			_ = unix.Close(l.spare)
 		}
-		// wakeW stays open: Wake may be called at any time, and must not write to a descriptor that is reused.
+		// wakeW stays open: Wake may be called at any time, and must not write to a reused
+		// descriptor.
 	})
 }
 
@@ -150,15 +153,15 @@ func openSpare() int {
 	return fd
 }
 
-// Reset closes fd so that its peer sees a reset at once.
+// Reset closes fd. The client sees a reset at once.
 func Reset(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: 0})
 	_ = unix.Close(fd)
 }
 
-// SetTimeout sets SO_RCVTIMEO or SO_SNDTIMEO of fd: a read or a write that takes longer fails with EAGAIN.
+// SetTimeout sets SO_RCVTIMEO or SO_SNDTIMEO of fd: a longer read or write fails with EAGAIN.
 func SetTimeout(fd, option int, d time.Duration) error {
-	// Zero would mean for ever, and the kernel rounds up.
+	// Zero would be no timeout. The kernel rounds up.
 	tv := unix.NsecToTimeval(max(d, time.Microsecond).Nanoseconds())
 	return unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, option, &tv)
 }

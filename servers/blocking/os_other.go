@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acceptBlocking accepts a connection as a blocking descriptor: here it inherits O_NONBLOCK from its listener.
+// acceptBlocking accepts a connection as a blocking descriptor. Here the connection inherits
+// O_NONBLOCK from its listener.
 func acceptBlocking(fd int) (int, error) {
 	syscall.ForkLock.RLock()
 	nfd, _, err := unix.Accept(fd)

@@ -1,6 +1,7 @@
-// Package counter is state that requests share, kept in the ways in which programs share state: between the threads of a
-// process (none, mutex, atomic, owner, local), and between processes (flock, shm, pipe). All count increments; what
-// differs is whether none is lost, and the price.
+// Package counter is state that requests share. It is kept in the ways in which programs share
+// state: between the threads of a process (none, mutex, atomic, owner, local), and between
+// processes (flock, shm, pipe). All count increments. They differ in their cost, and in whether
+// increments are lost.
 package counter
 
 import (
@@ -16,32 +17,33 @@ import (
 type Method struct {
 	Name string
 	Doc  string
-	// Processes says that all processes of a server have the same count. Otherwise each has its own.
+	// Processes: all processes of a server share the count. Otherwise each has its own.
 	Processes bool
-	// Exact says that no increment is lost, however many workers there are.
+	// Exact: no increment is ever lost.
 	Exact bool
 
-	// open is given the directory of the server's processes, if Processes, and whether this is the first of them.
+	// open is called with the directory of the counter, if Processes, and with whether this is the
+	// first process.
 	open func(dir string, first bool) (kept, error)
 }
 
-// kept is a Counter and what has to be closed when nobody counts any more.
+// kept is a Counter that must be closed in the end.
 type kept interface {
 	servers.Counter
 	close()
 }
 
-// Methods lists all ways.
+// Methods lists all methods.
 var Methods = []Method{
-	{Name: "none", Doc: "a load and a store, with nothing in between that keeps others off: increments get lost",
+	{Name: "none", Doc: "a load and a store without a lock: increments are lost",
 		open: func(string, bool) (kept, error) { return &none{apart: runtime.Gosched}, nil }},
-	{Name: "mutex", Doc: "a number behind a lock", Exact: true,
+	{Name: "mutex", Doc: "a number under a lock", Exact: true,
 		open: func(string, bool) (kept, error) { return new(locked), nil }},
 	{Name: "atomic", Doc: "an atomic add of the processor", Exact: true,
 		open: func(string, bool) (kept, error) { return new(atomically), nil }},
 	{Name: "owner", Doc: "a goroutine that owns the number, and a channel with messages to it", Exact: true,
 		open: func(string, bool) (kept, error) { return newOwner(), nil }},
-	{Name: "local", Doc: "a number for each worker, added up by who asks", Exact: true,
+	{Name: "local", Doc: "a number for each thread, goroutine or loop; reading adds them up", Exact: true,
 		open: func(string, bool) (kept, error) { return new(local), nil }},
 	{Name: "flock", Doc: "a file that is read and written under flock(2)", Processes: true, Exact: true, open: openFlock},
 	{Name: "shm", Doc: "memory that processes share (mmap), and an atomic add", Processes: true, Exact: true, open: openShm},
@@ -67,12 +69,13 @@ func Find(name string) (Method, error) {
 	return Method{}, fmt.Errorf("counter %s: must be one of %s", name, strings.Join(Names(), ", "))
 }
 
-// dirEnv tells worker processes where the first process of their server keeps the counter.
+// dirEnv is the environment variable with the directory of the counter, for worker processes.
 const dirEnv = "TIERBENCH_COUNTER_DIR"
 
-// Open returns a counter of method k. For a method that is shared by processes, the first process makes a directory in parent
-// (if that is empty, where the system keeps temporary files), and the processes it starts find it in their environment:
-// they call Open too. release ends the counter of this process; in the first one it removes the directory.
+// Open returns a counter. If processes share it, the first process makes a directory in parent (or,
+// if that is empty, where the system keeps temporary files). The processes that it starts find the
+// directory in their environment, and call Open too. release ends the counter in this process; in
+// the first one it removes the directory.
 func (m Method) Open(parent string) (c servers.Counter, release func(), err error) {
 	if !m.Processes {
 		kept, err := m.open("", true)

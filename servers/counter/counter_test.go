@@ -69,7 +69,8 @@ func add(c servers.Counter, workers, n int) error {
 	return nil
 }
 
-// addAlone is a worker of add. Its cell is free again when it returns, so that the next worker finds it.
+// addAlone is a worker of add. Its cell is free again when it returns, so that the next worker
+// finds it.
 func addAlone(c servers.Counter, n int) error {
 	cell := c.Cell()
 	defer cell.Release()
@@ -112,7 +113,8 @@ func TestNothingIsLost(t *testing.T) {
 				if m.Exact && got != want {
 					t.Errorf("%d after %d increments", got, want)
 				}
-				// Each worker gives its turn away between load and store, so that with several of them some must be lost.
+				// Each worker gives its turn away between load and store, so that with several of
+				// them some must be lost.
 				if !m.Exact && got >= want {
 					t.Errorf("%d after %d increments: none was lost", got, want)
 				}

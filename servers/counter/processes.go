@@ -19,7 +19,7 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// openNew opens name in dir, and makes it when this is the first process.
+// openNew opens the file name in dir. The first process makes it.
 func openNew(dir, name string, first bool) (*os.File, error) {
 	flags := os.O_RDWR
 	if first {
@@ -28,8 +28,8 @@ func openNew(dir, name string, first bool) (*os.File, error) {
 	return os.OpenFile(filepath.Join(dir, name), flags, 0o600)
 }
 
-// flock is a number in a file, in decimal, as a script would have it. flock(2) keeps other processes off. It belongs to the
-// open file, which the threads of a process share, so they need a lock of their own.
+// flock is a decimal number in a file, as in a script, under flock(2). That lock belongs to the
+// open file, which the threads of a process share, so the threads need another lock.
 type flock struct {
 	shared
 	mu   sync.Mutex
@@ -76,7 +76,7 @@ func (c *flock) update(d int64) (n int64, err error) {
 	if d == 0 {
 		return n, nil
 	}
-	// It only grows, so what is written is never shorter than what is there.
+	// The number only grows, so the new text is never shorter than the old one.
 	n += d
 	_, err = c.file.WriteAt(strconv.AppendInt(c.buf[:0], n, 10), 0)
 	return n, err
@@ -92,7 +92,7 @@ func lockFile(fd, how int) error {
 
 func (c *flock) close() { _ = c.file.Close() }
 
-// shm is a number in memory that is mapped by all processes.
+// shm is a number in memory that all processes map.
 type shm struct {
 	shared
 	page []byte
@@ -122,12 +122,13 @@ func (c *shm) Cell() servers.Cell    { return c }
 func (c *shm) Add() error            { c.n.Add(1); return nil }
 func (c *shm) Value() (int64, error) { return c.n.Load(), nil }
 
-// close leaves the mapping to the end of the process: a worker that is still counting must not fall through.
+// close does not unmap the memory: a connection that still counts would crash the process.
 func (c *shm) close() {}
 
-// pipe sends messages of eight bytes through a named pipe to the first process, which owns the number. The kernel does not
-// mix messages that are this short, whoever sends. 0 adds one; another number asks, and the answer comes through the named pipe
-// of that number. As with owner, who asks is told after all that was sent before.
+// pipe sends messages of eight bytes through a named pipe to the first process, which owns the
+// number. The kernel does not mix messages that are this short. The message 0 adds one. Any other
+// number asks for the count, and the answer comes through the named pipe of that number. As with
+// owner, the answer includes all messages that were sent before.
 type pipe struct {
 	shared
 	dir     string
@@ -142,7 +143,7 @@ type pipe struct {
 const (
 	messages = "messages"
 
-	answerTimeout = 5 * time.Second // after which the owner is taken for dead
+	answerTimeout = 5 * time.Second // after this the owner is considered dead
 )
 
 func answers(id uint64) string { return "answers-" + strconv.FormatUint(id, 10) }
@@ -152,13 +153,13 @@ func openPipe(dir string, first bool) (kept, error) {
 	path := filepath.Join(dir, messages)
 	var err error
 	if first {
-		// Opened for both, so that it does not end when no worker has it open.
+		// Opened for reading and writing, so that it does not end when no worker has it open.
 		if c.receive, err = makePipe(path); err != nil {
 			return nil, err
 		}
 		go c.own()
 	}
-	// Without blocking: to open it when the owner has died would take for ever.
+	// Non-blocking: if the owner has died, opening it would never return.
 	if c.send, err = os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0); err != nil {
 		c.close()
 		return nil, err
@@ -173,7 +174,7 @@ func makePipe(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
 }
 
-// own counts, until receive is closed.
+// own counts until receive is closed.
 func (c *pipe) own() {
 	in := bufio.NewReaderSize(c.receive, 64<<10)
 	var n uint64
@@ -187,7 +188,7 @@ func (c *pipe) own() {
 			n++
 			continue
 		}
-		// Who asked and has died is not waited for.
+		// Non-blocking: the process that asked may have died.
 		if f, err := os.OpenFile(filepath.Join(c.dir, answers(id)), os.O_WRONLY|unix.O_NONBLOCK, 0); err == nil {
 			binary.NativeEndian.PutUint64(b[:], n)
 			_, _ = f.Write(b[:])
@@ -223,8 +224,8 @@ func (c *pipe) Value() (int64, error) {
 		return 0, err
 	}
 	if _, err := io.ReadFull(c.answer, b[:]); err != nil {
-		// The answer may come yet, and would be taken for that to the next question: it is asked under another number, which
-		// no process has.
+		// The answer may still come, and must not be taken for the next one. So the next question
+		// has another number, which no process has.
 		_ = c.answer.Close()
 		_ = os.Remove(filepath.Join(c.dir, answers(c.id)))
 		c.answer = nil

@@ -7,24 +7,27 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// shared is what most counters have in common: all workers may use the same cell, and nothing has to be closed.
+// shared is what most counters have in common: all may use the same cell, and nothing must be
+// closed.
 type shared struct{}
 
 func (shared) Divided() bool { return false }
 func (shared) Release()      {}
 func (shared) close()        {}
 
-// none loads and stores, both atomically, so that this is no data race in the sense of Go's memory model, but as if they were
-// plain: two workers that load the same value both store the same next one, and one increment is lost. apart is what
-// happens in between. A real handler computes there; a server gives its turn to another worker, so that what would be
-// rare is shown for certain. On a single event loop there is no other worker, and nothing is lost.
+// none loads and stores. Both are atomic, so that Go's memory model calls it no data race, but two
+// threads that load the same value store the same sum, and one increment is lost. apart runs in
+// between: a real handler would compute there, and a server lets another goroutine run, so that the
+// loss, which would be rare, shows reliably. On a single event loop no other goroutine counts, and
+// nothing is lost.
 type none struct {
 	shared
 	n     atomic.Int64
 	apart func() // may be nil
 }
 
-// Bare is the counter none with nothing between its load and its store: what it costs, and not what it loses, is of interest.
+// Bare returns the counter none with nothing between load and store: to measure its cost, not its
+// loss.
 func Bare() servers.Counter { return new(none) }
 
 func (c *none) Cell() servers.Cell { return c }
@@ -66,15 +69,15 @@ func (c *atomically) Cell() servers.Cell    { return c }
 func (c *atomically) Add() error            { c.n.Add(1); return nil }
 func (c *atomically) Value() (int64, error) { return c.n.Load(), nil }
 
-// owner is a goroutine that has the number to itself. Who adds does not wait for it, unless the channel is full; who asks
-// is told after all that was sent before.
+// owner is a goroutine that alone uses the number. Add does not wait for it, unless the channel is
+// full. The answer of Value includes all increments that were sent before.
 type owner struct {
 	shared
 	messages chan message
 	done     chan struct{}
 }
 
-// A message adds one, or asks.
+// A message adds one, or asks for the count if it has a channel.
 type message struct{ answer chan<- int64 }
 
 // queued is how many messages may wait for the owner.
@@ -111,14 +114,15 @@ func (c *owner) Value() (int64, error) {
 }
 func (c *owner) close() { close(c.done) }
 
-// local has a cell for each worker, which alone writes to it: no two workers ever meet. Who asks adds them up.
+// local has a cell for each thread, goroutine or loop, which alone writes to it, so that they never
+// share a cache line. Value adds the cells up.
 type local struct {
 	mu   sync.Mutex
 	all  []*cell
-	free []*cell // of workers that have ended; what they have counted stays
+	free []*cell // released; their counts stay
 }
 
-// A cell fills a cache line (two, because processors fetch them in pairs), or workers would meet after all.
+// A cell fills two cache lines, because processors fetch them in pairs.
 type cell struct {
 	n  atomic.Int64
 	of *local
@@ -141,7 +145,7 @@ func (c *local) Cell() servers.Cell {
 	return fresh
 }
 
-// Add needs no locked instruction: nobody else writes.
+// Add needs no locked instruction, because nothing else writes to the cell.
 func (c *cell) Add() error {
 	c.n.Store(c.n.Load() + 1)
 	return nil

@@ -1,11 +1,12 @@
-// Package faults is what a server must not have unless it is asked for: routes that harm the process which answers them,
-// to see how far the harm goes. One process for all clients loses all of them to one fault; that is what is measured.
+// Package faults is routes that harm the process that answers them. They show how many clients a
+// fault affects: a single process loses all of them. A server has these routes only if it is asked
+// for them.
 //
 //	GET /fault/panic              a panic that nothing recovers: Go ends the process
-//	GET /fault/recovered-panic    a panic that the handler's wrapper recovers: 500, and the connection ends
-//	GET /fault/fatal              an error of the runtime, which nothing can recover
-//	GET /fault/leak?mb=N          N MiB are taken, touched and never given back
-//	GET /fault/descriptors?ms=N   every descriptor that is left is taken, and given back after N ms
+//	GET /fault/recovered-panic    a panic that a wrapper of the handler recovers: 500, and the connection ends
+//	GET /fault/fatal              a fatal error of the runtime, which nothing can recover
+//	GET /fault/leak?mb=N          allocates N MiB, touches them and never frees them
+//	GET /fault/descriptors?ms=N   uses up all descriptors, and closes them after N ms
 package faults
 
 import (
@@ -29,7 +30,8 @@ const (
 
 var done = []byte("done")
 
-// Lookup finds the handler of method at path. When there is none, status says why, as that of app.Lookup does.
+// Lookup finds the handler of method at path. If there is none, status and allow are as those of
+// app.Lookup.
 func Lookup(method, path []byte) (h app.Handler, status int, allow string) {
 	name, ok := bytes.CutPrefix(path, []byte(prefix))
 	if !ok {
@@ -49,19 +51,19 @@ func Lookup(method, path []byte) (h app.Handler, status int, allow string) {
 	default:
 		return nil, http.StatusNotFound, ""
 	}
-	// No HEAD: it would ask for the harm and not for the answer.
+	// No HEAD: the harm is what matters, not the answer.
 	if string(method) != http.MethodGet {
 		return nil, http.StatusMethodNotAllowed, http.MethodGet
 	}
 	return h, http.StatusOK, ""
 }
 
-// recovering is the wrapper that servers put around handlers of which they do not know whether they panic.
+// recovering is the wrapper of servers around handlers that may panic.
 func recovering(h app.Handler) app.Handler {
 	return func(req *app.Request, resp *app.Response) {
 		defer func() {
 			if recover() != nil {
-				// What the handler has left behind is not known, so the connection goes too.
+				// The state that the handler has left is unknown, so the connection ends too.
 				*resp = app.Response{Status: http.StatusInternalServerError, ContentType: "text/plain", Close: true}
 			}
 		}()
@@ -69,13 +71,14 @@ func recovering(h app.Handler) app.Handler {
 	}
 }
 
-// fatal ends the process by an error that the runtime finds itself: no deferred function runs, none can recover.
+// fatal ends the process by an error that the runtime detects: no deferred function runs, and none
+// can recover.
 func fatal(*app.Request, *app.Response) {
 	var mu sync.Mutex
 	mu.Unlock() //nolint // the error is the point
 }
 
-// leaked is what nobody gives back.
+// leaked is never freed.
 var leaked struct {
 	sync.Mutex
 	blocks [][]byte
@@ -87,7 +90,7 @@ func leak(req *app.Request, resp *app.Response) {
 		return
 	}
 	page := os.Getpagesize()
-	// In blocks of a MiB: what is there is kept, if the process is stopped by a limit on the way.
+	// In blocks of one MiB: if a limit stops the process on the way, it has used up what there was.
 	for range mb {
 		block := make([]byte, 1<<20)
 		for i := 0; i < len(block); i += page {

@@ -2,11 +2,11 @@
 // process. A thread holds it while it computes and gives it up while it waits for anything else.
 //
 // Waiting threads do not take the lock away from its holder. A thread that has waited for a whole
-// switch interval, in which the lock has not changed hands, sets a flag that asks the holder to give
-// it up. The holder looks at the flag now and then: in CPython between two bytecodes, here where a
-// handler calls Checkpoint. If the flag is set, the holder gives the lock up and does not take it
-// again before another thread has had it (a forced switch). It is not defined which thread that is:
-// the first in the queue is woken, but a thread that arrives meanwhile may be faster.
+// switch interval, in which the lock has not changed hands, sets a flag that asks the holder to
+// give it up. The holder looks at the flag now and then: in CPython between two bytecodes, here
+// where a handler calls Checkpoint. If the flag is set, the holder gives the lock up and does not
+// take it again before another thread has had it (a forced switch). It is not defined which thread
+// that is: the first in the queue is woken, but a thread that arrives meanwhile may be faster.
 //
 // So a thread that computes for long makes all others wait for the interval each time they want the
 // lock back. This is what it costs to serve requests next to it, and why the cost grows with the
@@ -124,7 +124,8 @@ func (l *Lock) Unlock() {
 }
 
 // Checkpoint is called by the holder now and then while it computes. If a thread has asked for the
-// lock, another thread has it before the holder has it again. Otherwise Checkpoint only reads a flag.
+// lock, another thread has it before the holder has it again. Otherwise Checkpoint only reads a
+// flag.
 func (l *Lock) Checkpoint() {
 	if l.drop.Load() {
 		holder := l.last // nobody else changes it while the lock is held

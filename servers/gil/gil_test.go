@@ -70,7 +70,8 @@ func TestHandOverAfterTheInterval(t *testing.T) {
 	<-back
 }
 
-// A switch is forced: who gives the lock up because another has asked comes back only behind another.
+// A switch is forced: who gives the lock up because another has asked comes back only behind
+// another.
 func TestForcedSwitch(t *testing.T) {
 	l, timers := fake()
 	a, b := l.NewThread(), l.NewThread()
@@ -101,7 +102,8 @@ func TestForcedSwitch(t *testing.T) {
 	<-unlocked
 }
 
-// The interval counts against one holder: when the lock has changed hands meanwhile, the new one is not asked.
+// The interval counts against one holder: when the lock has changed hands meanwhile, the new one is
+// not asked.
 func TestNewHolderIsNotAsked(t *testing.T) {
 	l, timers := fake()
 	a, b, c := l.NewThread(), l.NewThread(), l.NewThread()
@@ -117,7 +119,8 @@ func TestNewHolderIsNotAsked(t *testing.T) {
 	if l.drop.Load() {
 		t.Fatal("b is asked for what c has waited for with a")
 	}
-	// But who gives it up and takes it again at once, as a thread does that reads and writes, is the same holder.
+	// But who gives it up and takes it again at once, as a thread does that reads and writes, is
+	// the same holder.
 	l.mu.Lock()
 	l.waiting, l.held = append(l.waiting[:0:0], l.waiting...), false
 	asleep := l.waiting

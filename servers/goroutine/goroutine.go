@@ -1,22 +1,25 @@
 // Package goroutine is the model of Go's standard library: a goroutine for each connection.
 //
-// How a connection is waited for: the goroutine reads from its connection as if that blocked. When there is nothing to
-// read, Go's runtime parks the goroutine and hands the descriptor to its netpoller (epoll, kqueue), which wakes it. So
-// the code reads like a thread per connection, and underneath runs an event loop with as many threads as there are
-// cores.
+// How a connection is waited for: the goroutine reads from its connection as if that blocked. If
+// there is nothing to read, Go's runtime parks the goroutine and gives the descriptor to its
+// netpoller (epoll, kqueue), which wakes the goroutine. So the code reads like a thread for each
+// connection, and below it runs an event loop with one thread per core.
 //
-// Who schedules: Go's runtime, in user space. A switch between goroutines costs some hundred nanoseconds, and each read
-// is tried once before the goroutine is parked, so a request costs one failed read(2) more than on an event loop.
+// Who schedules: Go's runtime, in user space. A switch between goroutines costs some hundred
+// nanoseconds. Each read is tried once before the goroutine is parked, so a request costs one
+// failed read(2) more than on an event loop.
 //
-// What is shared: the process, its memory, its garbage collector and its cores. A slow handler holds up nobody as long
-// as a core is free; when all are busy, the runtime takes turns every 10 ms. A handler that waits parks its goroutine, which
-// costs a timer; one that makes a blocking system call takes its thread with it, and the runtime starts another thread.
+// What is shared: the process, its memory, its garbage collector and its cores. A slow handler
+// delays no other client while a core is free. When all are busy, the runtime switches between them
+// every 10 ms. A handler that waits parks its goroutine, which costs a timer. A handler that makes
+// a blocking system call keeps its thread, and the runtime starts another thread.
 //
-// What it costs: a goroutine with its stack, a read buffer and the netpoller's bookkeeping, about 10 KB for an idle
-// connection. GOMAXPROCS stays as it is, one per core, because a parked goroutine needs no thread.
+// What it costs: a goroutine with its stack, a read buffer and the data of the netpoller, about 10
+// KB for an idle connection. GOMAXPROCS stays at one per core, because a parked goroutine needs no
+// thread.
 //
-// When to use it: nearly always, in Go. It carries tens of thousands of connections and lets a handler block. prefork
-// runs one of these in each of its processes.
+// When to use it: nearly always, in Go. It carries tens of thousands of connections, and handlers
+// may block. Each process of prefork runs one.
 package goroutine
 
 import (
@@ -43,7 +46,7 @@ var Model = servers.Model{
 
 const (
 	readSize  = 4 << 10
-	writeSize = 64 << 10 // at a time: each piece of a reply has the write timeout for itself
+	writeSize = 64 << 10 // of a piece of a reply: each piece has the whole write timeout
 
 	// ownThreads is what Go's runtime needs besides the threads that are blocked.
 	ownThreads = 256
@@ -70,10 +73,10 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		open:    make(map[*conn]struct{}),
 		cut:     make(chan struct{}),
 	}
-	// A handler that blocks has a thread for itself, and the runtime ends the process that it cannot make another for.
+	// A handler that blocks needs a thread. If the runtime cannot start one, it ends the process.
 	blocks := limit
 	if n, by := admit.Tasks(ownThreads); n < blocks {
-		cfg.Log.Info().Int("threads", n).Str("limited_by", by).Msg("fewer threads than descriptors: so many block at a time")
+		cfg.Log.Info().Int("threads", n).Str("limited_by", by).Msg("fewer threads than descriptors: they limit how many handlers block at a time")
 		blocks = n
 	}
 	s.wire.Blocks = make(chan struct{}, blocks)
@@ -93,7 +96,7 @@ type server struct {
 	conns   sync.WaitGroup
 	mu      sync.Mutex
 	open    map[*conn]struct{}
-	drainBy time.Time // until when a connection without a request may stay; set with mu held, before wire.Drain
+	drainBy time.Time // when connections without a request must end; set with mu held, before wire.Drain
 
 	cut chan struct{} // closed when the drain timeout is over
 }
@@ -107,7 +110,7 @@ type conn struct {
 	current uint32    // state.Started() of the request that has begun to arrive
 	readBy  time.Time // the deadlines that are set
 	writeBy time.Time
-	drained bool // drain's deadline has ended it
+	drained bool // it has ended at drainBy
 }
 
 func (s *server) start(tc *net.TCPConn) {
@@ -148,7 +151,7 @@ func (c *conn) Receive(buf []byte) int {
 			c.drained = true
 			return 0
 		}
-		_ = c.SetReadDeadline(c.readBy) // drain's deadline was not for it
+		_ = c.SetReadDeadline(c.readBy) // drainBy does not apply to a request
 	}
 }
 
@@ -157,18 +160,19 @@ func (s *server) read(c *conn, in []byte) (int, error) {
 	now := time.Now()
 	switch {
 	case c.state.Partial():
-		// The deadline of a request is set once: bytes that drip in do not move it.
+		// The deadline of a request is set once: slow bytes do not move it.
 		if c.current != c.state.Started() {
 			c.current = c.state.Started()
 			s.setReadDeadline(c, now.Add(s.cfg.ReadTimeout))
 		}
 	default:
-		// Moving a deadline costs more than reading the clock, so it is set somewhat late and moved seldom.
+		// To move a deadline costs more than to read the clock, so it is set a little late and
+		// seldom moved.
 		if by, late := deadline(now, c.readBy, s.cfg.IdleTimeout); late {
 			s.setReadDeadline(c, by)
 		}
-		// Asked after the deadline is set, and drain sets its own after it has set the flag: one of the two
-		// sees the other.
+		// This reads the flag after it has set the deadline, and drain sets a deadline after it has
+		// set the flag: one of the two sees the other.
 		if s.wire.Draining() {
 			s.mu.Lock()
 			by := s.drainBy
@@ -179,8 +183,8 @@ func (s *server) read(c *conn, in []byte) (int, error) {
 	return c.Read(in)
 }
 
-// deadline returns the deadline of something that may take d from now, and whether set, the one before, has to be
-// replaced by it.
+// deadline returns a deadline for something that may take d from now, and whether it must replace
+// the present deadline, set.
 func deadline(now, set time.Time, d time.Duration) (by time.Time, replace bool) {
 	slack := d / 8
 	left := set.Sub(now)
@@ -192,7 +196,7 @@ func (s *server) setReadDeadline(c *conn, t time.Time) {
 	_ = c.SetReadDeadline(t)
 }
 
-// Wait parks the goroutine, as time.Sleep does, until d is over or the server has no more time.
+// Wait parks the goroutine, as time.Sleep does, until d or the drain timeout is over.
 func (c *conn) Wait(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -202,7 +206,7 @@ func (c *conn) Wait(d time.Duration) {
 	}
 }
 
-// Send writes all of out. A peer that takes nothing for the write timeout ends it.
+// Send writes all of out. It returns false if the client takes nothing for the write timeout.
 func (c *conn) Send(out []byte) bool {
 	for len(out) > 0 {
 		if by, late := deadline(time.Now(), c.writeBy, c.s.cfg.WriteTimeout); late {
@@ -222,21 +226,21 @@ func (c *conn) Send(out []byte) bool {
 	return true
 }
 
-// linger closes c so that its peer gets the whole last answer: see servers.LingerTimeout.
+// linger lets the client read the whole last answer before c is closed: see servers.LingerTimeout.
 func (s *server) linger(c *conn, buf []byte) {
 	if c.CloseWrite() != nil {
 		return
 	}
 	by := time.Now().Add(servers.LingerTimeout)
 	for time.Now().Before(by) {
-		_ = c.SetReadDeadline(by) // again, because drain sets a deadline too
+		_ = c.SetReadDeadline(by) // each time, because drain may have set another
 		if _, err := c.Read(buf); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 			return
 		}
 	}
 }
 
-// drain returns when the last connection has ended, at the latest when the drain timeout is over.
+// drain returns when the last connection has ended, or when the drain timeout is over.
 func (s *server) drain() {
 	now := time.Now()
 	s.mu.Lock()
@@ -245,7 +249,7 @@ func (s *server) drain() {
 	s.wire.Drain()
 	s.mu.Lock()
 	for c := range s.open {
-		// A connection that is in the middle of a request sees the deadline too early, and goes on: see serve.
+		// A connection that is in the middle of a request ignores this deadline: see Receive.
 		_ = c.SetReadDeadline(s.drainBy)
 	}
 	s.mu.Unlock()

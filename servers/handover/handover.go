@@ -1,5 +1,6 @@
-// Package handover gives descriptors from one process to another over a Unix socket (SCM_RIGHTS). The model process hands
-// connections to its workers so, and the trial start measures what that takes.
+// Package handover passes descriptors from one process to another over a Unix socket (SCM_RIGHTS).
+// The model process passes connections to its workers in this way, and the trial start measures how
+// long that takes.
 package handover
 
 import (
@@ -12,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNothing is of a message without a descriptor, which no master sends.
+// errNothing is the error of a message without a descriptor, which no master sends.
 var errNothing = errors.New("a message without a descriptor")
 
-// Pair returns two ends of a stream: ours for this process, and theirs for one that it starts, which is the caller's to
-// close once that has it.
+// Pair returns two ends of a stream: ours for this process, and theirs for a process that it
+// starts. The caller must close theirs after the start.
 func Pair() (ours *net.UnixConn, theirs *os.File, err error) {
 	syscall.ForkLock.RLock()
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
@@ -37,7 +38,7 @@ func Pair() (ours *net.UnixConn, theirs *os.File, err error) {
 	return ours, theirs, nil
 }
 
-// Conn takes over f, which is an end of a pair, and closes it.
+// Conn returns the connection of f, which is an end of a pair, and closes f.
 func Conn(f *os.File) (*net.UnixConn, error) {
 	defer func() { _ = f.Close() }() // the connection has a duplicate
 	c, err := net.FileConn(f)
@@ -47,13 +48,13 @@ func Conn(f *os.File) (*net.UnixConn, error) {
 	return c.(*net.UnixConn), nil
 }
 
-// Give hands a descriptor over. The other process then has one of its own, and fd stays the caller's.
+// Give passes fd to another process, which gets a duplicate. The caller still owns fd.
 func Give(to *net.UnixConn, fd int) error {
 	_, _, err := to.WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil)
 	return err
 }
 
-// Take waits for a descriptor, which is the caller's. It returns io.EOF when there will be none any more.
+// Take waits for a descriptor, which the caller owns. It returns io.EOF if there will be no more.
 func Take(from *net.UnixConn) (fd int, err error) {
 	msg, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	n, rn, _, _, err := from.ReadMsgUnix(msg, rights)

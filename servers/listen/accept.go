@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longAgo is a deadline that wakes whoever waits.
+// longAgo is a deadline that ends a wait at once.
 var longAgo = time.Unix(1, 0)
 
-// Accept gives each connection that comes to ln to start, until ctx is done and the queue is empty: then it closes ln and
-// returns nil. After ctx is done it goes on accepting for limit at most.
+// Accept calls start for each connection of ln, until ctx is done and the queue is empty. Then it
+// closes ln and returns nil. After ctx is done it continues for limit at most.
 func Accept(ctx context.Context, ln *net.TCPListener, limit time.Duration, log zerolog.Logger, start func(*net.TCPConn)) error {
 	defer func() { _ = ln.Close() }()
 	stop := context.AfterFunc(ctx, func() { _ = ln.SetDeadline(longAgo) })
@@ -25,7 +25,7 @@ func Accept(ctx context.Context, ln *net.TCPListener, limit time.Duration, log z
 	shortage := Shortage{Log: log}
 	for {
 		if ctx.Err() != nil {
-			// The deadline that woke us has accept fail without a look at the queue.
+			// With the deadline in the past, accept would fail without a look at the queue.
 			if !more(ln, &leaving) {
 				return nil
 			}
@@ -38,7 +38,7 @@ func Accept(ctx context.Context, ln *net.TCPListener, limit time.Duration, log z
 			start(c)
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
 		case shortage.Is(err):
-			// Connections that end will give back what is missing.
+			// Connections that end give back descriptors.
 			select {
 			case <-time.After(10 * time.Millisecond):
 			case <-ctx.Done():
@@ -50,7 +50,8 @@ func Accept(ctx context.Context, ln *net.TCPListener, limit time.Duration, log z
 	}
 }
 
-// more waits for a connection in the queue of ln, which is going to be closed.
+// more reports whether the queue of ln, which will be closed, has a connection. It waits: see
+// Emptying.
 func more(ln *net.TCPListener, leaving *Emptying) (more bool) {
 	raw, err := ln.SyscallConn()
 	if err != nil {
@@ -60,14 +61,15 @@ func more(ln *net.TCPListener, leaving *Emptying) (more bool) {
 	return err == nil && more
 }
 
-// A Shortage is a time in which accept fails because the process or the system has no descriptor or no
-// memory left. A model's own limit should prevent it, but other programs may take the system's last.
+// A Shortage is a time in which accept fails because the process or the system has no descriptor or
+// no memory left. The limit of a model should prevent it, but another program may use the last ones
+// of the system.
 type Shortage struct {
 	Log   zerolog.Logger
 	lasts bool
 }
 
-// Is reports whether err is such a failure. It logs the first of a shortage.
+// Is reports whether err is such a failure. It logs the first one of a shortage.
 func (s *Shortage) Is(err error) bool {
 	if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.ENOMEM) {
 		return false
@@ -82,7 +84,7 @@ func (s *Shortage) Is(err error) bool {
 // End must be called when accept succeeds.
 func (s *Shortage) End() { s.lasts = false }
 
-// Refuse closes c so that its peer sees a reset at once.
+// Refuse closes c. The client sees a reset at once.
 func Refuse(c *net.TCPConn) {
 	_ = c.SetLinger(0)
 	_ = c.Close()

@@ -1,5 +1,5 @@
-// Package listen opens and closes the listening sockets of the models, so that all of them bind, and all of them leave,
-// in the same way.
+// Package listen opens and closes the listening sockets of the models, so that all models do it in
+// the same way.
 package listen
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// TCP listens on cfg.Addr, together with other processes if cfg.SharePort says so. If there is a cfg.Listener, it listens
-// on that socket, with a descriptor of its own.
+// TCP listens on cfg.Addr, or on the socket cfg.Listener, of which it makes a duplicate. If
+// cfg.SharePort is set, other processes may listen on the same address.
 func TCP(cfg servers.Config) (*net.TCPListener, error) {
 	if cfg.Listener != nil {
 		ln, err := net.FileListener(cfg.Listener)
@@ -25,8 +25,8 @@ func TCP(cfg servers.Config) (*net.TCPListener, error) {
 		return ln.(*net.TCPListener), nil
 	}
 	var lc net.ListenConfig
-	// Go listens with multipath TCP where there is it. That is another kind of socket, from which accepted ones do not
-	// inherit what is set on the listener, and none of the other servers uses it.
+	// Go uses multipath TCP if the system has it. The servers in other languages do not use it, and
+	// its accepted sockets do not inherit the options of the listener.
 	lc.SetMultipathTCP(false)
 	if cfg.SharePort {
 		lc.Control = func(_, _ string, raw syscall.RawConn) error {
@@ -46,8 +46,9 @@ func TCP(cfg servers.Config) (*net.TCPListener, error) {
 	return ln.(*net.TCPListener), nil
 }
 
-// Exclusive reports whether anybody listens on addr: a socket without SO_REUSEPORT cannot be bound then. Otherwise two
-// servers could share a port unawares, and each answer a part of the clients.
+// Exclusive returns an error if another process listens on addr: then a socket without SO_REUSEPORT
+// cannot be bound. Otherwise two servers could share a port by mistake, and each would answer some
+// of the clients.
 func Exclusive(addr string) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -57,22 +58,24 @@ func Exclusive(addr string) error {
 }
 
 const (
-	// quiet is how long nobody must have come before a listener is closed: a client takes itself for connected as soon as
-	// it has sent the last packet of the handshake, and closing resets it if that packet is still on its way.
+	// quiet is how long no connection must have arrived before a listener is closed. A client
+	// considers itself connected as soon as it has sent the last packet of the handshake, and
+	// closing resets it if that packet is still on its way.
 	quiet = 10 * time.Millisecond
-	// quietFor is how long such a silence is waited for. After that the listener is closed as soon as its queue is empty.
+	// quietFor is how long More waits for such a silence. After that an empty queue is enough.
 	quietFor = 200 * time.Millisecond
 )
 
-// An Emptying says when a listener that is going to close has an empty accept queue: what is left in it would be reset.
-// It begins with the first call of More.
+// An Emptying finds out when a listener can be closed: its accept queue must be empty, because
+// connections in the queue would be reset. It begins with the first call of More.
 type Emptying struct {
-	Limit time.Duration // however many come
+	Limit time.Duration // ends it, even if connections still arrive
 
 	since time.Time
 }
 
-// More waits until there is a connection to accept from the listener fd. It returns false when the listener can be closed.
+// More waits until a connection can be accepted from the listener fd. It returns false when the
+// listener can be closed.
 func (e *Emptying) More(fd int) bool {
 	if e.since.IsZero() {
 		e.since = time.Now()

@@ -16,8 +16,8 @@ type blocked struct{ gnet.EventLoop }
 
 func (blocked) Execute(context.Context, gnet.Runnable) error { return nil }
 
-// The time that is spent on waiting for the accept queue to become empty counts: with a drain timeout more, a server took
-// longer to stop than the contract gives it.
+// The time that is spent on waiting for the accept queue to become empty counts: with a drain
+// timeout more, a server took longer to stop than the contract gives it.
 func TestStopListeningKeepsToTheDrainTimeout(t *testing.T) {
 	cfg := servers.Config{Protocol: servers.Echo, DrainTimeout: time.Hour}
 	l := newLoop(cfg, &admit.Limiter{Max: 1}, nil, nil)

@@ -1,17 +1,17 @@
-// Package loop is the engine of the models that wait for all connections at once: event loops, by gnet. Package eventloop
-// serves with one of them, package multiloop with one for each core.
+// Package loop is the engine of the models that wait for all connections at once: event loops, by
+// gnet. Package eventloop serves with one loop, package multiloop with one for each core.
 //
-// What a loop must take care of, and where:
-//   - a slow reader: while answers cannot be sent, its connection is not read (pause), so that what is pending stays below
-//     what one read can ask for, and nobody else waits for it
-//   - closing: gnet drops what is pending when it closes, so the loop waits until it has been sent, half-closes, and discards
-//     what comes, or a reset could overtake the last answer (finish)
-//   - timeouts: gnet has none; the loop looks at its connections now and then (tick)
-//   - answers that have to be waited for: gnet's Schedule is not implemented, so the loop has a heap of what is due, and one
-//     timer that wakes it (wait); meanwhile the connection is not read, so that all that a client can make the loop keep is
-//     what one read has brought, and a client that closes its sending side still gets its answer
-//   - blocking calls: they stall the loop, unless they are given to a pool of threads (offload)
-//   - descriptors: gnet ends when accept fails for want of one, so connections are refused before (admit)
+// A loop must handle these cases:
+//   - a slow reader: while its answers cannot be sent, its connection is not read (pause). So the
+//     pending output stays below the answers to one read, and no other client waits for it
+//   - closing: gnet drops pending output when it closes. So the loop waits until the output has been
+//     sent, half-closes and discards the input: otherwise a reset could overtake the last answer (finish)
+//   - timeouts: gnet has none. The loop checks its connections now and then (tick)
+//   - delayed answers: gnet's Schedule is not implemented. So the loop has a heap of them, ordered by
+//     time, and one timer that wakes it (wait). Meanwhile the connection is not read: the loop keeps no
+//     more input than one read has brought, and a client that closes its sending side gets its answer
+//   - blocking calls: they stall the loop, unless a pool of threads makes them (offload)
+//   - descriptors: gnet ends when accept fails without one. So connections are refused before (admit)
 package loop
 
 import (
@@ -36,27 +36,29 @@ import (
 )
 
 const (
-	// maxPending is what a connection may have pending where its reading cannot be paused, beyond one largest answer.
+	// maxPending is how much output may be pending besides one largest answer, where reading cannot
+	// be paused.
 	maxPending = 1 << 20
 
 	tickEvery  = 100 * time.Millisecond
 	drainEvery = 20 * time.Millisecond
 )
 
-// A loop is gnet's event handler. What has no atomic type is touched only by the event loop's own goroutine.
+// A loop is gnet's event handler. Only the goroutine of the event loop uses the fields that are not
+// atomic.
 type loop struct {
 	gnet.BuiltinEventEngine
 	cfg     servers.Config
 	wire    *wire.Server
 	limiter *admit.Limiter
-	accepts bool         // connections come to the loop itself, and not from Many
-	load    atomic.Int32 // connections that Many has given to it and that have not ended
+	accepts bool         // the loop accepts its connections, instead of Many
+	load    atomic.Int32 // open connections that Many has given to it
 	pool    *pool        // for blocking calls; nil: they block the loop
 	begin   time.Time
 
 	engine  gnet.Engine
 	booted  atomic.Bool
-	ev      atomic.Pointer[gnet.EventLoop] // known from the first connection on
+	ev      atomic.Pointer[gnet.EventLoop] // set by the first connection
 	ticking atomic.Bool                    // a tick is queued
 	poll    poller
 
@@ -68,20 +70,20 @@ type loop struct {
 	active    []*active
 	out       []byte
 
-	waiting dues        // whose answers are due at some time
-	alarm   *time.Timer // wakes the loop for the first of them; nil: never was one
+	waiting dues        // connections with delayed answers
+	alarm   *time.Timer // wakes the loop for the first of them; nil: it was never needed
 	alarmAt time.Duration
 }
 
-// newLoop makes a loop beside first, if that is not nil, in one process.
+// newLoop returns a loop. first is another loop of this process, or nil.
 func newLoop(cfg servers.Config, limiter *admit.Limiter, pool *pool, first *loop) *loop {
-	var beside *wire.Server
+	var other *wire.Server
 	if first != nil {
-		beside = first.wire
+		other = first.wire
 	}
 	return &loop{
 		cfg:     cfg,
-		wire:    wire.NewLoop(cfg, beside),
+		wire:    wire.NewLoop(cfg, other),
 		limiter: limiter,
 		pool:    pool,
 		begin:   time.Now(),
@@ -90,8 +92,8 @@ func newLoop(cfg servers.Config, limiter *admit.Limiter, pool *pool, first *loop
 	}
 }
 
-// active is what is kept of a connection that is not idle: a request has begun to arrive, or an answer is pending, or
-// the connection is being closed. An idle connection has none.
+// active is the state of a connection that is not idle: a request has begun to arrive, or an answer
+// is pending or delayed, or the connection is being closed. An idle connection has none.
 type active struct {
 	conn  gnet.Conn
 	index int // in loop.active
@@ -100,15 +102,15 @@ type active struct {
 	current uint32    // wire.Started() of the request that has begun to arrive
 	readBy  time.Time // its deadline
 
-	pending int // output that could not be sent yet
+	pending int // bytes of output that could not be sent yet
 	writeBy time.Time
 
 	phase     phase
-	offloaded bool // the pool does something for it
-	gone      bool // the connection has ended: what was done for it in the pool is for nobody
+	offloaded bool // the pool makes a blocking call for it
+	gone      bool // the connection has ended: the result of the pool is dropped
 	closeBy   time.Time
 
-	due   time.Duration // since loop.begin, while an answer is waited for
+	due   time.Duration // of the delayed answer, since loop.begin
 	place int           // in loop.waiting; -1: not there
 }
 
@@ -117,7 +119,7 @@ type phase uint8
 const (
 	open      phase = iota
 	finishing       // the last answer is being sent; nothing is read
-	lingering       // half-closed; what comes is discarded
+	lingering       // half-closed; input is discarded
 )
 
 func (l *loop) OnBoot(engine gnet.Engine) gnet.Action {
@@ -133,17 +135,17 @@ func (l *loop) OnBoot(engine gnet.Engine) gnet.Action {
 
 func (l *loop) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
 	if l.accepts && !l.limiter.TryAcquire() {
-		_ = c.SetLinger(0) // a reset, which the peer sees at once
+		_ = c.SetLinger(0) // a reset, which the client sees at once
 		return nil, gnet.Close
 	}
 	if l.ev.Load() == nil {
 		ev := c.EventLoop()
 		l.ev.Store(&ev)
 		if err := l.poll.find(c.Fd()); err != nil {
-			l.cfg.Log.Warn().Err(err).Msg("cannot pause reading: connections with too much output pending are cut off")
+			l.cfg.Log.Warn().Err(err).Msg("cannot pause reading: connections with too much pending output are cut off")
 		}
 	}
-	// The clock of the last tick may be old here: without connections there are none.
+	// The time of the last tick may be old here: without connections there are no ticks.
 	l.nowStamp = stampAt(time.Since(l.begin))
 	l.stamps.set(c.Fd(), l.nowStamp)
 	return nil, gnet.None
@@ -168,7 +170,7 @@ func (l *loop) OnClose(c gnet.Conn, _ error) gnet.Action {
 }
 
 func (l *loop) OnTraffic(c gnet.Conn) gnet.Action {
-	// Always everything: gnet then never copies it into a buffer of its own.
+	// Take everything: then gnet never copies input into a buffer of its own.
 	in, _ := c.Next(-1)
 	fd := c.Fd()
 	if l.stamps.get(fd)&halfClosed != 0 || len(in) == 0 {
@@ -199,8 +201,9 @@ func (l *loop) OnTraffic(c gnet.Conn) gnet.Action {
 	return l.keep(c, a, conn, pending, next)
 }
 
-// answer sends reply, and what comes of conn meanwhile: a blocking call that is not given to the pool is made here, and
-// all other connections wait for its end. It returns how much could not be sent yet; ok is false when gnet has closed c.
+// answer sends reply. Without a pool it also makes the blocking calls of conn, while all other
+// connections wait, and sends the answers. It returns how much could not be sent yet. ok is false
+// if gnet has closed c.
 func (l *loop) answer(c gnet.Conn, conn *wire.Conn, reply []byte, next wire.Next) (pending int, _ wire.Next, ok bool) {
 	for {
 		l.out = l.wire.Reuse(reply)
@@ -223,7 +226,7 @@ func (l *loop) answer(c gnet.Conn, conn *wire.Conn, reply []byte, next wire.Next
 	}
 }
 
-// keep records what is left to do for a connection after its bytes have been answered.
+// keep records what remains to be done for a connection after its input has been answered.
 func (l *loop) keep(c gnet.Conn, a *active, conn *wire.Conn, pending int, next wire.Next) gnet.Action {
 	if a == nil {
 		a = &active{conn: c, wire: *conn, index: len(l.active), place: -1}
@@ -253,14 +256,15 @@ func (l *loop) keep(c gnet.Conn, a *active, conn *wire.Conn, pending int, next w
 	return l.settle(a)
 }
 
-// wait sees to it that resume is called when the answer of a is due.
+// wait has resume called when the answer of a is due.
 func (l *loop) wait(a *active) gnet.Action {
-	// What comes meanwhile stays in the socket; where pending output had gnet start to read again, wire keeps it.
+	// Input stays in the socket meanwhile. Where gnet reads again because of pending output, wire
+	// keeps it.
 	if a.conn.OutboundBuffered() == 0 && !l.poll.silence(a.conn.Fd()) && a.wire.Kept() > maxPending {
 		return gnet.Close
 	}
 	if a.place >= 0 || a.offloaded {
-		return gnet.None // it waits already
+		return gnet.None // it is already waiting
 	}
 	d := a.wire.Delay()
 	if d.Kind == app.Block && l.pool != nil {
@@ -274,7 +278,8 @@ func (l *loop) wait(a *active) gnet.Action {
 	return gnet.None
 }
 
-// setAlarm has the loop woken when the first answer is due. An alarm that comes too early does no harm.
+// setAlarm has the loop woken when the first answer is due. An alarm that is too early does no
+// harm.
 func (l *loop) setAlarm() {
 	if len(l.waiting) == 0 || l.waiting[0].due >= l.alarmAt {
 		return
@@ -288,7 +293,7 @@ func (l *loop) setAlarm() {
 	l.alarm.Reset(d)
 }
 
-// ring gives the answers that are due.
+// ring sends the answers that are due.
 func (l *loop) ring() {
 	l.alarmAt = never
 	now := time.Since(l.begin)
@@ -298,7 +303,7 @@ func (l *loop) ring() {
 	l.setAlarm()
 }
 
-// resume gives the answer that a has waited for, and goes on with what was read after it.
+// resume sends the delayed answer of a, and continues with the input after that request.
 func (l *loop) resume(a *active) {
 	a.offloaded = false
 	if a.gone {
@@ -320,7 +325,7 @@ func (l *loop) resume(a *active) {
 // never is later than any time of a loop.
 const never = time.Duration(1<<63 - 1)
 
-// dues is a heap of what is waited for: the first is due first.
+// dues is a heap of connections with delayed answers: the first answer is due first.
 type dues []*active
 
 func (d dues) Len() int           { return len(d) }
@@ -345,7 +350,7 @@ func (d *dues) Pop() any {
 	return a
 }
 
-// settle forgets a connection that has become idle.
+// settle drops the state of a connection that has become idle.
 func (l *loop) settle(a *active) gnet.Action {
 	if a.phase == open && !a.wire.Partial() && !a.wire.Waiting() && a.conn.OutboundBuffered() == 0 {
 		a.conn.SetContext(nil)
@@ -363,11 +368,12 @@ func (l *loop) forget(a *active) {
 	l.active = l.active[:last]
 }
 
-// pause stops reading from c until its pending output has been sent; then gnet itself starts it again. All that was
-// read has been answered, so nothing waits, and what is pending never exceeds the answers to one read.
+// pause stops reading from c until its pending output has been sent. Then gnet itself starts to
+// read again. All input has been answered, so the pending output never exceeds the answers to one
+// read.
 func (l *loop) pause(c gnet.Conn) bool { return l.poll.writeOnly(c.Fd()) }
 
-// finish closes a connection without losing the answer that is still on its way: see servers.LingerTimeout.
+// finish closes a connection without losing the last answer: see servers.LingerTimeout.
 func (l *loop) finish(a *active) gnet.Action {
 	if a.conn.OutboundBuffered() > 0 {
 		a.phase = finishing
@@ -381,7 +387,7 @@ func (l *loop) finish(a *active) gnet.Action {
 	return gnet.None
 }
 
-// OnTick runs on a goroutine of its own, so it asks the loop.
+// OnTick runs on another goroutine, so it only asks the loop for a tick.
 func (l *loop) OnTick() (time.Duration, gnet.Action) {
 	l.requestTick()
 	return tickEvery, gnet.None
@@ -393,22 +399,22 @@ func (l *loop) requestTick() {
 	}
 }
 
-// execute runs f on the loop. There must have been a connection.
+// execute runs f on the loop, which must have had a connection.
 func (l *loop) execute(f func()) {
-	// It fails only when the engine has stopped, and then there is nothing to run it for.
+	// It fails only if the engine has stopped, and then f is not needed.
 	_ = (*l.ev.Load()).Execute(context.Background(), gnet.RunnableFunc(func(context.Context) error {
 		f()
 		return nil
 	}))
 }
 
-// tick looks after timeouts. It runs on the loop.
+// tick checks the timeouts. It runs on the loop.
 func (l *loop) tick() {
 	l.ticking.Store(false)
 	l.now = time.Now()
 	l.nowStamp = stampAt(l.now.Sub(l.begin))
 
-	// From the end, because closing moves the last one into the gap.
+	// Backwards, because closing a connection moves the last one into its place.
 	for i := len(l.active) - 1; i >= 0; i-- {
 		if i < len(l.active) && l.expired(l.active[i]) {
 			_ = (*l.ev.Load()).Close(l.active[i].conn)
@@ -424,7 +430,7 @@ func (l *loop) tick() {
 	}
 }
 
-// expired moves a on, and reports whether it has to be cut off.
+// expired updates a, and reports whether it must be cut off.
 func (l *loop) expired(a *active) bool {
 	buffered := a.conn.OutboundBuffered()
 	switch {
@@ -446,15 +452,15 @@ func (l *loop) expired(a *active) bool {
 		return false
 	}
 	if a.wire.Partial() {
-		// While output is pending, nothing is read: the peer cannot send the rest.
+		// While output is pending, nothing is read: the client cannot send the rest.
 		return buffered == 0 && l.now.After(a.readBy)
 	}
 	l.settle(a)
 	return false
 }
 
-// sweep looks at the age of a connection's stamp. All it has is the descriptor, which is enough to end it: gnet sees the end
-// of the stream and closes.
+// sweep checks the age of a connection's stamp. It has only the descriptor, which is enough to end
+// the connection: gnet sees the end of the stream and closes it.
 func (l *loop) sweep(fd int, st stamp) {
 	age := st.age(l.nowStamp)
 	switch {
@@ -473,9 +479,10 @@ func (l *loop) sweep(fd int, st stamp) {
 	}
 }
 
-// stopListening closes the port, unless there are connections in its queue: those are accepted first. It does not run on
-// the loop, but what it does must, where no event of the listener is under way: gnet ends when accept fails. For a loop that
-// a system call blocks it waits until by, and no longer.
+// stopListening closes the port, unless connections are in its queue: they are accepted first. It
+// is called from another goroutine, but closes on the loop, where no event of the listener is being
+// handled: gnet ends when accept fails. It waits for the loop until by at most, because a system
+// call may block the loop.
 func (l *loop) stopListening(by time.Time) (done bool) {
 	result := make(chan bool, 1)
 	l.execute(func() {
@@ -493,15 +500,15 @@ func (l *loop) stopListening(by time.Time) (done bool) {
 	}
 }
 
-// drain ends the loop when the last connection has ended, at the latest when the drain timeout is over. It does not run on
-// the loop.
+// drain ends the loop when the last connection has ended, at the latest when the drain timeout is
+// over. It does not run on the loop.
 func (l *loop) drain() {
 	begin := time.Now()
 	for !l.booted.Load() && time.Since(begin) < l.cfg.DrainTimeout {
 		time.Sleep(time.Millisecond)
 	}
 	l.wire.Drain()
-	// The loop accepts; here it is only seen that nobody comes any more.
+	// The loop accepts. This only waits until no more connections arrive.
 	if fd, err := l.engine.Dup(); err == nil {
 		leaving := listen.Emptying{Limit: l.cfg.DrainTimeout / 2}
 		for leaving.More(fd) {
@@ -509,7 +516,7 @@ func (l *loop) drain() {
 		}
 		_ = unix.Close(fd)
 	}
-	if l.ev.Load() != nil { // else there never was a connection
+	if l.ev.Load() != nil { // else there was never a connection
 		for !l.stopListening(begin.Add(l.cfg.DrainTimeout)) && time.Since(begin) < l.cfg.DrainTimeout/2 {
 			time.Sleep(time.Millisecond)
 		}
@@ -518,8 +525,8 @@ func (l *loop) drain() {
 	l.stop()
 }
 
-// awaitEnd waits until the last connection of loops has ended, at most until the drain timeout is over, which began with
-// begin.
+// awaitEnd waits until the last connection of loops has ended, or the drain timeout since begin is
+// over.
 func awaitEnd(begin time.Time, cfg servers.Config, limiter *admit.Limiter, loops ...*loop) {
 	for limiter.Open() > 0 {
 		if time.Since(begin) > cfg.DrainTimeout {
@@ -533,18 +540,18 @@ func awaitEnd(begin time.Time, cfg servers.Config, limiter *admit.Limiter, loops
 	}
 }
 
-// stop has gnet end the loop, and does not wait for it.
+// stop makes gnet end the loop. It does not wait for it.
 func (l *loop) stop() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = l.engine.Stop(ctx)
 }
 
-// libraryLog writes gnet's messages: those on its start are details here.
+// libraryLog writes gnet's messages, at lower levels: what is Info to gnet is a detail here.
 type libraryLog struct {
 	zerolog.Logger
-	first atomic.Pointer[string] // error
-	ended func()                 // called when gnet says that a loop has ended by one, if not nil
+	first atomic.Pointer[string] // the first error
+	ended func()                 // if not nil, called when gnet logs that a loop has ended by an error
 }
 
 func (l *libraryLog) Debugf(format string, args ...any) { l.Trace().Msgf(format, args...) }
@@ -565,7 +572,7 @@ func (l *libraryLog) Errorf(format string, args ...any) {
 	}
 }
 
-// cause is the first error: the others come of it.
+// cause returns the first error, which the others follow from.
 func (l *libraryLog) cause() string {
 	if msg := l.first.Load(); msg != nil {
 		return *msg

@@ -131,7 +131,8 @@ func TestPlacementIsEven(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// The first loop has every fourth, from the first on. When it has lost them, it gets the next ten.
+	// The first loop has every fourth, from the first on. When it has lost them, it gets the next
+	// ten.
 	for i := 0; i < len(clients); i += loops {
 		_ = clients[i].Close()
 	}

@@ -15,16 +15,17 @@ import (
 	"github.com/tierbench/tierbench/servers/listen"
 )
 
-// handing is how many connections are on their way from the acceptor to their loops at most: each has two descriptors
-// until it has arrived.
+// handing is how many connections may be on their way from the acceptor to their loops. Each has
+// two descriptors until it has arrived.
 const handing = 128
 
 // Many listens on cfg.Addr and serves with n loops until ctx is done.
 //
-// One acceptor gives each connection to the loop that has the fewest, so that the loops differ by one at most while
-// connections come. The kernel's way, a listening socket for each loop (SO_REUSEPORT), deals them out by a hash: of ten
-// connections on two loops, one loop gets seven or more about every third time. gnet's own acceptor is no way either: it runs
-// ahead of the limit on connections, and ends the server when descriptors run out.
+// One acceptor gives each connection to the loop that has the fewest, so that the loops differ by
+// at most one while connections arrive. The kernel's way, a listening socket for each loop
+// (SO_REUSEPORT), distributes them by a hash: of ten connections on two loops, one loop gets seven
+// or more about every third time. gnet's own acceptor does not help either: it accepts more
+// connections than the limit allows, and ends the server when there are no descriptors left.
 func Many(ctx context.Context, cfg servers.Config, n int) error {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Check(); err != nil {
@@ -58,7 +59,8 @@ func Many(ctx context.Context, cfg servers.Config, n int) error {
 	}
 	cfg.Listening(limit)
 
-	// A loop that ends by an error ends the server: its connections are lost, and nobody would serve new ones.
+	// A loop that ends by an error ends the server: its connections are lost, and new ones would
+	// not be served.
 	accepting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -88,14 +90,14 @@ type many struct {
 	limiter admit.Limiter
 	loops   []*loop
 	clients []*gnet.Client
-	handing chan struct{} // holds one for each connection on its way to its loop
+	handing chan struct{} // contains an element for each connection on its way to its loop
 	ended   chan struct{} // closed when a loop has ended by an error
 
 	draining chan struct{} // closed when the loops drain
-	begin    time.Time     // of that, set before
+	begin    time.Time     // of draining; set before it is closed
 }
 
-// add starts a loop more, beside those that are there. For gnet it is a client, which is a loop without a listener.
+// add starts one more loop. To gnet it is a client, which is a loop without a listener.
 func (m *many) add(pool *pool) error {
 	var first *loop
 	if len(m.loops) > 0 {
@@ -119,7 +121,7 @@ func (m *many) add(pool *pool) error {
 	return nil
 }
 
-// place gives c to the loop with the fewest connections. Only one place is under way at a time.
+// place gives c to the loop with the fewest connections. It is called by one goroutine.
 func (m *many) place(c *net.TCPConn) {
 	if !m.limiter.TryAcquire() {
 		listen.Refuse(c)
@@ -133,7 +135,7 @@ func (m *many) place(c *net.TCPConn) {
 	}
 	m.loops[least].load.Add(1)
 	m.handing <- struct{}{}
-	// A loop takes its time when a handler does: others need not wait for it.
+	// A loop with a slow handler takes the connection late: the acceptor does not wait for it.
 	go func() {
 		defer func() { <-m.handing }()
 		if _, err := m.clients[least].EnrollContext(c, nil); err != nil {
@@ -144,7 +146,7 @@ func (m *many) place(c *net.TCPConn) {
 	}()
 }
 
-// drain has each loop end its connections.
+// drain lets each loop end its connections.
 func (m *many) drain() {
 	m.begin = time.Now()
 	defer close(m.draining)
@@ -153,7 +155,7 @@ func (m *many) drain() {
 	}
 }
 
-// stop ends the loops. One that a system call blocks does not see it: the end of the process ends it.
+// stop ends the loops. A loop that a system call blocks ends with the process.
 func (m *many) stop() {
 	var all sync.WaitGroup
 	for _, c := range m.clients {

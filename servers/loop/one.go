@@ -13,10 +13,12 @@ import (
 	"github.com/tierbench/tierbench/servers/listen"
 )
 
-// One listens on cfg.Addr and serves with one loop until ctx is done. The loop accepts its connections itself.
+// One listens on cfg.Addr and serves with one loop until ctx is done. The loop accepts its
+// connections itself.
 //
-// gnet does that only with SO_REUSEPORT; otherwise a second thread accepts, ahead of the loop by as many connections as it
-// likes, and no limit could be kept. So the option is set, and listen.Exclusive sees to it that the port is ours.
+// gnet does that only with SO_REUSEPORT. Otherwise a second thread accepts, ahead of the loop by
+// any number of connections, and no limit could be kept. So the option is set, and listen.Exclusive
+// makes sure that no other process listens on the port.
 func One(ctx context.Context, cfg servers.Config) error {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Check(); err != nil {
@@ -47,7 +49,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 			gnet.WithTicker(true),
 			gnet.WithTCPNoDelay(gnet.TCPNoDelay),
 			gnet.WithReusePort(true),
-			gnet.WithReuseAddr(true), // a port in TIME_WAIT is free again, as Go's own listeners have it
+			gnet.WithReuseAddr(true), // a port in TIME_WAIT can be used again, as with Go's own listeners
 			gnet.WithLogger(log),
 		)
 	}()
@@ -57,7 +59,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 			<-drained
 		}
 	case <-drained:
-		// A loop that a system call blocks does not see that it is to end: the end of the process ends it.
+		// A loop that a system call blocks ends with the process.
 		select {
 		case err = <-ended:
 		case <-time.After(servers.CutTimeout):
@@ -67,15 +69,16 @@ func One(ctx context.Context, cfg servers.Config) error {
 	case err != nil:
 		return fmt.Errorf("listen on %s: %w", cfg.Addr, err)
 	case ctx.Err() == nil:
-		// gnet logs what ended it, and returns nil.
+		// gnet logs why it ended, and returns nil.
 		return fmt.Errorf("event loop ended: %s", log.cause())
 	}
 	return nil
 }
 
-// processors is GOMAXPROCS for n loops: one for each, for there is no more to do. With more, each time a loop yields, Go wakes
-// another thread that looks for work, finds the loop, and carries it to another core. Threads that come back from the
-// pool's blocking calls are something else to do, and must not wait until Go takes a loop's processor away.
+// processors returns GOMAXPROCS for n loops: one for each, because nothing else runs. With more,
+// each time a loop yields, Go wakes another thread that looks for work, finds the loop, and moves
+// it to another core. The pool needs one more: a thread that returns from a blocking call must not
+// wait until Go takes the processor away from a loop.
 func processors(n int, cfg servers.Config) int {
 	if cfg.Offload > 0 {
 		return n + 1

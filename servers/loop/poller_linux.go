@@ -15,36 +15,37 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A poller changes what gnet's own epoll waits for. gnet has no way to pause reading, and keeps the descriptor to
-// itself, but the kernel shows it: /proc/self/fdinfo lists what each epoll watches. The events this sets are those that
-// gnet's default poller would set (it finds its connection by EpollEvent.Fd).
+// A poller changes what gnet's own epoll waits for. gnet cannot pause reading and does not give
+// away the descriptor of its epoll, but the kernel shows it: /proc/self/fdinfo lists what each
+// epoll watches. The poller sets events as gnet's default poller does (it finds its connection by
+// EpollEvent.Fd).
 type poller struct {
-	fd int // gnet's epoll, -1: not found
+	fd int // gnet's epoll; -1: not found
 }
 
-// find looks for the epoll that watches the connection conn. Where the connection was handed over, Go's own may still watch
-// the same socket under another descriptor.
+// find looks for the epoll that watches the connection conn. If Go has accepted the connection,
+// Go's own epoll may still watch the same socket under another descriptor.
 func (p *poller) find(conn int) error {
 	ep, _, err := watcher(conn, func(watched int) bool { return watched == conn })
 	p.fd = ep
 	return err
 }
 
-// writeOnly has the loop wait only until conn can be written. It reports whether it could.
+// writeOnly lets the loop wait only until conn can be written. It reports whether that worked.
 func (p *poller) writeOnly(conn int) bool { return p.set(conn, unix.EPOLLOUT) }
 
-// silence has the loop wait for nothing from conn but that it breaks. It reports whether it could.
+// silence lets the loop wait only for errors of conn. It reports whether that worked.
 func (p *poller) silence(conn int) bool { return p.set(conn, 0) }
 
-// listen has the loop read from conn again.
+// listen lets the loop read from conn again.
 func (p *poller) listen(conn int) { p.set(conn, unix.EPOLLIN|unix.EPOLLPRI) }
 
 func (p *poller) set(conn int, events uint32) bool {
 	return p.fd >= 0 && unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, conn, &unix.EpollEvent{Events: events, Fd: int32(conn)}) == nil
 }
 
-// stopListening closes the port, unless connections wait in its accept queue: more. gnet itself would close it only after
-// all connections have ended.
+// stopListening closes the port, unless connections are in its accept queue: then it returns more.
+// gnet itself would close the port only after all connections have ended.
 func (p *poller) stopListening(engine gnet.Engine) (more bool, err error) {
 	fd, err := engine.Dup()
 	if err != nil {
@@ -59,14 +60,15 @@ func (p *poller) stopListening(engine gnet.Engine) (more bool, err error) {
 	if n, err := unix.Poll(queue, 0); n > 0 && err == nil {
 		return true, nil
 	}
-	// gnet takes an error of accept for its end, so it must not hear of the shutdown.
+	// gnet ends on an error of accept, so it must not see the shutdown.
 	if err := unix.EpollCtl(ep, unix.EPOLL_CTL_DEL, listener, nil); err != nil {
 		return false, os.NewSyscallError("epoll_ctl", err)
 	}
 	return false, os.NewSyscallError("shutdown", unix.Shutdown(fd, unix.SHUT_RD))
 }
 
-// watcher finds the epoll of this process that watches the socket behind fd, under a descriptor that accept takes.
+// watcher finds the epoll of this process that watches the socket of fd, under a descriptor for
+// which accept returns true.
 func watcher(fd int, accept func(watched int) bool) (epoll, watched int, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -95,7 +97,8 @@ func watcher(fd int, accept func(watched int) bool) (epoll, watched int, err err
 	return -1, -1, fmt.Errorf("find gnet's epoll in %s: %w", dir, errors.ErrUnsupported)
 }
 
-// watchedFD reads fdinfo of an epoll: a line for each descriptor, "tfd: 7 events: 19 data: 7 pos:0 ino:2f1a sdev:9".
+// watchedFD reads the fdinfo of an epoll, which has a line for each descriptor: "tfd: 7 events: 19
+// data: 7 pos:0 ino:2f1a sdev:9".
 func watchedFD(lines *bufio.Scanner, ino uint64) (fd int, found bool) {
 	want := "ino:" + strconv.FormatUint(ino, 16)
 	for lines.Scan() {
@@ -113,15 +116,16 @@ func watchedFD(lines *bufio.Scanner, ino uint64) (fd int, found bool) {
 	return -1, false
 }
 
-// writeNow writes what the socket takes at once, and returns how much that was. It does not tell Go's scheduler of the system
-// call: the descriptor is non-blocking, so the call lasts some microseconds and waits for nothing. Announced, it keeps the
-// runtime's monitor thread awake every 20 µs, to see whether the processor should be given to somebody else, which took a
-// tenth of the server's time under load. The same was tried on thread (send with MSG_DONTWAIT) and on goroutine, where it
-// gains nothing: their monitor is kept awake by threads that wait in read and in epoll.
+// writeNow writes as much as the socket takes at once, and returns how much that was. It does not
+// announce the system call to Go's scheduler: the descriptor is non-blocking, so the call takes
+// some microseconds and does not wait. Announced calls keep the runtime's monitor thread awake,
+// which every 20 µs checks whether to give the processor to another thread: that took a tenth of
+// the server's time under load. The models thread (send with MSG_DONTWAIT) and goroutine gain
+// nothing from it: threads that wait in read and in epoll keep their monitor awake.
 func writeNow(fd int, p []byte) int {
 	n, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
 	if errno != 0 {
-		return 0 // gnet tries again, and deals with what is wrong
+		return 0 // gnet tries again, and handles the error
 	}
 	return int(n)
 }

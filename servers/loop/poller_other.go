@@ -9,7 +9,7 @@ import (
 	"github.com/panjf2000/gnet/v2"
 )
 
-// A poller changes what gnet's own kqueue waits for: only Linux shows which one that is.
+// A poller would change what gnet's own kqueue waits for, but only Linux shows which one that is.
 type poller struct {
 	fd int
 }
@@ -28,5 +28,5 @@ func (*poller) stopListening(gnet.Engine) (more bool, err error) {
 	return false, fmt.Errorf("find gnet's kqueue: %w", errors.ErrUnsupported)
 }
 
-// writeNow leaves writing to gnet: only Linux promises its system calls to programs.
+// writeNow leaves writing to gnet: only Linux has stable system calls.
 func writeNow(int, []byte) int { return 0 }

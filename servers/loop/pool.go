@@ -7,14 +7,14 @@ import (
 	"github.com/tierbench/tierbench/servers/app"
 )
 
-// A pool makes blocking calls on threads of its own, so that no loop has to. It has as many threads as are needed, up to a
-// limit; what comes then waits for its turn. It is shared by all loops of a process.
+// A pool makes blocking calls on threads of its own, so that no loop must. It has as many threads
+// as it needs, up to a limit; further calls wait in a queue. All loops of a process share it.
 type pool struct {
 	limit int
 
 	mu    sync.Mutex
 	busy  int
-	queue []job // in the order of coming; at most one of each connection
+	queue []job // in the order of arrival; at most one for each connection
 }
 
 type job struct {
@@ -22,7 +22,7 @@ type job struct {
 	then func() // called on a thread of the pool
 }
 
-// newPool returns nil when there are to be no threads.
+// newPool returns nil for no threads.
 func newPool(threads int) *pool {
 	if threads == 0 {
 		return nil
@@ -30,7 +30,7 @@ func newPool(threads int) *pool {
 	return &pool{limit: threads}
 }
 
-// do has a thread block for d and then call then. It does not wait for it.
+// do lets a thread block for d and then call then. It does not wait for it.
 func (p *pool) do(d time.Duration, then func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +39,7 @@ func (p *pool) do(d time.Duration, then func()) {
 		return
 	}
 	p.busy++
-	// A goroutine is a thread as long as a system call blocks it; Go keeps threads for the next ones.
+	// A goroutine has a thread to itself while a system call blocks it. Go keeps idle threads.
 	go p.work(job{d, then})
 }
 

@@ -6,24 +6,25 @@ import "time"
 type stamp uint32
 
 const (
-	halfClosed stamp = 1 << 31 // by the loop, because it was idle while draining
-	isActive   stamp = 1 << 30 // there is an active: its own timeouts hold
+	halfClosed stamp = 1 << 31 // the loop has half-closed the connection, which was idle while draining
+	isActive   stamp = 1 << 30 // there is an active, which has its own timeouts
 	stampTime  stamp = isActive - 1
 
-	stampUnit = 10 * time.Millisecond // so that it comes round after 124 days
+	stampUnit = 10 * time.Millisecond // so that it wraps around after 124 days
 )
 
 func stampAt(d time.Duration) stamp {
 	return max(stamp(d/stampUnit)&stampTime, 1)
 }
 
-// age is the time from s to now, also over the turn.
+// age is the time from s to now, also if the stamp has wrapped around.
 func (s stamp) age(now stamp) time.Duration {
 	return time.Duration((now-s)&stampTime) * stampUnit
 }
 
-// stamps holds when each connection last sent something, by descriptor; 0 is none. A descriptor is a small number that the
-// kernel uses again, so a table in pages takes four bytes a connection and grows without being copied.
+// stamps contains the time at which each connection last sent something, by descriptor; 0 is no
+// connection. Descriptors are small numbers that the kernel uses again, so a table in pages takes
+// four bytes for a connection, and grows without being copied.
 type stamps struct {
 	pages []*[stampPage]stamp
 }

@@ -1,21 +1,24 @@
-// Package multiloop is the model of an event loop for each core, in one process, by gnet (see package loop).
+// Package multiloop is the model of an event loop for each core, in one process, by gnet (see
+// package loop).
 //
-// How a connection is waited for: as in package eventloop, by the loop it was given to. It stays with that loop to its end.
+// How a connection is waited for: as in package eventloop, by one of the loops. A connection stays
+// with its loop until it ends.
 //
-// Who schedules: the kernel schedules the loops, which are as many threads as there are cores; the loop takes turns with its
-// connections. A handler that computes long, or blocks, holds up those of its own loop and no others: with two loops, half of
-// all. An acceptor gives each new connection to the loop that has the fewest, so that they differ by one at most while
-// connections come; it does not know which of them are busy, and none ever moves.
+// Who schedules: the kernel schedules the loops, one thread per core, and each loop serves its
+// connections one after the other. A handler that computes for long, or blocks, delays the
+// connections of its own loop: with two loops, half of all. An acceptor gives each new connection
+// to the loop that has the fewest, so that the loops differ by at most one while connections
+// arrive. It does not know which connections are busy, and connections never move.
 //
-// What is shared: the process: its memory, its garbage collector, its descriptors. The loops share no state of a connection
-// and take no lock for one. What requests share (see package counter) can be kept for each loop, and added up when somebody
-// asks.
+// What is shared: the process with its memory, garbage collector and descriptors. The loops share
+// no state of connections, and take no lock for one. State of all requests (see package counter)
+// can be kept for each loop and added up when it is read.
 //
-// What it costs: what it costs in package eventloop for a connection, a little more when it comes, because it is accepted by
-// one thread and handed to another.
+// What it costs: the same as package eventloop for a connection, and a little more when it arrives,
+// because one thread accepts it and passes it to another.
 //
-// When to use it: for very many connections with so much to do that one core does not carry them, and state that is to
-// stay in one process. Otherwise prefork over eventloop does the same with nothing shared at all.
+// When to use it: for very many connections with more work than one core can do, if state must stay
+// in one process. Otherwise prefork-eventloop does the same and shares nothing.
 package multiloop
 
 import (

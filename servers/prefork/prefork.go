@@ -1,29 +1,33 @@
-// Package prefork is the model of the classic Unix server: a fixed number of worker processes, with any of the other models
-// inside: goroutines (prefork), threads (prefork-thread), an event loop (prefork-eventloop), or one connection at a time
-// (prefork-sequential).
+// Package prefork is the model of the classic Unix server: a fixed number of worker processes, each
+// of which serves with one of the other models: goroutines (prefork), threads (prefork-thread), an
+// event loop (prefork-eventloop), or one connection at a time (prefork-sequential).
 //
-// How a connection is waited for: each worker has a listening socket of its own on the same port (SO_REUSEPORT), and the
-// kernel deals new connections out by a hash of their addresses. Inside, each worker waits as its model does; the goroutine
-// server has GOMAXPROCS 1: one core's worth of it. The workers of prefork-sequential share one socket and one queue instead,
-// from which each takes its next connection when it is free; a new connection wakes all that are free, and one gets it.
+// How a connection is waited for: each worker has its own listening socket on the same port
+// (SO_REUSEPORT), and the kernel distributes new connections by a hash of their addresses. Each
+// worker waits as its model does. The goroutine server has GOMAXPROCS 1, so that it uses one core.
+// The workers of prefork-sequential share one socket and one queue instead. Each takes its next
+// connection when it is free; a new connection wakes all free workers, and one gets it.
 //
-// Who schedules: the kernel schedules the processes, and the model inside the connections of one. A connection stays with
-// its worker, however busy that is and however idle the others: ten connections on eight workers leave about two of them
-// without any, while thousands spread evenly.
+// Who schedules: the kernel schedules the processes, and the model schedules the connections of a
+// process. A connection stays with its worker, even if that is busy and others are idle: ten
+// connections on eight workers leave about two workers without any, while thousands spread evenly.
 //
-// What is shared: nothing but the port. Each worker has its own memory and its own garbage collector, so no core waits for
-// another one's lock or cache line, and a worker that crashes takes only its own connections with it.
+// What is shared: only the port. Each worker has its own memory and garbage collector, so no core
+// waits for a lock or a cache line of another, and a worker that crashes loses only its own
+// connections.
 //
-// What it costs: a Go runtime for each worker (some megabytes), a connection costs what it costs in the model inside,
-// and state cannot be shared between requests without leaving the process.
+// What it costs: a Go runtime for each worker (some megabytes). A connection costs the same as in
+// the model that the workers use. Requests can share state only outside of their process.
 //
-// When to use it: where one process does not scale over the cores, or must not be the only one: over an event loop, which
-// uses one core, or over any model to lose only a part of the clients to a crash. It is *not* the process for each
-// connection that a fork-and-forget server has (package process).
+// When to use it: where one process does not scale over the cores, or must not be the only one:
+// with event loops, because each uses one core, or with any model, so that a crash loses only some
+// of the clients. It is *not* the process for each connection of a server that forks for each
+// client (package process).
 //
-// The master holds no connection. It is fasthttp's prefork, which starts the workers and starts them again when they die;
-// this package adds what that leaves open: it stops the workers when it is stopped, delays a worker that keeps dying,
-// ends with an error when the address cannot be bound, and has the kernel end the workers if it is killed itself.
+// The master has no connections. It is fasthttp's prefork, which starts the workers and replaces
+// those that die. This package adds to it: the master stops the workers when it is stopped, delays
+// a worker that keeps dying, ends with an error if the address cannot be bound, and has the kernel
+// kill the workers if it is killed itself.
 package prefork
 
 import (
@@ -52,24 +56,25 @@ import (
 	"github.com/tierbench/tierbench/servers/worker"
 )
 
-// The mixes: processes over each of the other models.
+// The models with worker processes.
 var (
 	// Model is a worker process per core, with goroutines inside.
 	Model = servers.Model{
 		Name:      "prefork",
 		Processes: servers.PerCore,
 		Doc:       "a worker process per core, each with its own SO_REUSEPORT socket, memory and garbage collector; goroutines inside",
-		// A worker is one core's worth of server.
+		// A worker uses one core.
 		Serve: mix{serve: goroutine.Serve, processors: 1}.Serve,
 	}
-	// OverThread has the threads of a worker spread over all cores, as the kernel pleases.
+	// OverThread has a kernel thread for each connection. The kernel spreads the threads of a
+	// worker over all cores.
 	OverThread = servers.Model{
 		Name:      "prefork-thread",
 		Processes: servers.PerCore,
 		Doc:       "a worker process per core, each with its own SO_REUSEPORT socket and memory; a kernel thread per connection inside",
 		Serve:     mix{serve: thread.Serve}.Serve,
 	}
-	// OverEventLoop is how servers on event loops use all cores.
+	// OverEventLoop has an event loop in each worker: this is how such servers use all cores.
 	OverEventLoop = servers.Model{
 		Name:      "prefork-eventloop",
 		Processes: servers.PerCore,
@@ -77,8 +82,9 @@ var (
 		Offloads:  eventloop.Model.Offloads,
 		Serve:     mix{serve: eventloop.Model.Serve}.Serve,
 	}
-	// OverSequential is the classic pool. Its workers share one listening socket: whoever is free takes the next connection.
-	// Dealt out by a hash, connections would wait for a worker that is busy while another has nothing to do.
+	// OverSequential is the classic pool. Its workers share one listening socket: a free worker
+	// takes the next connection. If a hash distributed the connections, some would wait for a busy
+	// worker while another is idle.
 	OverSequential = servers.Model{
 		Name:       "prefork-sequential",
 		Processes:  servers.PerCore,
@@ -88,31 +94,31 @@ var (
 	}
 )
 
-// A mix is what the workers do.
+// A mix is what the workers run.
 type mix struct {
 	serve        func(context.Context, servers.Config) error
-	processors   int  // GOMAXPROCS; 0: the model inside sets it
-	sharedSocket bool // one for all workers, instead of one each
+	processors   int  // GOMAXPROCS; 0: as the model sets it
+	sharedSocket bool // all workers share one listening socket
 }
 
 const (
-	// childEnv marks a worker for fasthttp, which looks at it in IsChild.
+	// childEnv marks a worker for IsChild of fasthttp.
 	childEnv = "FASTHTTP_PREFORK_CHILD=1"
 	delayEnv = "TIERBENCH_PREFORK_DELAY"
 
-	// reportFD is where a worker finds the pipe on which it tells its master why it cannot listen: starting it again would
-	// not help.
+	// reportFD is the pipe on which a worker reports to its master why it cannot listen. Then it
+	// would not help to start it again.
 	reportFD = 3
-	// listenerFD is where it finds the listening socket, if there is one for all workers.
+	// listenerFD is the listening socket, if all workers share it.
 	listenerFD = 4
 
-	// A worker process that lived for healthy is not one that keeps dying.
+	// A worker that has lived for healthy does not keep dying.
 	healthy    = 10 * time.Second
 	firstDelay = 50 * time.Millisecond
 	maxDelay   = time.Second
 )
 
-// Serve is the master, and in a process that a master has started it is the worker.
+// Serve is the master. In a process that a master has started it is the worker.
 func (x mix) Serve(ctx context.Context, cfg servers.Config) error {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Check(); err != nil {
@@ -125,13 +131,13 @@ func (x mix) Serve(ctx context.Context, cfg servers.Config) error {
 		Network:   "tcp",
 		Reuseport: true,
 		Logger:    libraryLog{cfg.Log, ctx},
-		// It counts over a lifetime, however long: no number of crashes ends this server.
+		// It counts over the whole lifetime, and no number of crashes should end this server.
 		RecoverThreshold: math.MaxInt,
 	}).run(ctx)
 }
 
-// work serves in a worker process. It does without the library, whose listener accepts nobody before the first byte
-// (TCP_DEFER_ACCEPT), unlike that of any other model.
+// work serves in a worker process. It does not use the library's listener, which accepts a
+// connection only at its first byte (TCP_DEFER_ACCEPT), unlike all other models.
 func (x mix) work(ctx context.Context, cfg servers.Config) error {
 	report := os.NewFile(reportFD, "report")
 	defer func() { _ = report.Close() }()
@@ -170,8 +176,8 @@ type master struct {
 
 	mu       sync.Mutex
 	stopping bool
-	failure  error               // why, if not because it was asked to
-	socket   *os.File            // that all workers share; nil: each has its own
+	failure  error               // why it stops; nil: it was asked to
+	socket   *os.File            // that all workers share; nil: each opens one
 	alive    map[int]*os.Process // by pid
 	restarts backoff
 }
@@ -194,9 +200,10 @@ func (m *master) run(ctx context.Context) error {
 		return err
 	}
 
-	// The library starts as many workers as GOMAXPROCS, which matters to nothing else in the master.
+	// The library starts GOMAXPROCS workers. Nothing else in the master depends on it.
 	runtime.GOMAXPROCS(m.workers)
-	// The kernel's death signal comes when the *thread* ends that started the worker, so it must not end before.
+	// The kernel sends the death signal when the *thread* ends that has started the worker: see
+	// worker.Command.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -216,7 +223,8 @@ func (m *master) run(ctx context.Context) error {
 	return err
 }
 
-// bind opens the socket that all workers share, or sees to it that they will be alone on the port.
+// bind opens the socket that all workers share, or makes sure that no other process listens on the
+// port.
 func (m *master) bind() error {
 	if !m.mix.sharedSocket {
 		return listen.Exclusive(m.cfg.Addr)
@@ -225,12 +233,13 @@ func (m *master) bind() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = ln.Close() }() // the duplicate goes on listening
+	defer func() { _ = ln.Close() }() // the duplicate still listens
 	m.socket, err = ln.File()
 	return err
 }
 
-// stop asks all workers to drain; no new one is started. The library's loop sees it when the first of them ends.
+// stop asks all workers to drain, and starts no new ones. The library sees it when the first worker
+// ends.
 func (m *master) stop(failure error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -240,12 +249,13 @@ func (m *master) stop(failure error) {
 	m.stopping = true
 	m.failure = failure
 	if m.socket != nil {
-		_ = m.socket.Close() // the port closes with the last worker, who leaves nobody behind in its queue
+		_ = m.socket.Close() // the port closes with the last worker, which first empties the queue
 	}
 	for _, p := range m.alive {
 		_ = p.Signal(syscall.SIGTERM)
 	}
-	// The library gives the others their time once one has ended. One that is stopped or stuck never does by itself.
+	// The library kills late workers only after the first has ended. A stopped or stuck worker
+	// never ends by itself.
 	time.AfterFunc(m.cfg.DrainTimeout+worker.GraceBeforeKill, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -255,7 +265,7 @@ func (m *master) stop(failure error) {
 	})
 }
 
-// start starts a worker. The library calls it for the first ones and after each exit.
+// start starts a worker. The library calls it at first and after each exit of a worker.
 func (m *master) start([]*os.File) (*exec.Cmd, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -288,30 +298,30 @@ func (m *master) start([]*os.File) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// watch reads why a worker cannot listen, if so, and waits for its end.
+// watch reads whether a worker cannot listen, and waits for its end.
 func (m *master) watch(r *os.File, p *os.Process) {
 	defer func() { _ = r.Close() }()
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
 		m.stop(errors.New(lines.Text()))
 	}
-	// The pipe's other end is closed only by the worker's end.
+	// The other end of the pipe is closed when the worker ends.
 	m.mu.Lock()
-	if m.alive[p.Pid] == p { // else the pid has been given to a newer one
+	if m.alive[p.Pid] == p { // else a newer worker has the pid
 		delete(m.alive, p.Pid)
 	}
 	m.mu.Unlock()
 }
 
-// A backoff says how long a new worker has to wait before it listens, so that one that dies of what it does first does not
-// keep a core busy with dying. The wait is the worker's: the library's loop must not sleep.
+// A backoff delays a new worker before it listens, so that a worker that dies at its start does not
+// keep a core busy. The worker itself waits, because the library's loop must not sleep.
 type backoff struct {
 	workers int
 	starts  int
 	recent  []time.Time // of restarts, not older than healthy
 }
 
-// next is called at each start. As many restarts as there are workers are immediate: each of them may die once.
+// next returns the delay of a start that happens now. Each worker may die once without a delay.
 func (b *backoff) next(now time.Time) time.Duration {
 	b.starts++
 	if b.starts <= b.workers {
@@ -329,8 +339,8 @@ func (b *backoff) next(now time.Time) time.Duration {
 	return min(firstDelay<<min(extra-1, 10), maxDelay)
 }
 
-// libraryLog passes on what the library says: that a worker has ended is of interest, but no error of this process, and
-// while the server stops it is no news.
+// libraryLog logs the messages of the library. That a worker has ended is not an error of this
+// process, and is expected while the server stops.
 type libraryLog struct {
 	zerolog.Logger
 	ctx context.Context // done when the server stops

@@ -1,31 +1,38 @@
-// Package process is the model of a process for each connection, as the servers had that forked for each client (inetd, the
-// CGI of old): the kernel keeps clients apart as it keeps programs apart.
+// Package process is the model of a process for each connection, like old servers that forked for
+// each client (inetd, CGI): the kernel isolates clients as it isolates programs.
 //
-// How a connection is waited for: the master accepts it, and hands the descriptor to a worker process over a Unix socket
-// (SCM_RIGHTS). The worker blocks in read(2) on it, and has no other connection. When the connection has ended, the worker
-// is there for another one (spawn reuse), or ends with it (spawn fresh). The master itself reads nothing from clients.
+// How a connection is waited for: the master accepts it, and passes the descriptor to a worker
+// process over a Unix socket (SCM_RIGHTS). The worker blocks in read(2) and has no other
+// connection. After the connection the worker is ready for another one (spawn reuse), or ends
+// (spawn fresh). The master reads nothing from clients.
 //
-// Who schedules: the kernel, among processes. Each has one processor of Go's (GOMAXPROCS 1), one connection to serve, and
-// collects garbage early (GOGC 20) to be small, which no other model does.
+// Who schedules: the kernel, among processes. Each has one of Go's processors (GOMAXPROCS 1),
+// serves one connection, and collects garbage early (GOGC 20) to stay small. No other model does
+// that.
 //
-// What is shared: nothing but the code, which the kernel maps into all of them. Each worker has its own memory, garbage
-// collector and interpreter lock, if there is one: nobody else wants it. What one counts in a variable, no other one sees. A
-// worker that crashes, or leaks, or is stopped, takes one connection with it.
+// What is shared: only the code, which the kernel maps into all of them. Each worker has its own
+// memory, garbage collector and, if there is one, interpreter lock, for which no other thread
+// competes. A variable of one worker is invisible to the others. A worker that crashes, leaks or is
+// stopped affects one connection.
 //
-// What it costs: a Go program for each connection. 1.7 MB of memory (PSS) for an idle one, some seventy times what a
-// connection costs in package thread, and four or five threads of the kernel's. Starting one takes tens of milliseconds
-// on a virtual machine, much of that in the kernel, and they are started one after the other: of a hundred clients that come
-// at once the last waits for a hundred starts. The trial start measures one; the server logs its own as it ends. With reuse
-// that is paid once for each connection of the largest crowd so far, because idle workers stay; with fresh, each time.
-// Go cannot fork: a C or Python program would copy itself and share the pages that neither writes. CPython's own processes
-// are measured beside this model.
+// What it costs: a Go program for each connection: 1.7 MB of memory (PSS) for an idle one, about
+// seventy times the cost of a connection in package thread, and four or five kernel threads.
+// Starting a worker takes tens of milliseconds on a virtual machine, much of it in the kernel.
+// Workers are started one after the other: if a hundred clients connect at once, the last one waits
+// for a hundred starts. The trial start measures one start, and the server logs its starts when it
+// ends. With spawn reuse idle workers stay, so that there are as many starts as there were
+// connections at a time; with spawn fresh each connection needs one. Go cannot fork: a C or Python
+// program would copy itself and share the pages that neither copy writes. Compare this model with
+// CPython's own processes, which are measured too.
 //
-// When to use it: for tens of clients that must not harm each other, or whose code cannot be trusted or leaks. One process
-// for each core, which carries as many clients as one pleases, is package prefork.
+// When to use it: for tens of clients that must not harm each other, or for code that cannot be
+// trusted or leaks. A process for each core, which serves any number of clients, is package
+// prefork.
 //
-// The limit of connections is what the system lets a user start, and what its memory holds (see limit): at the limit
-// new connections are refused. Workers leave stopping to their master: they end when it says so or ends itself, so that
-// SIGTERM for the whole group does not end a worker to which a connection is on its way.
+// The number of connections is limited by the processes that the system lets a user start, and by
+// its memory (see limit). At the limit new connections are refused. Workers ignore signals: they
+// end when their master tells them to, or ends itself. So SIGTERM for the whole group does not end
+// a worker to which a connection is on its way.
 package process
 
 import (
@@ -51,23 +58,23 @@ import (
 // Model is a process for each connection.
 var Model = servers.Model{
 	Name:  "process",
-	Doc:   "a worker process per connection, which a master hands it over a Unix socket: the kernel keeps clients apart",
+	Doc:   "a worker process per connection, which gets it from a master over a Unix socket: the kernel isolates clients",
 	Serve: Serve,
 }
 
 const (
-	// descriptors that a worker takes in the master: its socket, what Go waits for its end with, and the connection that is
-	// handed to it.
+	// descriptors is how many a worker needs in the master: for its socket, for waiting until it
+	// ends, and for the connection that is passed to it.
 	descriptors = 3
 )
 
-// What a worker says to its master, a byte each.
+// The messages of a worker to its master, a byte each.
 const (
 	isReady = 'r' // it has started
 	isIdle  = 'i' // its connection has ended
 )
 
-// Serve is the master, and in a process that a master has started it is the worker.
+// Serve is the master. In a process that a master has started it is the worker.
 func Serve(ctx context.Context, cfg servers.Config) error {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Check(); err != nil {
@@ -99,7 +106,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 		order:   order,
 		limiter: admit.Limiter{Max: most, Log: cfg.Log},
 		alive:   make(map[*process]struct{}),
-		// So that accepting does not wait for starting: what is here has been let in.
+		// With room for all that the limiter allows, so that accepting does not wait for starting.
 		queue: make(chan int, most),
 	}
 	cfg.Log.Info().Int("processes", most).Str("limited_by", by).Str("spawn", m.spawn()).Msg("a process for each connection")
@@ -108,15 +115,15 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	stopped := make(chan time.Time, 1)
 	stop := context.AfterFunc(ctx, func() {
 		now := time.Now()
-		by := now.Add(cfg.DrainTimeout / 2) // the rest is for what they have to answer
+		by := now.Add(cfg.DrainTimeout / 2) // the rest is for the answers
 		m.startBy.Store(&by)
 		stopped <- now
 		ln.Wake()
 	})
 	spawned := make(chan struct{})
 	go func() {
-		// The kernel's death signal comes when the *thread* ends that started the worker, so this one must not end before
-		// the process does: it is never unlocked, and the goroutine waits below.
+		// The kernel sends the death signal when the *thread* ends that has started the worker: see
+		// worker.Command. So this thread is never unlocked, and the goroutine waits below.
 		runtime.LockOSThread()
 		m.serveQueue()
 		close(spawned)
@@ -134,7 +141,8 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	return err
 }
 
-// limit is the number of connections, each of which needs a process, and what says so.
+// limit returns how many connections there may be, each with a process, and the name of the limit
+// that decides.
 func limit(asked int) (n int, by string, err error) {
 	if n, err = admit.Connections(0, 0); err != nil {
 		return 0, "", err
@@ -159,26 +167,26 @@ type master struct {
 	order   string // for a worker's environment
 	limiter admit.Limiter
 	queue   chan int // descriptors of connections for which there was no idle worker
-	// startBy is until when a worker is started for one of those; nil: the server is not to end yet.
+	// startBy is when workers are no longer started; nil: the server is not stopping.
 	startBy atomic.Pointer[time.Time]
 
 	mu     sync.Mutex
 	alive  map[*process]struct{}
-	idle   []*process // the last one is the one that has been idle for the shortest time
+	idle   []*process // the last one became idle last
 	starts starts
 	ended  sync.WaitGroup // of the workers
-	short  bool           // a worker could not be started
+	short  bool           // the last worker could not be started
 
-	stopping bool // no connection is given to a worker any more
+	stopping bool // workers get no more connections
 }
 
-// starts sums up what it took until workers were ready.
+// starts sums up how long workers took until they were ready.
 type starts struct {
 	n        int
 	sum, max time.Duration
 }
 
-// A process is a worker. Its fields are guarded by master.mu, except for those that do not change.
+// A process is a worker. master.mu guards busy; the other fields do not change.
 type process struct {
 	cmd     *exec.Cmd
 	control *net.UnixConn
@@ -193,7 +201,7 @@ func (m *master) spawn() string {
 	return m.cfg.Spawn
 }
 
-// accepted takes in a connection that has just come.
+// accepted serves a new connection, or queues it.
 func (m *master) accepted(fd int) {
 	if !m.limiter.TryAcquire() {
 		blocking.Reset(fd)
@@ -204,11 +212,12 @@ func (m *master) accepted(fd int) {
 	}
 }
 
-// serveQueue serves what is in the queue until that is closed and empty, or there is no time left to.
+// serveQueue serves the connections in the queue until it is closed and empty. After startBy it
+// resets them.
 func (m *master) serveQueue() {
 	for fd := range m.queue {
 		if by := m.startBy.Load(); by != nil && time.Now().After(*by) {
-			blocking.Reset(fd) // as any model does with what it cannot serve any more
+			blocking.Reset(fd) // as in all models
 			m.limiter.Release()
 			continue
 		}
@@ -216,7 +225,7 @@ func (m *master) serveQueue() {
 	}
 }
 
-// serve has a connection served by an idle worker, if there is one by now, or by a new one.
+// serve gives a connection to an idle worker, if there is one by now, or to a new one.
 func (m *master) serve(fd int) {
 	if m.reuse(fd) {
 		return
@@ -244,7 +253,7 @@ func (m *master) serve(fd int) {
 	}
 }
 
-// reuse gives a connection to an idle worker.
+// reuse gives a connection to an idle worker. It returns false if there is none.
 func (m *master) reuse(fd int) bool {
 	for {
 		m.mu.Lock()
@@ -256,8 +265,9 @@ func (m *master) reuse(fd int) bool {
 		w := m.idle[last]
 		m.idle[last] = nil
 		m.idle = m.idle[:last]
-		// Under the lock, so that watch never takes a worker that has died while it was idle for one that had this connection.
-		// It does not block: the worker has read all that was sent before.
+		// With the lock held: otherwise watch could take a worker that has died idle for one that
+		// had this connection. It does not block, because the worker has read everything that was
+		// sent before.
 		err := handover.Give(w.control, fd)
 		w.busy = err == nil
 		m.mu.Unlock()
@@ -268,7 +278,7 @@ func (m *master) reuse(fd int) bool {
 	}
 }
 
-// start starts a worker, which counts as busy.
+// start starts a worker, which is busy.
 func (m *master) start() (*process, error) {
 	since := time.Now()
 	ours, theirs, err := handover.Pair()
@@ -291,14 +301,14 @@ func (m *master) start() (*process, error) {
 	return w, nil
 }
 
-// watch hears what a worker says, and waits for its end.
+// watch reads the messages of a worker, and waits for its end.
 func (m *master) watch(w *process) {
-	said := make([]byte, 1)
+	message := make([]byte, 1)
 	for {
-		if n, err := w.control.Read(said); n == 0 || err != nil {
+		if n, err := w.control.Read(message); n == 0 || err != nil {
 			break
 		}
-		switch said[0] {
+		switch message[0] {
 		case isReady:
 			m.ready(time.Since(w.since))
 		case isIdle:
@@ -309,7 +319,7 @@ func (m *master) watch(w *process) {
 			m.limiter.Release()
 		}
 	}
-	// The socket's other end is closed only by the worker's end.
+	// The other end of the socket is closed when the worker ends.
 	err := w.cmd.Wait()
 	m.mu.Lock()
 	busy, expected := w.busy, m.stopping && !w.busy
@@ -332,7 +342,7 @@ func (m *master) watch(w *process) {
 	m.ended.Done()
 }
 
-// ready notes what it took to start a worker.
+// ready counts the start of a worker.
 func (m *master) ready(took time.Duration) {
 	m.mu.Lock()
 	m.starts.n++
@@ -342,15 +352,15 @@ func (m *master) ready(took time.Duration) {
 	m.cfg.Log.Debug().Dur("took_ms", took).Msg("a worker is ready")
 }
 
-// drain has all workers end: those that are busy, with what they are at. It returns when they have ended. Those that are
-// still there at cut are killed.
+// drain ends all workers, the busy ones with their next answer. It returns when they have ended. At
+// cut it kills the rest.
 func (m *master) drain(cut time.Time) {
 	m.mu.Lock()
 	for w := range m.alive {
 		if w.busy {
 			_ = w.control.CloseWrite()
 		} else {
-			_ = w.cmd.Process.Kill() // which takes a tenth of what it takes to end by itself
+			_ = w.cmd.Process.Kill() // ten times as fast as an end of its own
 		}
 	}
 	m.stopping = true

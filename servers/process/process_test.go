@@ -11,8 +11,8 @@ import (
 	"github.com/tierbench/tierbench/servers/admit"
 )
 
-// A worker takes tens of milliseconds to start, so that hundreds of connections in the queue would keep a server that is to
-// end for many seconds.
+// A worker takes tens of milliseconds to start, so that hundreds of connections in the queue would
+// keep a server that is to end for many seconds.
 func TestNoWorkerIsStartedTooLate(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -11,25 +11,27 @@ import (
 )
 
 const (
-	// controlFD is where a worker finds the socket to its master.
+	// controlFD is the socket of a worker to its master.
 	controlFD = 3
 
-	// workerGOGC has a worker collect garbage early: it has next to none, and there are many workers.
+	// workerGOGC makes a worker collect garbage early: it makes little, and there are many workers.
 	workerGOGC = "20"
 
-	// workerBytes is what is set aside for a worker. An idle one has a PSS of 1.7 MB, nearly all of it Go's heap, stacks and
-	// tables, and the kernel has some hundred KB for its threads and page tables. (By the command line, without GOMAXPROCS 1,
-	// it was 2.3 MB and six threads instead of 1.7 MB and four or five.)
+	// workerBytes is the memory that limit counts for a worker. An idle worker has a PSS of 1.7 MB,
+	// nearly all of it Go's heap, stacks and tables; the kernel needs some hundred KB for its
+	// threads and page tables. (If it parsed a command line, without GOMAXPROCS 1, it would have
+	// 2.3 MB and six threads instead of four or five.)
 	workerBytes = 4 << 20
-	// workerTasks is how many threads a worker has: the one that serves, and those that Go has for itself.
+	// workerTasks is how many threads a worker has: one that serves, and those of Go's runtime.
 	workerTasks = 6
 )
 
-// work serves one connection after the other, as the master hands them over, until the master has no more of them.
+// work serves one connection after the other, as the master passes them, until the master has no
+// more.
 func work(cfg servers.Config) error {
 	control, err := handover.Conn(os.NewFile(controlFD, "control"))
 	if err != nil {
-		return fmt.Errorf("take up the socket to the master: %w", err)
+		return fmt.Errorf("open the socket to the master: %w", err)
 	}
 	conns := blocking.NewConns(cfg)
 	next := make(chan *blocking.Conn)
@@ -43,7 +45,7 @@ func work(cfg servers.Config) error {
 			_, _ = control.Write([]byte{isIdle})
 		}
 	}()
-	debug.FreeOSMemory() // what starting has left
+	debug.FreeOSMemory() // the start has left some
 	if _, err := control.Write([]byte{isReady}); err != nil {
 		return nil // the master has ended
 	}

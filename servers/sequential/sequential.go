@@ -1,27 +1,34 @@
-// Package sequential is the model of a program that does one thing after the other: one connection at a time.
+// Package sequential is the model of a program that does one thing at a time: it serves one
+// connection after the other.
 //
-// How a connection is waited for: it is not. The next one is taken from the kernel's accept queue, its one request is read
-// with a blocking read(2), answered with a blocking write(2), and the connection is closed. While a handler waits or computes,
-// and while a request is on its way, everybody else waits in the queue.
+// How a connection is waited for: it is not. The server takes the next connection from the kernel's
+// accept queue, reads its one request with a blocking read(2), answers with a blocking write(2),
+// and closes the connection. While a handler waits or computes, and while a request is on its way,
+// all other clients wait in the queue.
 //
-// Who schedules: the queue. Whoever connected first is served first, and after one answer stands at its end again: a client
-// that kept its connection would keep the server for itself, so each answer says "Connection: close", and what was sent
-// behind the first request is not read. Nobody starves.
+// Who schedules: the queue. The client that connected first is served first, and has to queue again
+// after one answer. A client that kept its connection would keep the server to itself, so each
+// answer contains "Connection: close", and the input after the first request is not read. No client
+// starves.
 //
-// What is shared: nothing, for there is nobody to share with. No lock is needed, no state is seen half changed.
+// What is shared: nothing, because no two requests are served at a time. No lock is needed, and no
+// state is seen half changed.
 //
-// What it costs: the least memory of all models, for waiting connections live in the kernel alone, and a connection for each
-// request: the handshake, accept, close. The rate ends at one core, and where requests wait at one divided by their waiting
-// time, whatever the number of clients. That number is limited by the accept queue (net.core.somaxconn, 4,096 on most
-// machines): beyond it connecting takes seconds, because the kernel drops what the client has to send again.
+// What it costs: the least memory of all models, because waiting connections exist only in the
+// kernel, and a connection for each request: handshake, accept, close. The rate is limited by one
+// core. If requests wait, it is one divided by their waiting time, for any number of clients. The
+// accept queue limits that number (net.core.somaxconn, 4,096 on most machines): beyond it
+// connecting takes seconds, because the kernel drops packets, which the client must send again.
 //
-// When to use it: where requests are short and seldom, or one worker process of many (prefork-sequential), which is the
-// classic pool: as many requests at once as there are processes.
+// When to use it: where requests are short and seldom, or in each of many worker processes
+// (prefork-sequential). That is the classic pool, which serves as many requests at a time as it has
+// processes.
 //
-// A client that connects and sends nothing, or takes nothing of its answer, has the server for a tenth of the read timeout (a
-// second by default), and for no longer: then its turn is over. So has one in the middle of its request; one that drips is cut
-// off by the read timeout. A closed connection is read and discarded, as by all models, between the turns of the others; of more than 64
-// of them the oldest is closed for good.
+// A client that sends nothing, or takes nothing of its answer, keeps the server for a tenth of the
+// read timeout (one second by default); then its turn is over. This also applies in the middle of a
+// request. A client that sends its request too slowly is cut off by the read timeout. After its
+// answer a connection is half-closed, and its input is discarded between the turns of the others,
+// as by all models. If more than 64 connections are in that state, the oldest is closed.
 package sequential
 
 import (
@@ -49,12 +56,14 @@ var Model = servers.Model{
 }
 
 const (
-	// silence is which part of the read timeout a client may send nothing, or take nothing, while it is its turn.
-	silence = 10
+	// patience is the part of the read timeout, one tenth, in which a client whose turn it is may
+	// send nothing or take nothing.
+	patience = 10
 
 	readSize = 64 << 10
 
-	// maxLeaving bounds the connections that have been answered and whose peers have not closed yet.
+	// maxLeaving bounds the connections that have been answered and whose clients have not closed
+	// yet.
 	maxLeaving = 64
 )
 
@@ -64,13 +73,13 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	if err := cfg.Check(); err != nil {
 		return err
 	}
-	// There is no limit to keep, but what a process can hold is raised and told as by the other models.
+	// There is no limit to keep, but the limit of descriptors is raised as by the other models.
 	if _, err := admit.Connections(cfg.MaxConns, 0); err != nil {
 		return err
 	}
 	cfg.CloseEach = true
-	cfg.IdleTimeout = min(cfg.IdleTimeout, cfg.ReadTimeout/silence)
-	cfg.WriteTimeout = min(cfg.WriteTimeout, cfg.ReadTimeout/silence)
+	cfg.IdleTimeout = min(cfg.IdleTimeout, cfg.ReadTimeout/patience)
+	cfg.WriteTimeout = min(cfg.WriteTimeout, cfg.ReadTimeout/patience)
 	ln, err := blocking.NewListener(cfg)
 	if err != nil {
 		return err
@@ -83,7 +92,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	defer stop()
 	ended := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // the one thread; those that Go has beside it serve nobody
+		runtime.LockOSThread() // the one thread; Go's other threads serve no connection
 		ended <- s.run(ctx)
 	}()
 	select {
@@ -95,7 +104,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	case err := <-ended:
 		return err
 	case <-time.After(cfg.DrainTimeout):
-		// Whoever's turn it is, and whoever waits: the process ends now, and the kernel closes what it has open.
+		// The process ends now, and the kernel closes all its connections.
 		cfg.Log.Warn().Msg("drain timeout: closing connections")
 		return nil
 	}
@@ -107,7 +116,7 @@ type server struct {
 	wire *wire.Server
 
 	in      []byte
-	leaving []leaver // in the order in which they were answered
+	leaving []leaver // in the order of their answers
 }
 
 // A leaver is a connection that is half-closed: see servers.LingerTimeout.
@@ -116,7 +125,8 @@ type leaver struct {
 	by time.Time
 }
 
-// run serves one connection after the other. It returns nil once ctx is done and the queue is empty.
+// run serves one connection after the other. It returns nil once ctx is done and the queue is
+// empty.
 func (s *server) run(ctx context.Context) error {
 	err := s.ln.Each(ctx, s.cfg.Log, s.turn, func() ([]unix.PollFd, time.Duration) {
 		s.sweep()
@@ -128,7 +138,7 @@ func (s *server) run(ctx context.Context) error {
 	return err
 }
 
-// turn is one connection's: one request, one answer.
+// turn serves one connection: one request, one answer.
 func (s *server) turn(fd int) {
 	if s.answer(fd) && unix.Shutdown(fd, unix.SHUT_WR) == nil {
 		s.leaving = append(s.leaving, leaver{fd, time.Now().Add(servers.LingerTimeout)})
@@ -144,7 +154,8 @@ func (s *server) turn(fd int) {
 	_ = unix.Close(fd)
 }
 
-// answer reports whether the connection is to be closed in peace: it has been answered, or it was silent.
+// answer reports whether the connection may be half-closed: it has been answered, or has sent
+// nothing.
 func (s *server) answer(fd int) bool {
 	c := &conn{fd: fd, readBy: time.Now().Add(s.cfg.ReadTimeout)}
 	defer s.wire.Release(&c.state)
@@ -156,7 +167,7 @@ type conn struct {
 	fd     int
 	state  wire.Conn
 	readBy time.Time
-	silent bool // it has sent nothing, which is no mistake
+	silent bool // it has sent nothing, which is allowed
 }
 
 var _ wire.Blocker = (*conn)(nil)
@@ -181,7 +192,8 @@ func (c *conn) Send(out []byte) bool { return blocking.Write(c.fd, out) }
 // Wait blocks the thread, and with it the server.
 func (c *conn) Wait(d time.Duration) { app.BlockThread(d) }
 
-// watch is what to wait for beside new connections: that somebody who leaves closes, and the end of the time to do so.
+// watch returns what to wait for besides new connections: that the client of a leaver closes, and
+// the end of its time.
 func (s *server) watch() (fds []unix.PollFd, timeout time.Duration) {
 	if len(s.leaving) == 0 {
 		return nil, -1
@@ -192,11 +204,12 @@ func (s *server) watch() (fds []unix.PollFd, timeout time.Duration) {
 	return fds, max(time.Until(s.leaving[0].by), 0)
 }
 
-// sweep discards what those who leave have sent, and closes where the peer has closed or its time is over.
+// sweep discards the input of the leavers. It closes those whose clients have closed, or whose time
+// is over.
 func (s *server) sweep() {
 	now := time.Now()
 	s.leaving = slices.DeleteFunc(s.leaving, func(l leaver) bool {
-		for range 16 { // so many reads at once: the others wait
+		for range 16 { // no more reads for one leaver at a time: others wait
 			n, _, err := unix.Recvfrom(l.fd, s.in, unix.MSG_DONTWAIT)
 			if n > 0 || err == unix.EINTR {
 				continue
@@ -215,7 +228,7 @@ func (s *server) sweep() {
 	})
 }
 
-// leave waits for those who leave, at the end.
+// leave waits for the last leavers.
 func (s *server) leave() {
 	for len(s.leaving) > 0 {
 		fds, timeout := s.watch()

@@ -1,29 +1,36 @@
-// Package thread is the model of a kernel thread for each connection, as pthread_create would give it.
+// Package thread is the model of a kernel thread for each connection, as pthread_create would give
+// it.
 //
-// How a connection is waited for: its thread is blocked in read(2) on a blocking descriptor. There is no epoll, no
-// non-blocking mode, no netpoller: the kernel wakes the thread when bytes arrive. A handler that waits blocks its thread too, in
-// clock_nanosleep(2), so that to wait and to block are the same here.
+// How a connection is waited for: its thread is blocked in read(2) on a blocking descriptor. There
+// is no epoll, no non-blocking mode, no netpoller: the kernel wakes the thread when bytes arrive. A
+// handler that waits blocks its thread too, in clock_nanosleep(2), so that waiting and blocking are
+// the same here.
 //
-// Who schedules: the kernel. In Go a thread is had by locking a goroutine to it (runtime.LockOSThread) and never unlocking
-// it, so that the thread ends with the goroutine. A goroutine in net.Conn.Read would be no thread: it is parked on the
-// netpoller, which is the model of package goroutine.
+// Who schedules: the kernel. In Go, a goroutine gets a thread of its own with runtime.LockOSThread.
+// It never unlocks it, so that the thread ends with the goroutine. A goroutine in net.Conn.Read
+// would have no thread: it is parked on the netpoller, which is the model of package goroutine.
 //
-// What is shared: the process, its memory and Go's processors, and those are the difficulty. A Go thread runs only while
-// it holds a processor (a P, of which there are GOMAXPROCS). It gives it up in a system call that takes long, and has to
-// get one again after. With one for each core, threads that the kernel has woken queue up in Go's scheduler, which was not
-// made for it, and some starve: on two cores 256 clients got 47,000 answers a second with a p99 of 1.3 s. So GOMAXPROCS is
-// raised (see processors) until a thread that wakes finds a processor free, and the kernel alone decides who runs.
+// What is shared: the process, its memory and Go's processors. The processors are the difficulty. A
+// Go thread runs only while it has a processor (a P; there are GOMAXPROCS of them). It gives the
+// processor up in a long system call, and needs one again afterwards. With one processor per core,
+// threads that the kernel has woken queue in Go's scheduler, which was not made for that, and some
+// starve: on two cores 256 clients got 47,000 answers a second with a p99 of 1.3 s. So GOMAXPROCS
+// is raised (see processors) until a thread that wakes finds a free processor, and the kernel alone
+// decides which thread runs.
 //
-// What it costs: a kernel stack of 16 KB and the thread's bookkeeping, Go's own two stacks for a thread, a goroutine with
-// its stack and a read buffer: 21 to 24 KB of the process for an idle connection, besides what the kernel holds. A request
-// costs two system calls, read and write, and one switch between threads; fewer calls than any other model. The number of
-// threads ends at the kernel's limits (kernel.pid_max is 32,768 on most machines).
+// What it costs: a kernel stack of 16 KB and the kernel's data for a thread, Go's own two stacks
+// for a thread, and a goroutine with its stack and a read buffer: 21 to 24 KB of the process for an
+// idle connection, without the kernel's part. A request costs two system calls, read and write, and
+// one switch between threads: fewer calls than any other model. The kernel limits the number of
+// threads (kernel.pid_max is 32,768 on most machines).
 //
-// When to use it: for up to some thousand connections whose handlers block in ways that only a thread can (C libraries,
-// disk), where the kernel's fair scheduling between clients is worth its memory.
+// When to use it: for up to some thousand connections whose handlers block in ways that only a
+// thread can (C libraries, disk), where the kernel's fair scheduling between clients is worth its
+// memory.
 //
-// Go ends the process when it cannot start a thread. So a limit well below the kernel's is kept (see admit.Tasks), and at
-// the limit new connections are refused while the existing ones go on.
+// Go ends the process if it cannot start a thread. So the model keeps to a limit well below the
+// kernel's (see admit.Tasks). At that limit it refuses new connections, and the existing ones
+// continue.
 package thread
 
 import (
@@ -44,10 +51,11 @@ var Model = servers.Model{
 }
 
 const (
-	// processors is GOMAXPROCS while this model serves: about as many threads as are runnable at once, which is far fewer
-	// than there are connections. Measured with 16, 256 and 2,000 clients on two cores, from 32 on the rate and the p99
-	// stay as they are. Above 128 they get worse again: Go's monitor looks at every processor each 20 µs, which with 512
-	// took an eighth of the time at 2,000 clients.
+	// processors is GOMAXPROCS while this model serves: about as many threads as can run at a time,
+	// which is far fewer than there are connections. Measured with 16, 256 and 2,000 clients on two
+	// cores, the rate and the p99 stay the same from 32 on. Above 128 they get worse: Go's monitor
+	// checks every processor each 20 µs, which with 512 of them took an eighth of the time at 2,000
+	// clients.
 	processors = 64
 )
 
@@ -83,7 +91,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 	defer stop()
 	accepted := make(chan error, 1)
 	go func() {
-		// A thread of its own too, as in the C server this is compared with.
+		// Accepting has a thread of its own too, as in the C server with which this is compared.
 		runtime.LockOSThread()
 		accepted <- ln.Each(ctx, cfg.Log, func(fd int) {
 			if !limiter.TryAcquire() {
@@ -92,7 +100,7 @@ func Serve(ctx context.Context, cfg servers.Config) error {
 			}
 			c := conns.Add(fd)
 			go func() {
-				runtime.LockOSThread() // and never unlocked: the thread ends here too
+				runtime.LockOSThread() // never unlocked: the thread ends with the connection
 				conns.Serve(c)
 				limiter.Release()
 			}()

@@ -65,8 +65,8 @@ var increment = Trial{
 	increments: map[string]int{"": 5_000_000, "mutex": 2_000_000, "owner": 500_000, "pipe": 100_000, "flock": 10_000},
 }
 
-// open opens the counter of o. The counter that loses increments does nothing in between here: its cost
-// is measured, not its loss.
+// open opens the counter of o. The counter that loses increments does nothing in between here: its
+// cost is measured, not its loss.
 func open(o Options) (counter.Method, servers.Counter, func(), error) {
 	method, err := counter.Find(o.Variant)
 	if err != nil {
@@ -102,8 +102,8 @@ func inThreads(o Options, c servers.Counter) (busy time.Duration, err error) {
 	return busy, errors.Join(errs...)
 }
 
-// addWhenTold is what a helper process does: it writes that it is ready, waits for a line, adds, and
-// writes how many nanoseconds that took.
+// addWhenTold is what a helper process does: it writes that it is ready, waits for a line, adds,
+// and writes how many nanoseconds that took.
 func addWhenTold(o Options, in io.Reader, out io.Writer) error {
 	_, c, release, err := open(o)
 	if err != nil {
@@ -124,8 +124,8 @@ func addWhenTold(o Options, in io.Reader, out io.Writer) error {
 	return err
 }
 
-// processes starts o.Participants helper processes and lets them begin together. It returns the sum of
-// the times for which they were busy, and how long it took until the last one was done. Neither
+// processes starts o.Participants helper processes and lets them begin together. It returns the sum
+// of the times for which they were busy, and how long it took until the last one was done. Neither
 // includes the time in which they start and exit.
 func processes(ctx context.Context, o Options) (busy, took time.Duration, err error) {
 	ctx, cancel := context.WithCancel(ctx) // ends all helpers when one fails

@@ -115,8 +115,8 @@ func startProcesses(ctx context.Context, o Options) (took []time.Duration, err e
 	return took, nil
 }
 
-// giveDescriptors measures how long it takes from giving a descriptor to an idle helper process until
-// the helper confirms it.
+// giveDescriptors measures how long it takes from giving a descriptor to an idle helper process
+// until the helper confirms it.
 func giveDescriptors(ctx context.Context, o Options) (took []time.Duration, err error) {
 	h, err := startHelper(ctx, o)
 	if err != nil {
@@ -141,7 +141,8 @@ func giveDescriptors(ctx context.Context, o Options) (took []time.Duration, err 
 	return took, nil
 }
 
-// takeDescriptors is the helper process. It writes a byte when it is ready, and one for each descriptor.
+// takeDescriptors is the helper process. It writes a byte when it is ready, and one for each
+// descriptor.
 func takeDescriptors(_ Options, in io.Reader, _ io.Writer) error {
 	f, ok := in.(*os.File)
 	if !ok {
@@ -170,8 +171,8 @@ func takeDescriptors(_ Options, in io.Reader, _ io.Writer) error {
 	}
 }
 
-// startGoroutines measures how long it takes until each of n goroutines runs. On kernel threads each
-// keeps its thread to the end, so that the next one needs a new thread.
+// startGoroutines measures how long it takes until each of n goroutines runs. On kernel threads
+// each keeps its thread to the end, so that the next one needs a new thread.
 func startGoroutines(n int, kernelThreads bool) []time.Duration {
 	took := make([]time.Duration, n)
 	ran, end := make(chan struct{}), make(chan struct{})

@@ -20,8 +20,8 @@ func threads(n int, work func(i int)) {
 		ended.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			// Threads that are woken one after the other might also do their work one after the other.
-			// Threads that spin here are already running when the last one arrives.
+			// Threads that are woken one after the other might also do their work one after the
+			// other. Threads that spin here are already running when the last one arrives.
 			ready.Add(1)
 			for spins := 0; ready.Load() < int64(n); spins++ {
 				if spins > maxSpins {
@@ -37,15 +37,16 @@ func threads(n int, work func(i int)) {
 // maxSpins is how often a thread looks whether all have arrived before it lets others run.
 const maxSpins = 1 << 20
 
-// lostUpdate is the textbook example: two threads change one variable equally often. One adds 1, the
-// other subtracts 2.
+// lostUpdate is the textbook example: two threads change one variable equally often. One adds 1,
+// the other subtracts 2.
 var lostUpdate = Trial{
 	Name:       "lost-update",
 	Doc:        "two threads do x+1 and x-2, --increments times each: is x right at the end?",
 	Variants:   []string{"unlocked", "locked"},
 	increments: map[string]int{"": 10_000_000},
 	run: func(_ context.Context, o Options) (map[string]float64, error) {
-		// Each load and each store is atomic: nothing here is undefined, and only the algorithm loses updates.
+		// Each load and each store is atomic: nothing here is undefined, and only the algorithm
+		// loses updates.
 		var x atomic.Int64
 		var mu sync.Mutex
 		steps := [2]int64{+1, -2}

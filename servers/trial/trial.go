@@ -1,5 +1,5 @@
-// Package trial measures what needs no clients: what an unguarded update loses, what an increment of
-// shared state costs, and how long it takes to start something that serves a client.
+// Package trial measures what needs no clients: what an unguarded update loses, what an increment
+// of shared state costs, and how long it takes to start something that serves a client.
 package trial
 
 import (
@@ -29,13 +29,13 @@ type Trial struct {
 type Options struct {
 	Variant    string // empty: the first
 	Increments int    // of each participant, or how often something is done; 0: enough for a measurement
-	// Participants is the number of threads or helper processes; 0: one per core. A trial with a fixed
-	// number ignores it.
+	// Participants is the number of threads or helper processes; 0: one per core. A trial with a
+	// fixed number ignores it.
 	Participants int
 	Dir          string // for files; empty: where the system keeps temporary files
 
-	// Command starts a helper process: this program, with arguments that make it call Trial.Help with
-	// the same Options.
+	// Command starts a helper process: this program, with arguments that make it call Trial.Help
+	// with the same Options.
 	Command []string
 }
 
@@ -107,7 +107,8 @@ const helperEnv = "TIERBENCH_TRIAL_HELPER"
 // IsHelper reports whether this process is the helper of a trial. If so, it must call Trial.Help.
 func IsHelper() bool { return os.Getenv(helperEnv) != "" }
 
-// Help does the part of a helper process. It talks to the process that has started it by in and out.
+// Help does the part of a helper process. It talks to the process that has started it by in and
+// out.
 func (t Trial) Help(o Options, in io.Reader, out io.Writer) error {
 	if t.help == nil {
 		return fmt.Errorf("trial %s has no helper processes", t.Name)

@@ -106,7 +106,8 @@ func TestLostUpdate(t *testing.T) {
 	if v := run("locked", 20_000); v["got"] != -20_000 || v["want"] != -20_000 || v["lost"] != 0 {
 		t.Errorf("with the lock: %v", v)
 	}
-	// Two threads that run at the same time lose something sooner or later; how soon is the machine's business.
+	// Two threads that run at the same time lose something sooner or later; how soon is the
+	// machine's business.
 	for try := 1; ; try++ {
 		v := run("unlocked", 1_000_000)
 		if v["lost"] != max(v["got"]-v["want"], v["want"]-v["got"]) {

@@ -2,12 +2,13 @@ package wire
 
 import "net/http"
 
-// chunked decodes a chunked body (RFC 9112, 7.1) that arrives in pieces. It takes only what the RFC's grammar allows:
-// no bare line feeds, no spaces before a size. What is not body (extensions, trailers) is bounded and dropped.
+// chunked decodes a chunked body (RFC 9112, 7.1) that arrives in pieces. It accepts only the
+// grammar of the RFC: no bare line feeds, no spaces before a size. Extensions and trailers are
+// bounded and dropped.
 type chunked struct {
 	state  chunkState
 	digits int // of the current size
-	size   int // of the current chunk, then what is left of it
+	size   int // of the current chunk; later the rest of it
 	extra  int // bytes of extensions and trailers so far
 }
 
@@ -27,12 +28,13 @@ const (
 	chunkEndLF
 )
 
-// maxSizeDigits allows leading zeros, which some senders use to fill in a size later.
+// maxSizeDigits allows for leading zeros: some senders reserve room for a size that they fill in
+// later.
 const maxSizeDigits = 16
 
-// feed decodes in and appends to body. done means the body has ended, and rest is what follows it. Otherwise all of in
-// was taken, or status says what is wrong: 413 when the body is larger than maxBody, 431 when the trailers are larger
-// than maxExtra, else 400.
+// feed decodes in and appends to body. If done, the body has ended, and rest is the input after it.
+// Otherwise feed has taken all of in, or status is that of an error: 413 for a body larger than
+// maxBody, 431 for trailers larger than maxExtra, else 400.
 func (d *chunked) feed(in, body []byte, maxBody, maxExtra int) (rest, newBody []byte, done bool, status int) {
 	bad := func(status int) ([]byte, []byte, bool, int) { return nil, body, false, status }
 
@@ -47,7 +49,7 @@ func (d *chunked) feed(in, body []byte, maxBody, maxExtra int) (rest, newBody []
 				if d.digits > maxSizeDigits {
 					return bad(http.StatusBadRequest)
 				}
-				// size was at most maxBody before, far from overflow after.
+				// size was at most maxBody before: this cannot overflow.
 				d.size = d.size<<4 | v
 				if d.size > maxBody-len(body) {
 					return bad(http.StatusRequestEntityTooLarge)

@@ -5,12 +5,13 @@ import (
 	"net/http"
 )
 
-// A head finds the end of a header block that arrives in pieces, and goes on where it stopped: each byte is looked at
-// once. On its way it notes the fields that decide on framing, because fasthttp's parser does not tell all of them.
+// A head finds the end of a header block that arrives in pieces. It resumes where it stopped, so
+// that it reads each byte once. It also notes the fields that decide on framing, because fasthttp's
+// parser does not report all of them.
 type head struct {
 	pos   int // where to look for the next line feed
 	line  int // where the current line starts
-	start int // where the block starts: after an empty line, which some clients send after a body
+	start int // where the block starts: some clients send an empty line after a body
 	lines int
 
 	contentLength    bool
@@ -26,11 +27,11 @@ const (
 	expectUnknown
 )
 
-// scan looks at b, which holds what it held in the last call and more. It returns the end of the block, or 0 when that
-// has not arrived, or the status of the error.
+// scan reads b, which contains the b of the last call and more. It returns the end of the block, or
+// 0 if that has not arrived, or the status of an error.
 func (h *head) scan(b []byte, limit int) (end, status int) {
 	if h.pos == 0 && b[0] != '\r' && !tokenByte[b[0]] {
-		return 0, http.StatusBadRequest // no HTTP at all, TLS for instance: no line feed may ever come
+		return 0, http.StatusBadRequest // not HTTP but, for instance, TLS: a line feed may never come
 	}
 	for {
 		i := bytes.IndexByte(b[h.pos:], '\n')
@@ -45,7 +46,7 @@ func (h *head) scan(b []byte, limit int) (end, status int) {
 		if lf+1 > limit {
 			return 0, http.StatusRequestHeaderFieldsTooLarge
 		}
-		// A line feed alone ends a line for some parsers and not for others: two of them, one behind the other,
+		// A line feed alone ends a line for some parsers and not for others: a proxy and a server
 		// could disagree on where a request ends.
 		if lf == h.line || b[lf-1] != '\r' {
 			return 0, http.StatusBadRequest
@@ -68,7 +69,7 @@ func (h *head) scan(b []byte, limit int) (end, status int) {
 	}
 }
 
-// field notes what line says about framing. It reports false for a folded line.
+// field notes what line says about framing. It returns false for a folded line.
 func (h *head) field(line []byte) bool {
 	switch line[0] {
 	case ' ', '\t':
@@ -92,7 +93,7 @@ func (h *head) field(line []byte) bool {
 	return true
 }
 
-// fieldValue returns what follows name, which is in lower case and ends in a colon.
+// fieldValue returns what follows name in line. name is in lower case and ends in a colon.
 func fieldValue(line []byte, name string) ([]byte, bool) {
 	if len(line) < len(name) || !equalFold(line[:len(name)], name) {
 		return nil, false
@@ -100,7 +101,7 @@ func fieldValue(line []byte, name string) ([]byte, bool) {
 	return line[len(name):], true
 }
 
-// equalFold compares ASCII letters of b, in either case, with lower.
+// equalFold reports whether b, in ASCII letters of either case, equals lower.
 func equalFold(b []byte, lower string) bool {
 	if len(b) != len(lower) {
 		return false
@@ -116,7 +117,7 @@ func equalFold(b []byte, lower string) bool {
 	return true
 }
 
-// tokenByte holds the bytes of a token (RFC 9110, 5.6.2): what a method and a field name are made of.
+// tokenByte is true for the bytes of a token (RFC 9110, 5.6.2): of a method or a field name.
 var tokenByte = func() (t [256]bool) {
 	for c := 'a'; c <= 'z'; c++ {
 		t[c], t[c-0x20] = true, true

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	smallHeader = 2 << 10 // a usual header block is smaller than this
+	smallHeader = 2 << 10 // usual header blocks are smaller
 
-	// What an unfinished request may keep for the next one when it is put back into its pool.
+	// An unfinished request that is put back into its pool keeps its buffers up to these sizes.
 	keepHead = 4 << 10
 	keepBody = 64 << 10
 
 	continueLine = "HTTP/1.1 100 Continue\r\n\r\n"
 )
 
-// scratch is what it takes to parse a header block and to answer, so that neither allocates.
+// scratch is the memory in which a header block is parsed and answered, so that neither allocates.
 type scratch struct {
 	hdr  fasthttp.RequestHeader
 	src  bytes.Reader
@@ -37,37 +37,38 @@ func newScratch(headerBytes int) *scratch {
 	return sc
 }
 
-// A request is what the header block says, apart from names that are valid only as long as the scratch.
+// A request is the content of a header block. Its path and query are valid only as long as the
+// scratch.
 type request struct {
 	serve     app.Handler
-	status    int // 200, or why nothing serves it
+	status    int // 200, or why there is no handler
 	allow     string
 	length    int // of the body; chunkedLength
 	path      []byte
 	query     []byte
 	head      bool // HEAD: the answer has no body
-	close     bool // the client's wish
-	keepAlive bool // an HTTP/1.0 client's wish, which has to be confirmed
+	close     bool // the client asks for it
+	keepAlive bool // an HTTP/1.0 client asks for it, which must be confirmed
 	expect    expectation
 }
 
 const chunkedLength = -1
 
-// A partial is a request that has begun to arrive and has not ended, or whose answer is waited for.
+// A partial is a request that has begun to arrive and has not ended, or whose answer is delayed.
 type partial struct {
 	inBody  bool
 	waiting bool
 
 	head head
-	buf  []byte // the header block so far; then what path and query of req point to
+	buf  []byte // the header block so far; later path and query of req
 
 	req    request
 	body   []byte
-	need   int // bytes of the body to come, when it has a Content-Length
+	need   int // bytes of the body that are missing, if it has a Content-Length
 	chunks chunked
 
-	resp app.Response // while waiting; its request is req, without the names
-	rest []byte       // while waiting: what was read after the request
+	resp app.Response // while waiting; its request is req, without path and query
+	rest []byte       // while waiting: the input after the request
 }
 
 func (s *Server) getPartial(c *Conn) *partial {
@@ -90,7 +91,7 @@ func (s *Server) putPartial(p *partial) {
 	s.partials.Put(p)
 }
 
-// feedHTTP answers in. owned says that in may be kept as it is.
+// feedHTTP answers in. If owned, c may keep in without copying it.
 func (s *Server) feedHTTP(c *Conn, in, out []byte, owned bool) ([]byte, Next) {
 	for len(in) > 0 {
 		var status int
@@ -118,7 +119,7 @@ func (s *Server) feedHTTP(c *Conn, in, out []byte, owned bool) ([]byte, Next) {
 	return out, Keep
 }
 
-// feedHead reads a header block, and answers the request if its body has arrived with it.
+// feedHead reads a header block. It answers the request if its body has arrived too.
 func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Next, status int) {
 	var block []byte
 	var h head
@@ -134,7 +135,7 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 		}
 		block, in = in[h.start:end], in[end:]
 	} else {
-		// At most one byte more than the limit, which is enough to see that it is exceeded.
+		// At most one byte more than the limit: enough to see that it is exceeded.
 		before := len(p.buf)
 		p.buf = append(p.buf, in[:min(len(in), s.limits.HeaderBytes+1-before)]...)
 		end, status := p.head.scan(p.buf, s.limits.HeaderBytes)
@@ -166,15 +167,16 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 		r.status, r.close = http.StatusExpectationFailed, true
 	}
 	if r.expect != expectNothing && r.status != http.StatusOK && r.length != 0 {
-		// The client may or may not send the body now: what follows cannot be told from it.
+		// The client may or may not send the body now, and the next request could not be told from
+		// it.
 		r.close = true
 		out, next = s.refuse(out, &r)
 		return nil, out, next, 0
 	}
 
 	if r.expect == expectContinue && r.length != 0 {
-		// Also when the body is here already, which RFC 9110, 10.1.1 leaves to us: what a client gets then depends on
-		// what it has sent, and not on how that was cut into pieces on its way.
+		// Also if the body is already here. RFC 9110, 10.1.1 leaves that to us: the answer depends
+		// on what the client has sent, and not on how the network has cut it into pieces.
 		out = append(out, continueLine...)
 	}
 	if r.length >= 0 && len(in) >= r.length {
@@ -187,7 +189,7 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	p := s.getPartial(c)
 	p.inBody = true
 	p.need = r.length
-	// The names live in the scratch, which is given back.
+	// Path and query are in the scratch, which is given back.
 	n := len(r.path)
 	p.buf = append(append(p.buf[:0], r.path...), r.query...)
 	r.path, r.query = p.buf[:n], p.buf[n:]
@@ -195,7 +197,7 @@ func (s *Server) feedHead(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	return s.feedBody(c, in, out)
 }
 
-// feedBody reads the body of an unfinished request, and answers the request if it ends.
+// feedBody reads the body of an unfinished request. It answers the request when the body ends.
 func (s *Server) feedBody(c *Conn, in, out []byte) (rest, newOut []byte, next Next, status int) {
 	p := c.p
 	if p.req.length == chunkedLength {
@@ -219,7 +221,8 @@ func (s *Server) feedBody(c *Conn, in, out []byte) (rest, newOut []byte, next Ne
 	return in, out, next, 0
 }
 
-// parse reads block, a whole header block without bare line feeds, whose framing fields h has noted.
+// parse reads block, a complete header block without bare line feeds. h has seen its framing
+// fields.
 func (sc *scratch) parse(h *head, block []byte) (r request, status int) {
 	sc.src.Reset(block)
 	sc.br.Reset(&sc.src)
@@ -235,7 +238,8 @@ func (sc *scratch) parse(h *head, block []byte) (r request, status int) {
 	r.length = hdr.ContentLength()
 	switch {
 	case h.transferEncoding && (h.contentLength || r.length != chunkedLength):
-		// Both, or a coding that is not chunked: request smuggling, or nothing we could read the end of.
+		// Both fields are request smuggling; of another coding than chunked we could not find the
+		// end.
 		return r, http.StatusBadRequest
 	case !h.transferEncoding && !h.contentLength:
 		r.length = 0
@@ -250,12 +254,13 @@ func (sc *scratch) parse(h *head, block []byte) (r request, status int) {
 	r.close = hdr.ConnectionClose()
 	r.keepAlive = http10 && !r.close
 	if r.expect = h.expect; http10 {
-		r.expect = expectNothing // RFC 9110, 10.1.1: an HTTP/1.0 client cannot mean it
+		r.expect = expectNothing // RFC 9110, 10.1.1: of an HTTP/1.0 client it is ignored
 	}
 	return r, 0
 }
 
-// splitTarget takes path and query from a request target, which may be a whole URL (RFC 9112, 3.2.2).
+// splitTarget returns path and query of a request target, which may be a complete URL (RFC 9112,
+// 3.2.2).
 func splitTarget(target []byte) (path, query []byte) {
 	if len(target) > 0 && target[0] != '/' {
 		if i := bytes.Index(target, []byte("://")); i >= 0 {
@@ -270,8 +275,9 @@ func splitTarget(target []byte) (path, query []byte) {
 	return path, query
 }
 
-// answer appends the answer to r, or has it waited for, and ends the request. last says that nothing follows r in what
-// was read: only then may a draining server end the connection, or a request that it has read would go without an answer.
+// answer appends the answer to r, or keeps it for Resume, and ends the request. last: no input
+// follows r. Only then may a draining server end the connection, because every request that it has
+// read must be answered.
 func (s *Server) answer(c *Conn, sc *scratch, out []byte, r *request, body []byte, last bool) ([]byte, Next) {
 	resp := &sc.resp
 	*resp = app.Response{Status: r.status, ContentType: "text/plain"}
@@ -289,24 +295,24 @@ func (s *Server) answer(c *Conn, sc *scratch, out []byte, r *request, body []byt
 	return out, next
 }
 
-// later keeps what Resume needs to answer r.
+// later keeps what Resume needs for the answer to r.
 func (s *Server) later(c *Conn, r *request, resp *app.Response) Next {
 	kept := request{status: r.status, head: r.head, close: r.close, keepAlive: r.keepAlive}
-	s.done(c) // r is not used after this: it may be a part of what is given back
+	s.done(c) // r must not be used any more: it may be a part of what this gives back
 	p := s.getPartial(c)
 	p.waiting = true
 	p.req, p.resp = kept, *resp
 	return Later
 }
 
-// refuse appends the answer to a request that nothing serves.
+// refuse appends the answer to a request that has no handler.
 func (s *Server) refuse(out []byte, r *request) ([]byte, Next) {
 	return s.render(out, r, &app.Response{Status: r.status, ContentType: "text/plain"}, true)
 }
 
 // render appends resp, the answer to r.
 func (s *Server) render(out []byte, r *request, resp *app.Response, last bool) ([]byte, Next) {
-	text := "" // the body of an answer that is an error, and has none
+	text := "" // the body of an error without one
 	out = append(out, "HTTP/1.1 "...)
 	if resp.Status == http.StatusOK {
 		out = append(out, "200 OK\r\nServer: tierbench\r\n"...)

@@ -12,18 +12,19 @@ const (
 	keepReply  = 256 << 10 // a larger reply buffer is not kept
 )
 
-// A Blocker is a connection with a thread or goroutine of its own, which may block in these methods.
+// A Blocker is a connection with a thread or goroutine of its own, which may block in these
+// methods.
 type Blocker interface {
-	// Receive waits for bytes, no longer than the timeout that applies. It returns 0 at the end of the
-	// connection.
+	// Receive waits for bytes, no longer than the timeout that applies. It returns 0 at the end of
+	// the connection.
 	Receive(buf []byte) (n int)
 	Send(reply []byte) bool // writes all of reply; false: the connection is lost
 	Wait(time.Duration)     // for app.Wait, in the way of the model
 }
 
-// Serve reads and answers until b ends, or until the last answer to c has been sent. Then it reports
-// true: what the client still sends must be read and discarded before the connection is closed (see
-// servers.LingerTimeout).
+// Serve reads and answers until b ends, or until the last answer to c has been sent. Then it
+// reports true: what the client still sends must be read and discarded before the connection is
+// closed (see servers.LingerTimeout).
 //
 // It reads into buf, and into a larger buffer while the client sends more than buf has room for.
 func (s *Server) Serve(c *Conn, b Blocker, buf []byte) (answered bool) {
@@ -60,8 +61,8 @@ func (s *Server) Serve(c *Conn, b Blocker, buf []byte) (answered bool) {
 }
 
 // Reuse returns reply without its content, as the buffer for the next reply. It returns nil where
-// reply must not be used again: the reply of echo is the input itself, and a very large buffer would
-// stay as large for ever.
+// reply must not be used again: the reply of echo is the input itself, and a very large buffer
+// would stay as large for ever.
 func (s *Server) Reuse(reply []byte) []byte {
 	if !s.http || cap(reply) > keepReply {
 		return nil
@@ -69,8 +70,8 @@ func (s *Server) Reuse(reply []byte) []byte {
 	return reply[:0]
 }
 
-// exchange feeds in to c, sends the answers to b and lets every Delay pass. It returns the last reply.
-// next is Keep or Close; ok is false when the connection is lost.
+// exchange feeds in to c, sends the answers to b and lets every Delay pass. It returns the last
+// reply. next is Keep or Close; ok is false when the connection is lost.
 func (s *Server) exchange(c *Conn, b Blocker, in, out []byte) (reply []byte, next Next, ok bool) {
 	reply, next = s.Feed(c, in, out)
 	for {

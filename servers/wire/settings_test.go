@@ -17,7 +17,8 @@ func withSettings(protocol string, set func(*servers.Config)) *Server {
 	return New(cfg)
 }
 
-// A model that serves one connection at a time answers one request: what was sent behind it has to be sent again.
+// A model that serves one connection at a time answers one request: what was sent behind it has to
+// be sent again.
 func TestCloseEach(t *testing.T) {
 	closeEach := func(cfg *servers.Config) { cfg.CloseEach = true }
 	out, closed := feedAll(withSettings(servers.HTTP, closeEach), []byte(get+get))
@@ -53,7 +54,8 @@ func TestFaultsOnlyWhereAskedFor(t *testing.T) {
 	}
 }
 
-// The lock is free again behind each call, and whoever holds it keeps everybody else from their answers.
+// The lock is free again behind each call, and whoever holds it keeps everybody else from their
+// answers.
 func TestInterpreterLock(t *testing.T) {
 	s := withSettings(servers.HTTP, func(cfg *servers.Config) { cfg.GIL = time.Hour })
 	s.gil.Lock(s.gil.NewThread())

@@ -1,13 +1,14 @@
-// Package wire is the protocol, HTTP/1.1 or echo, shared by all models, so that what is compared is the way they handle
-// connections and not their parsers. It does no I/O: a model feeds it the bytes it has read, and writes the bytes it
-// gets back.
+// Package wire is the protocol of all models, HTTP/1.1 or echo. Because they share it, a comparison
+// shows how they handle connections and not how they parse. It does no I/O: a model feeds it the
+// bytes that it has read, and writes the bytes that it gets back.
 //
-// HTTP header blocks are parsed by fasthttp. Around it, this package decides what a request is (where it ends, how its
-// body is framed, which limits hold) and refuses what could be read in two ways: bare line feeds, folded lines,
-// Content-Length beside Transfer-Encoding, more than one Host. Such a request is answered 400 and ends the connection.
+// fasthttp parses HTTP header blocks. This package decides what a request is (where it ends, how
+// its body is framed, which limits apply). It refuses requests that two parsers could read in two
+// ways: bare line feeds, folded lines, Content-Length together with Transfer-Encoding, more than
+// one Host. They are answered 400, and the connection ends.
 //
-// Answers carry no Date header and their headers have a fixed order: the same request has the same answer, byte for
-// byte, from every model and at any time, and a client can compare it whole.
+// Answers have no Date header, and their headers have a fixed order: every model always gives the
+// same answer to the same request, byte for byte, and a client can compare it as a whole.
 package wire
 
 import (
@@ -19,21 +20,23 @@ import (
 	"github.com/tierbench/tierbench/servers/gil"
 )
 
-// Next is what a model has to do once it has written a reply.
+// Next is what a model must do after it has written a reply.
 type Next uint8
 
 const (
-	Keep  Next = iota // go on reading
+	Keep  Next = iota // continue to read
 	Close             // read no more requests: half-close, discard for a while, close
-	Later             // read nothing, let Conn.Delay pass, then call Resume
+	Later             // do not read, let Conn.Delay pass, then call Resume
 )
 
-// A Server answers the connections of one process. Its methods may be called by many goroutines at once.
+// A Server answers the connections of one process or of one loop. Many goroutines may call its
+// methods at the same time.
 type Server struct {
-	// Yield is given to every request, if not nil (see app.Request). It is set before the first connection.
+	// Yield, if not nil, is passed to every request (see app.Request). Set it before the first
+	// connection.
 	Yield func()
-	// Blocks has room for as many as may block their threads at a time, if not nil: the others wait for room. It is set
-	// before the first connection too.
+	// Blocks, if not nil, bounds how many connections block their threads at a time: each takes a
+	// place in the channel. Set it before the first connection.
 	Blocks chan struct{}
 
 	http      bool
@@ -42,12 +45,13 @@ type Server struct {
 	limits    servers.Limits
 	draining  atomic.Bool
 	gil       *gil.Lock  // nil: there is none
-	thread    gil.Thread // that takes it for all connections; 0: each connection has its own
+	thread    gil.Thread // takes gil for all connections; 0: each connection has its own
 	counter   servers.Counter
-	cell      app.Counter // of all connections; nil: each takes its own, or there is no counter
+	cell      app.Counter // of all connections; nil: each has its own, or there is no counter
 
-	// Scratch memory is held only while a request is processed. Header blocks come in two sizes, so that a process
-	// with thousands of threads does not keep a buffer of the largest allowed header for each.
+	// Scratch memory is used only while a request is processed. It has two sizes, so that a process
+	// with thousands of threads does not keep a buffer for the largest allowed header for each of
+	// them.
 	small, large sync.Pool // of *scratch
 	partials     sync.Pool // of *partial
 
@@ -55,8 +59,8 @@ type Server struct {
 	bulk, replies sync.Pool // of *[]byte
 }
 
-// New returns the protocol of cfg, which has been checked and has its defaults, for a model whose connections have a
-// worker each: a thread, a goroutine.
+// New returns the protocol of cfg for a model whose connections each have a thread or a goroutine.
+// cfg has been checked and has its defaults.
 func New(cfg servers.Config) *Server {
 	s := build(cfg)
 	if s.counter != nil && !s.counter.Divided() {
@@ -65,8 +69,9 @@ func New(cfg servers.Config) *Server {
 	return s
 }
 
-// NewLoop is New for an event loop: one worker that has all connections of the Server. A loop beside others in one process
-// shares the interpreter lock with first, one of them; first may be nil.
+// NewLoop returns the protocol of cfg for an event loop, which serves all connections of the
+// Server. first is the Server of another loop of this process, with which it shares the interpreter
+// lock, or nil.
 func NewLoop(cfg servers.Config, first *Server) *Server {
 	s := build(cfg)
 	if first != nil && first.gil != nil {
@@ -98,45 +103,49 @@ func build(cfg servers.Config) *Server {
 	return s
 }
 
-// Drain makes every connection end with its next answer.
+// Drain lets every connection end with its next answer.
 func (s *Server) Drain() { s.draining.Store(true) }
 
-// Draining reports whether Drain was called.
+// Draining reports whether Drain has been called.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
-// A Conn is the state of one connection between two calls of Feed. The zero value is a new connection, and a
-// connection without an unfinished request is a zero value but for a counter: an event loop may throw it away and start
-// from zero again, so that an idle connection costs nothing.
+// A Conn is the state of one connection between two calls of Feed. The zero value is a new
+// connection. On an event loop, a connection without an unfinished request is the zero value too:
+// the loop may drop it and start again from zero, so that an idle connection costs nothing.
 type Conn struct {
 	p       *partial
-	cell    servers.Cell // of this connection's worker, where each has its own
+	cell    servers.Cell // where each connection has its own
 	started uint32
-	thread  gil.Thread // of this connection's worker; 0: it has not taken the interpreter lock yet
+	thread  gil.Thread // where each connection has its own; 0: it has not taken the lock yet
 }
 
-// Partial reports whether a request has begun to arrive and has not ended: the read timeout holds, not the idle one.
+// Partial reports whether a request has begun to arrive and has not ended. Then the read timeout
+// applies, not the idle timeout.
 func (c *Conn) Partial() bool { return c.p != nil && !c.p.waiting }
 
-// Waiting reports whether an answer is waited for: the last Feed or Resume returned Later.
+// Waiting reports whether the last Feed or Resume returned Later.
 func (c *Conn) Waiting() bool { return c.p != nil && c.p.waiting }
 
-// Delay is what has to happen before Resume. It counts from the return of Feed or Resume with Later.
+// Delay is what must happen before Resume. It begins when Feed or Resume returns Later.
 func (c *Conn) Delay() app.Delay { return c.p.resp.Delay }
 
-// Started counts the requests that were left unfinished at the end of a Feed. While it is the same, so is the request.
+// Started counts the requests that were unfinished at the end of a Feed. While it stays the same,
+// so does the request.
 func (c *Conn) Started() uint32 { return c.started }
 
-// Feed takes all of in, which is not empty, and returns the answers to the requests that it completes, appended to out,
-// so that pipelined requests take one write. The reply may be a part of in itself (echo copies nothing); Feed keeps
-// no reference to in, out or reply. After Close, c must be fed no more.
+// Feed takes all of in, which is not empty. It appends the answers to the requests that in
+// completes to out, so that pipelined requests need one write. The reply may be a part of in itself
+// (echo copies nothing). Feed keeps no reference to in, out or reply. After Close, c must not be
+// fed again.
 //
-// After Later, reply has the answers before the one that is waited for, and c keeps a copy of what follows that request.
-// Fed while it waits, c keeps what comes too: how much that may be is up to who feeds it (see Kept).
+// After Later, reply contains the answers before the delayed one, and c keeps a copy of the input
+// after that request. If c is fed while it waits, it keeps that input too. The caller decides how
+// much that may be (see Kept).
 //
-// The interpreter lock, if there is one, is held while Feed works, and not while the answer is waited for.
+// Feed holds the interpreter lock, if there is one. Nobody holds it during a Delay.
 func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
 	if s.gil != nil {
-		// All of this is what an interpreted program does between two system calls.
+		// An interpreted program holds it between two system calls.
 		s.gil.Lock(s.threadOf(c))
 		defer s.gil.Unlock()
 	}
@@ -152,8 +161,8 @@ func (s *Server) Feed(c *Conn, in, out []byte) (reply []byte, next Next) {
 	return in, Keep
 }
 
-// Resume is called when the Delay has passed. It appends the answer that was waited for to out, and goes on with the
-// input that was kept, as Feed would.
+// Resume must be called when the Delay has passed. It appends the delayed answer to out, and
+// continues with the kept input as Feed would.
 func (s *Server) Resume(c *Conn, out []byte) (reply []byte, next Next) {
 	p := c.p
 	if s.gil != nil {
@@ -178,7 +187,7 @@ func (c *Conn) Kept() int {
 	return len(c.p.rest)
 }
 
-// Release gives back what c holds, when the connection has ended.
+// Release must be called when the connection has ended. It gives back the memory and the cell of c.
 func (s *Server) Release(c *Conn) {
 	s.done(c)
 	if c.cell != nil {
@@ -187,7 +196,7 @@ func (s *Server) Release(c *Conn) {
 	}
 }
 
-// done gives back what the unfinished request of c holds.
+// done ends the unfinished request of c, if there is one.
 func (s *Server) done(c *Conn) {
 	if c.p != nil {
 		s.putPartial(c.p)
@@ -206,7 +215,7 @@ func (s *Server) threadOf(c *Conn) gil.Thread {
 	return c.thread
 }
 
-// counts returns what a request of c counts with.
+// counts returns the access to the counter for a request of c.
 func (s *Server) counts(c *Conn) app.Counter {
 	switch {
 	case s.cell != nil:

@@ -22,7 +22,8 @@ func newServer(protocol string, headerBytes, bodyBytes int) *Server {
 	})
 }
 
-// feedAll feeds pieces to a new connection and returns all that comes back, up to the end of the connection.
+// feedAll feeds pieces to a new connection and returns all that comes back, up to the end of the
+// connection.
 func feedAll(s *Server, pieces ...[]byte) (out []byte, closed bool) {
 	var c Conn
 	defer s.Release(&c)
@@ -104,7 +105,8 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// A body is not allocated before it comes: a thousand peers that announce four megabytes each must cost nothing.
+// A body is not allocated before it comes: a thousand peers that announce four megabytes each must
+// cost nothing.
 func TestAnnouncedBodyTakesNoMemory(t *testing.T) {
 	s := newServer(servers.HTTP, 1024, 4<<20)
 	var c Conn
@@ -262,8 +264,8 @@ func FuzzFeed(f *testing.F) {
 	})
 }
 
-// FuzzChunked compares the decoder with the standard library's, which takes more than the grammar allows: where both take
-// something, it must be the same.
+// FuzzChunked compares the decoder with the standard library's, which takes more than the grammar
+// allows: where both take something, it must be the same.
 func FuzzChunked(f *testing.F) {
 	for _, seed := range []string{
 		"5\r\nhello\r\n0\r\n\r\n", "a;x=y\r\n0123456789\r\n0\r\nA: b\r\n\r\n", "00\r\n\r\n", "1\r\nx\r\n1\r\ny\r\n0\r\n\r\nrest",
@@ -485,7 +487,8 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-// sender is a Blocker that receives reads of given lengths, and notes the buffers that it was given.
+// sender is a Blocker that receives reads of given lengths, and notes the buffers that it was
+// given.
 type sender struct {
 	tape
 	reads   []int
@@ -547,7 +550,8 @@ func (c *cell) Value() (n int64, err error) {
 	return n, nil
 }
 
-// Loops of one process have one interpreter lock, and each of them is one thread, whichever connection it serves.
+// Loops of one process have one interpreter lock, and each of them is one thread, whichever
+// connection it serves.
 func TestLoopsShareTheInterpreterLock(t *testing.T) {
 	cfg := servers.Config{Protocol: servers.Echo, GIL: time.Millisecond}
 	first := NewLoop(cfg, nil)
