@@ -59,7 +59,7 @@ var arrows = []struct {
 	{"loadtest/fleet", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/crosscheck", []string{"loadtest/table", "loadtest/stats", "loadtest/result"}},
-	{"loadtest/chart", []string{"loadtest/load", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/chart", []string{"loadtest/prose", "loadtest/load", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/claims", []string{"loadtest/prose", "loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
 	{"loadtest/report", []string{"loadtest/prose", "loadtest/table", "loadtest/chart", "loadtest/slo", "loadtest/stats", "loadtest/result"}},

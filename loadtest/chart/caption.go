@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
@@ -19,7 +20,7 @@ func caption(src *Source, drawn string) []string {
 	}
 	add(h.CPUModel)
 	if h.Cores > 0 {
-		add(plural(h.Cores, "core"))
+		add(prose.Count(h.Cores, "core"))
 	}
 	add(strings.TrimSpace(systemName(h.OS) + " " + h.Kernel))
 	add(h.Virtual)
@@ -96,13 +97,6 @@ func systemName(goos string) string {
 	return goos
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%s %ss", stats.Group(n), what)
-}
-
 // noiseFloor returns by how much throughput differs where cells were measured
 // twice, in words; "" if none was.
 func noiseFloor(cells []*stats.Cell) string {
@@ -110,5 +104,5 @@ func noiseFloor(cells []*stats.Cell) string {
 	if n.Cells == 0 {
 		return ""
 	}
-	return "noise floor: in " + plural(n.Cells, "cell") + " measured twice, " + stats.Floors([]stats.Noise{n})
+	return "noise floor: in " + prose.Count(n.Cells, "cell") + " measured twice, " + stats.Floors([]stats.Noise{n})
 }

@@ -13,6 +13,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/tierbench/tierbench/loadtest/prose"
 )
 
 // Sizes in points. A README is about 640 points (850 pixels) wide.
@@ -95,11 +97,11 @@ const (
 
 func (f *Figure) layout() layout {
 	l := layout{
-		notes: wrap(textStyle(labelSize, quiet, false), f.note, width-2*margin),
+		notes: wrap(f.note, textStyle(labelSize, quiet, false)),
 		tall:  plotHeight,
 	}
 	for _, c := range f.caption {
-		l.caption = append(l.caption, wrap(textStyle(smallSize, quiet, false), c, width-2*margin)...)
+		l.caption = append(l.caption, wrap(c, textStyle(smallSize, quiet, false))...)
 	}
 	for _, r := range f.rows {
 		for _, p := range r.panels {
@@ -109,6 +111,11 @@ func (f *Figure) layout() layout {
 	l.top = margin + titleSize*1.3 + vg.Length(len(l.notes))*noteBy
 	l.height = l.top + vg.Length(len(f.rows))*(above+l.tall+below) + vg.Length(len(f.keys()))*noteBy + vg.Length(len(l.caption))*lead + margin
 	return l
+}
+
+// wrap breaks a text into lines that fit the width of a figure.
+func wrap(s string, t draw.TextStyle) []string {
+	return prose.WrapFunc(s, func(line string) bool { return t.Width(line) <= width-2*margin })
 }
 
 // A key explains a sign.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -47,7 +48,7 @@ func lines(f *Figure, src *Source, u stats.Unit, points func(*stats.Cell) []poin
 }
 
 func clients(c *stats.Cell) string {
-	s := plural(c.Clients, "client")
+	s := prose.Count(c.Clients, "client")
 	if rate := c.Rate.String(); rate != "" {
 		s += " at " + rate
 	}
