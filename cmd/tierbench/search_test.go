@@ -19,7 +19,7 @@ func TestSearchMistakes(t *testing.T) {
 		{"nothing to measure", "--p99 1s", "name a --model, or a server of your own after --"},
 		{"clients are what is looked for", "--model thread --clients 5", "it goes with --find rate"},
 		{"no such model", "--model bogus", `"bogus" is neither built in nor among commands`},
-		{"no such workload", "--model thread --workload foo", `"foo" is no workload over http`},
+		{"no such workload", "--model thread --workload foo", `"foo" is not a workload over http`},
 		{"a promise of nobody", "--model thread --workload idle", "idle clients ask for nothing"},
 		{"a wait without its time", "--model thread --workload wait", "http/wait takes a time, such as 50ms"},
 		{"errors that are no part", "--model thread --errors 3", `--errors: "3" is no part; allowed: 0 to 100%`},

@@ -135,8 +135,8 @@ func (h *Harness) onlyMore(set *result.Set, p *plan.Plan, absent map[string]stri
 			return fmt.Errorf("the cell %s cannot be measured any more: %s", k, why)
 		case now == nil:
 			return fmt.Errorf("it does not ask for the cell %s", k)
-		case before != nil && now.Unlike(before) != "":
-			return fmt.Errorf("it asks for the cell %s with another %s", k, now.Unlike(before))
+		case before != nil && now.Difference(before) != "":
+			return fmt.Errorf("it asks for the cell %s with another %s", k, now.Difference(before))
 		}
 	}
 	return nil

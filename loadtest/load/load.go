@@ -16,8 +16,8 @@ import (
 type Target struct {
 	Addr     string // host:port
 	Protocol string // "http" or "echo"
-	// Requests are asked for by their weights, in a fixed rotation that is the
-	// same for every run. Most targets have one.
+	// Requests are sent in proportion to their weights, in a fixed rotation that is
+	// the same for every run. Most targets have one.
 	Requests []Request
 	// ByClients says that all requests but the first have clients of their own. The
 	// other clients ask for the first, and weights mean nothing.
@@ -54,9 +54,9 @@ type Population struct {
 	// Active clients send requests, the others keep their connections open and are
 	// probed at the end; all are active if 0, none if negative.
 	Active int
-	// PerRequest clients open a connection for each request, and close it.
+	// PerRequest means that the clients open a connection for each request.
 	PerRequest bool
-	// ConnectRate bounds the connections opened a second; 5,000 if 0.
+	// ConnectRate is the most connections to open a second; 5,000 if 0.
 	ConnectRate float64
 }
 
@@ -87,10 +87,10 @@ type Fault struct {
 	Until time.Duration
 }
 
-// A Pace is the schedule of an open loop, from the start of the warm-up, at the
-// first rate, through the window. Every shard of every generator process sends
-// its share: of n equal shards, shard i sends 1/n of the rate, i/n of its interval
-// later than the first.
+// A Pace is the schedule of an open loop. It runs from the start of the warm-up, at
+// the first rate, to the end of the window. Every shard of every generator process
+// sends its share of the requests: of n equal shards, shard i sends 1/n of the rate,
+// shifted by i/n of its interval.
 type Pace struct {
 	Shape     string // result.Constant if empty
 	Rate      float64
@@ -182,7 +182,7 @@ type Window struct {
 	Aftermath *Aftermath
 }
 
-// An Aftermath is what the clients saw of a fault.
+// An Aftermath describes how a fault affected the clients.
 type Aftermath struct {
 	// Before contains the service times of requests that were answered before the
 	// fault, Unaffected those after it of clients that it did not hit.
@@ -195,12 +195,12 @@ type Aftermath struct {
 	Failed int64
 }
 
-// NewAftermath is an empty one.
+// NewAftermath returns an empty aftermath.
 func NewAftermath() *Aftermath {
 	return &Aftermath{Before: NewHistogram(), Unaffected: NewHistogram()}
 }
 
-// A MixPart is what was measured of one kind of request of a mix.
+// A MixPart is what was measured for one request of a mix.
 type MixPart struct {
 	Name     string
 	Clients  int                     // that asked for nothing else; 0 if all clients took turns
@@ -221,7 +221,7 @@ type Interval struct {
 	Errored int64
 }
 
-// NewInterval is an empty interval of a loop.
+// NewInterval returns an empty interval for a loop.
 func NewInterval(loop string) *Interval {
 	s := &Interval{Service: NewHistogram()}
 	if loop == result.Open {
@@ -329,8 +329,8 @@ func NewHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, int64(10*time.Minute), 3)
 }
 
-// Latency summarizes a histogram of nanoseconds, in seconds. It is zero for an
-// empty one.
+// Latency summarizes a histogram of nanoseconds, in seconds. It returns zero for an
+// empty histogram.
 func Latency(h *hdrhistogram.Histogram) result.Latency {
 	if h.TotalCount() == 0 {
 		return result.Latency{}

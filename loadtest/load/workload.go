@@ -10,29 +10,30 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A Workload is one thing that a request can ask for over one protocol: what is
-// sent, what must come back, and who can ask for it.
+// A Workload is one kind of request over one protocol: what is sent, what must come
+// back, and which generators can send it.
 type Workload struct {
 	Protocol string // "http" or "echo"
-	Name     string // in configs and records; unique among those of the protocol
-	Method   string // of HTTP; "" over echo
-	Path     string // of HTTP, with its query; {time} stands for Request.Time in Time.Unit
-	Time     Time   // what Request.Time means; zero if it means nothing
-	// Echoes says that Request.PayloadBytes are sent, and must come back.
+	Name     string // in configs and records; unique within the protocol
+	Method   string // HTTP method; "" over echo
+	Path     string // HTTP path and query; {time} stands for Request.Time in Time.Unit
+	Time     Time   // what Request.Time means; zero if the workload takes no time
+	// Echoes means that Request.PayloadBytes bytes are sent and must come back.
 	Echoes bool
-	Answer string // the body of each right answer, unless it is what was sent
-	// Counter is where a GET reads what the server has counted, if each right answer
-	// counts one: the count and the id of the process that says so, "42 4711\n".
+	Answer string // the body of each correct answer; unused if Echoes
+	// Counter is the path at which a GET reads a counter, if each correct answer
+	// increments it. The answer contains the count and the id of the process that
+	// reports it, "42 4711\n".
 	Counter string
-	// Cheap says that it costs a server next to nothing. The generator's ceiling is
-	// measured with such workloads.
+	// Cheap means that the workload costs a server next to nothing. The generator's
+	// ceiling is measured with cheap workloads.
 	Cheap bool
-	Peers []string // generators other than the project's own that can ask for it
+	Peers []string // generators other than the project's own that can drive it
 }
 
-// Time is the parameter that says how long a server takes for an answer.
+// Time describes the parameter that says how long a server takes for an answer.
 type Time struct {
-	Unit  time.Duration // it is a whole number of these
+	Unit  time.Duration // the time is a multiple of Unit
 	Max   time.Duration
 	Spent Spent
 }
@@ -42,33 +43,33 @@ type Spent uint8
 
 const (
 	Computing Spent = iota
-	Waiting         // for something that reports when it is ready
-	Blocking        // in a system call, which takes a thread
+	Waiting         // for something that reports when it is ready; no thread is occupied
+	Blocking        // in a system call, which occupies a thread
 )
 
-// Peers: generators other than the project's own. Those with a program of their
-// own are named as it is.
+// The peers: generators other than the project's own. Those that are programs have
+// the program's name.
 const (
-	Stock = "stock" // vegeta as most programs use its library
+	Stock = "stock" // vegeta's library, used as most programs use it
 	Wrk   = "wrk"   // https://github.com/wg/wrk
 	Wrk2  = "wrk2"  // https://github.com/giltene/wrk2
 	Oha   = "oha"   // https://github.com/hatoo/oha
 )
 
-// Payloads of the workloads that echo.
+// Payload sizes of the echo workloads.
 const (
-	DefaultPayloadBytes = 64 // where none is asked for; not in a request's name
-	// MaxPayloadBytes fits the socket buffers of both ends, so that a server
-	// that reads and writes by turns never waits for its client to read.
+	DefaultPayloadBytes = 64 // if a config gives none; not part of a request's name
+	// MaxPayloadBytes fits into the socket buffers of both ends, so that a server
+	// that alternates between reading and writing never waits for its client to read.
 	MaxPayloadBytes = 64 << 10
 )
 
 // A Table is a list of workloads.
 type Table []Workload
 
-// Workloads are all that can be asked for, in the order in which messages list
-// them. The first of a protocol is the least that it can be asked for: it proves
-// that a connection is served. Only tests change the table.
+// Workloads are all workloads, in the order in which messages list them. The first
+// of each protocol is the cheapest: it proves that a connection is served. Only tests
+// change the table.
 var Workloads = Table{
 	{
 		Protocol: "http", Name: "plaintext", Method: "GET", Path: "/plaintext", Answer: "Hello, World!",
@@ -103,7 +104,7 @@ var Workloads = Table{
 	{Protocol: "echo", Name: result.Idle, Echoes: true},
 }
 
-// Find finds a workload.
+// Find returns the workload of that name over a protocol.
 func (t Table) Find(protocol, name string) (w Workload, ok bool) {
 	i := slices.IndexFunc(t, func(w Workload) bool { return w.Protocol == protocol && w.Name == name })
 	if i < 0 {
@@ -112,22 +113,22 @@ func (t Table) Find(protocol, name string) (w Workload, ok bool) {
 	return t[i], true
 }
 
-// Where are the workloads of which is is true.
-func (t Table) Where(is func(Workload) bool) (some Table) {
+// Where returns the workloads for which keep returns true.
+func (t Table) Where(keep func(Workload) bool) (some Table) {
 	for _, w := range t {
-		if is(w) {
+		if keep(w) {
 			some = append(some, w)
 		}
 	}
 	return some
 }
 
-// Over are the workloads of a protocol.
+// Over returns the workloads of a protocol.
 func (t Table) Over(protocol string) Table {
 	return t.Where(func(w Workload) bool { return w.Protocol == protocol })
 }
 
-// Names are the names of the workloads.
+// Names returns the names of the workloads.
 func (t Table) Names() (all []string) {
 	for _, w := range t {
 		all = append(all, w.Name)
@@ -145,10 +146,10 @@ func (t Table) String() string {
 
 func (w Workload) String() string { return w.Protocol + "/" + w.Name }
 
-// DrivenBy reports whether a peer can ask for it.
+// DrivenBy reports whether a peer can drive the workload.
 func (w Workload) DrivenBy(peer string) bool { return slices.Contains(w.Peers, peer) }
 
-// URI is the path of a request with its query.
+// URI returns the path and query of a request.
 func (w Workload) URI(r Request) string {
 	if w.Time.Unit == 0 {
 		return w.Path
@@ -159,14 +160,13 @@ func (w Workload) URI(r Request) string {
 // A Request is one kind of request.
 type Request struct {
 	Workload     string        // a name in the table
-	PayloadBytes int           // of a workload that echoes
-	Time         time.Duration // of a workload that takes a time
-	Weight       int           // share of the requests; 0 is 1
-	Clients      int           // that ask for nothing else; 0 is none of their own
+	PayloadBytes int           // for a workload that echoes
+	Time         time.Duration // for a workload that takes a time
+	Weight       int           // share of the requests; 0 means 1
+	Clients      int           // how many clients send only this request; 0: none
 }
 
-// Least is the least that can be asked for over a protocol; zero if there is no
-// such protocol.
+// Least returns the cheapest request of a protocol, zero if the protocol is unknown.
 func Least(protocol string) (r Request) {
 	if over := Workloads.Over(protocol); len(over) > 0 {
 		r.Workload = over[0].Name
@@ -177,8 +177,8 @@ func Least(protocol string) (r Request) {
 	return r
 }
 
-// Name is what is asked, with its time or its payload: "plaintext",
-// "block-100ms", "echo-100B".
+// Name returns the workload with its time or payload: "plaintext", "block-100ms",
+// "echo-100B".
 func (r Request) Name() string {
 	switch {
 	case r.Time >= time.Millisecond && r.Time%time.Millisecond == 0:
@@ -191,7 +191,8 @@ func (r Request) Name() string {
 	return r.Workload
 }
 
-// For is the request of a target for a peer, which can only ask for one.
+// For returns the only request of a target, and its workload. It fails if the target
+// has several, or if the peer cannot drive the workload.
 func (t Target) For(peer string) (Workload, Request, error) {
 	if len(t.Requests) == 1 {
 		r := t.Requests[0]
@@ -207,8 +208,8 @@ func (t Target) For(peer string) (Workload, Request, error) {
 		peer, strings.Join(names, " and "), Workloads.Where(func(w Workload) bool { return w.DrivenBy(peer) }))
 }
 
-// TimeOf is the time that a request takes, by its name, and how it is spent; 0 if
-// its workload takes none, or if the name is of a mix.
+// TimeOf parses the time of a request from its name, and returns how the server
+// spends it. It returns 0 if the workload takes no time or if the name is of a mix.
 func TimeOf(protocol, name string) (time.Duration, Spent) {
 	for _, w := range Workloads.Over(protocol) {
 		if text, ok := strings.CutPrefix(name, w.Name+"-"); ok && w.Time.Unit > 0 {
@@ -220,8 +221,8 @@ func TimeOf(protocol, name string) (time.Duration, Spent) {
 	return 0, Computing
 }
 
-// ParseReading reads the answer of Workload.Counter: what the counter has come to,
-// and the process that says so.
+// ParseReading parses the answer of Workload.Counter: the count, and the process that
+// reports it.
 func ParseReading(body []byte) (count int64, pid int, ok bool) {
 	n, _ := fmt.Sscanf(string(body), "%d %d\n", &count, &pid)
 	return count, pid, n == 2 && fmt.Sprintf("%d %d\n", count, pid) == string(body)

@@ -135,10 +135,10 @@ func TestMistakesNameWhatTheTableAllows(t *testing.T) {
 	add(t, nap)
 	for _, tt := range []struct{ reason, workload, want string }{
 		{"above its bound", "{protocol: http, workload: nap, time: 1s}", "c.yaml:6:51: workloads[0].time: 1s is more than 500ms"},
-		{"not in its unit", "{protocol: http, workload: nap, time: 5ms}", "c.yaml:6:51: workloads[0].time: 5ms is no whole number of 10ms"},
+		{"not in its unit", "{protocol: http, workload: nap, time: 5ms}", "c.yaml:6:51: workloads[0].time: 5ms is not a multiple of 10ms"},
 		{"without its time", "{protocol: http, workload: nap}", "workloads[0].time: is missing; http/nap takes a time"},
 		{"with a payload", "{protocol: http, workload: nap, time: 20ms, payload_bytes: 5}", "http/nap sends no payload; only echo does"},
-		{"over another protocol", "{protocol: echo, workload: nap}", `"nap" is no workload over echo; allowed: echo, idle`},
+		{"over another protocol", "{protocol: echo, workload: nap}", `"nap" is not a workload over echo; allowed: echo, idle`},
 		{"it is allowed", "{protocol: http, workload: doze}", "allowed: plaintext, echo, wait, block, cpu, counter, idle, nap"},
 		{"it takes a time", "{protocol: http, workload: plaintext, time: 5ms}", "only wait, block, cpu, nap do"},
 		{"its peers", "{protocol: http, workload: counter}", "stock cannot do http/counter; allowed: http/plaintext, http/echo, http/nap"},

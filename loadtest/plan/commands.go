@@ -20,7 +20,7 @@ func (d *decoder) commands(dst *map[string]Command) decode {
 		d.entries(n, path, func(name string, value ast.Node, path string) {
 			var c Command
 			d.mapping(value, path, fields{
-				"doc": d.text(&c.Doc), "run": d.texts(&c.Run), "closes_each": d.truth(&c.ClosesEach),
+				"doc": d.text(&c.Doc), "run": d.texts(&c.Run), "closes_each": d.boolean(&c.ClosesEach),
 				"protocols": d.list(func(n ast.Node, path string) {
 					var p string
 					d.oneOf(&p, protocols)(n, path)
@@ -30,7 +30,7 @@ func (d *decoder) commands(dst *map[string]Command) decode {
 			for i, arg := range c.Run {
 				for _, word := range placeholder.FindAllString(arg, -1) {
 					if at := fmt.Sprintf("%s.run[%d]", path, i); !slices.Contains(placeholders, word) {
-						d.fail(d.places[at], at, fmt.Sprintf("%s is nothing that is filled in; allowed: %s", word, strings.Join(placeholders, ", ")))
+						d.fail(d.places[at], at, fmt.Sprintf("unknown placeholder %s; allowed: %s", word, strings.Join(placeholders, ", ")))
 					}
 				}
 			}

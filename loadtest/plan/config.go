@@ -1,9 +1,9 @@
 // Package plan turns a config file into the list of cells to measure, in the
-// order in which they are measured. Every mistake in the file is found before
-// anything starts, and named with its place and what is allowed.
+// order in which they are measured. It finds every mistake in the file before
+// anything starts, and reports each with its position and what is allowed.
 //
-// config.go contains what a config may say and how the file is read, rules.go
-// what the values of an experiment must fulfil together. Each kind of value is
+// config.go defines what a config may contain and reads the file. rules.go
+// checks the values of an experiment against each other. Each kind of value is
 // decoded in a file of its own.
 package plan
 
@@ -22,9 +22,9 @@ import (
 
 // A Config is a file under configs/: what to measure.
 type Config struct {
-	File string // as it was given
-	Text string // of the file
-	Name string // the file's base name without its extension
+	File string // its path, as the user gave it
+	Text string // its contents
+	Name string // its base name without the extension
 
 	Title       string
 	Commands    map[string]Command // servers that are not built in, by name
@@ -34,17 +34,17 @@ type Config struct {
 	SLOs        []result.SLO
 	Experiments []*Experiment // one, unless the config lists several
 
-	places map[string]place // of each value, by its path
+	places map[string]place // where each value stands in the file, by path
 }
 
-// An Experiment is a set of cells that are measured alike: every model with
-// every workload, at every number of clients, in every loop.
+// An Experiment is a set of cells that are measured in the same way: every model
+// with every workload, at every number of clients, in every loop.
 type Experiment struct {
-	Name        string // empty for the only one of a config
+	Name        string // empty if the config has no list of experiments
 	Models      []string
 	Workloads   []Workload
 	Clients     []int
-	Generators  []string // names such as Vegeta
+	Generators  []string // Vegeta, Stock, …
 	Loops       []string
 	Rate        result.Rate  // of the open loop
 	Shape       result.Shape // how that rate changes over the window
@@ -57,31 +57,33 @@ type Experiment struct {
 	PerRequest  bool
 	CPUs        CPUs
 	ServerArgs  []string // for built-in models
-	Setting     string   // what the arguments are called in keys; themselves if empty
-	Fault       *Fault   // what is done to the server in the window; nil if nothing is
-	// AA has each cell measured twice, the second time under a setting of that
-	// name. It shows by how much two measurements of the same thing differ.
+	Setting     string   // the name of the arguments in keys; empty: the arguments themselves
+	Fault       *Fault   // injected into the server within the window; nil for none
+	// AA measures each cell twice, the second time under the setting "A/A". The
+	// pair shows by how much two measurements of the same thing differ.
 	AA bool
 	// Hold is the length of the window of the idle workload; Duration if 0.
 	Hold time.Duration
 
-	path string // in the file, "" for the base
+	path string // in the file; "" without a list of experiments
 }
 
-// A Command is a server in any language, under the contract of the README.
+// A Command is a server in any language that keeps the contract of the README.
 type Command struct {
 	Doc       string
 	Run       []string // {addr}, {host}, {port}, {protocol} and {cpus} are filled in
-	Protocols []string // that it speaks; all if empty
-	// ClosesEach says that it closes each connection after one answer.
+	Protocols []string // the protocols it speaks; all if empty
+	// ClosesEach means that the server closes each connection after one answer.
 	ClosesEach bool
 }
 
-// kind says which of the fields of a rate are set.
-func kind(r result.Rate) [3]bool { return [3]bool{r.PerSecond > 0, r.PerClient > 0, r.Capacity > 0} }
+// rateKind returns which of the fields of a rate are set.
+func rateKind(r result.Rate) [3]bool {
+	return [3]bool{r.PerSecond > 0, r.PerClient > 0, r.Capacity > 0}
+}
 
-// CPUs are the sets that server and generator are bound to, such as "0-3,8";
-// empty is all.
+// CPUs are the sets of CPUs that server and generator are bound to, for example
+// "0-3,8"; empty means all CPUs.
 type CPUs struct {
 	Server, Generator string
 }
@@ -103,9 +105,9 @@ func Read(file string) (*Config, error) {
 	return Parse(file, text)
 }
 
-// AtLeast has each cell and each trial measured at least n times. Cells that hold
-// connections keep their number of repeats, as they take long and more of them
-// say nothing new. It is an error if n is more than a config may ask for.
+// AtLeast raises the repeats of each cell and each trial to n. Cells with a hold
+// keep their number of repeats: they take long, and more repeats add nothing.
+// AtLeast fails if n is more than a config may ask for.
 func (c *Config) AtLeast(n int) error {
 	if n > maxRepeats {
 		return fmt.Errorf("%d repeats are too many: at most %d are allowed", n, maxRepeats)
@@ -121,7 +123,7 @@ func (c *Config) AtLeast(n int) error {
 	return nil
 }
 
-// Parse reads a config from its text; file is only named in errors.
+// Parse reads a config from its text. It uses file only in error messages.
 func Parse(file string, text []byte) (*Config, error) {
 	cfg := &Config{
 		File: file, Text: string(text),
@@ -138,7 +140,7 @@ func Parse(file string, text []byte) (*Config, error) {
 	return cfg, nil
 }
 
-// parse is the root of the only document of a text; nil if there is none.
+// parse returns the root of the text's only document, nil if there is none.
 func (d *decoder) parse(text []byte) ast.Node {
 	tree, err := parser.ParseBytes(text, 0)
 	switch {
@@ -149,7 +151,7 @@ func (d *decoder) parse(text []byte) ast.Node {
 		d.fail(place{1, 1}, "", "the file is empty; it needs at least models, workloads and clients")
 		return nil
 	case len(tree.Docs) > 1:
-		d.failAt(tree.Docs[1].Body, "", "a second document; a config is one")
+		d.failAt(tree.Docs[1].Body, "", "a second document; a config file contains one")
 	}
 	return tree.Docs[0].Body
 }

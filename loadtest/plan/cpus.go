@@ -19,7 +19,7 @@ func (d *decoder) cpus(dst *CPUs) decode {
 			case isInt && cpuSet.MatchString(in.Token.Value):
 				*to = in.Token.Value
 			default:
-				d.failAt(n, path, fmt.Sprintf("is %s; allowed: numbers of CPUs, such as \"0-3,8\"", what(n)))
+				d.failAt(n, path, fmt.Sprintf("is %s; allowed: numbers of CPUs, such as \"0-3,8\"", describe(n)))
 			}
 		}
 	}
@@ -29,7 +29,7 @@ func (d *decoder) cpus(dst *CPUs) decode {
 			return
 		}
 		if _, ok := n.(*ast.StringNode); ok {
-			d.failAt(n, path, fmt.Sprintf("is %s; allowed: shared, or the sets {server: \"0\", generator: \"1\"}", what(n)))
+			d.failAt(n, path, fmt.Sprintf("is %s; allowed: shared, or the sets {server: \"0\", generator: \"1\"}", describe(n)))
 			return
 		}
 		d.mapping(n, path, fields{"server": set(&dst.Server), "generator": set(&dst.Generator)})

@@ -15,11 +15,11 @@ import (
 // Errors are the mistakes in a config, in the order of the file.
 type Errors []Error
 
-// An Error is one mistake: where it is, what is wrong, what is allowed.
+// An Error is one mistake in a config: its position, what is wrong, what is allowed.
 type Error struct {
-	File         string // empty for a config of Go values, which has no lines
+	File         string // empty for a config made of Go values, which has no lines
 	Line, Column int
-	Field        string // such as clients[2]; empty for the file as a whole
+	Field        string // a path such as clients[2]; empty for the file as a whole
 	Problem      string
 }
 
@@ -49,8 +49,8 @@ func placeOf(n ast.Node) place {
 	if n == nil || n.GetToken() == nil || n.GetToken().Position == nil {
 		return place{1, 1}
 	}
-	// A mapping's own token is the colon of its first pair: its key is where a
-	// reader looks.
+	// A mapping's own token is the colon of its first pair. Point at the key, where
+	// a reader looks.
 	switch m := n.(type) {
 	case *ast.MappingNode:
 		if len(m.Values) > 0 && !m.IsFlowStyle {
@@ -63,9 +63,9 @@ func placeOf(n ast.Node) place {
 	return place{p.Line, p.Column}
 }
 
-// A decoder walks the syntax tree of a config and collects what is wrong. It
-// knows for each value where it stands, which decoding into structs would lose
-// for durations, for ranges and for what is checked later.
+// A decoder walks the syntax tree of a config and collects the mistakes. It keeps
+// the position of each value. Decoding into structs would lose it for durations,
+// for ranges and for everything that is checked later.
 type decoder struct {
 	file   string
 	places map[string]place
@@ -83,7 +83,7 @@ func (d *decoder) fail(p place, path, problem string) {
 
 func (d *decoder) failAt(n ast.Node, path, problem string) { d.fail(placeOf(n), path, problem) }
 
-// failed tells whether something at or below path is wrong.
+// failed reports whether a mistake was found at or below path.
 func (d *decoder) failed(path string) bool {
 	return slices.ContainsFunc(d.errs, func(e Error) bool {
 		rest, ok := strings.CutPrefix(e.Field, path)
@@ -114,7 +114,7 @@ func (d *decoder) syntax(err error) {
 	d.fail(place{1, 1}, "", "not YAML: "+err.Error())
 }
 
-func what(n ast.Node) string {
+func describe(n ast.Node) string {
 	switch n := n.(type) {
 	case nil, *ast.NullNode:
 		return "nothing"
@@ -139,7 +139,7 @@ func (d *decoder) entries(n ast.Node, path string, f func(key string, value ast.
 	case *ast.MappingValueNode:
 		pairs = []*ast.MappingValueNode{m}
 	default:
-		d.failAt(n, path, fmt.Sprintf("is %s; a mapping of keys and values is wanted", what(n)))
+		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a mapping of keys and values", describe(n)))
 		return
 	}
 	for _, pair := range pairs {
@@ -182,7 +182,7 @@ func (d *decoder) list(each decode) decode {
 	return func(n ast.Node, path string) {
 		seq, ok := n.(*ast.SequenceNode)
 		if !ok {
-			d.failAt(n, path, fmt.Sprintf("is %s; a list is wanted", what(n)))
+			d.failAt(n, path, fmt.Sprintf("is %s; allowed: a list", describe(n)))
 			return
 		}
 		for i, item := range seq.Values {
@@ -200,7 +200,7 @@ func (d *decoder) str(n ast.Node, path string) (string, bool) {
 	case *ast.LiteralNode:
 		return strings.TrimSpace(s.Value.Value), true
 	}
-	d.failAt(n, path, fmt.Sprintf("is %s; a text is wanted", what(n)))
+	d.failAt(n, path, fmt.Sprintf("is %s; allowed: a text", describe(n)))
 	return "", false
 }
 
@@ -234,13 +234,13 @@ func (d *decoder) oneOf(dst *string, allowed []string) decode {
 	}
 }
 
-func (d *decoder) truth(dst *bool) decode {
+func (d *decoder) boolean(dst *bool) decode {
 	return func(n ast.Node, path string) {
 		if b, ok := n.(*ast.BoolNode); ok {
 			*dst = b.Value
 			return
 		}
-		d.failAt(n, path, fmt.Sprintf("is %s; allowed: true, false", what(n)))
+		d.failAt(n, path, fmt.Sprintf("is %s; allowed: true, false", describe(n)))
 	}
 }
 
@@ -251,7 +251,7 @@ func (d *decoder) int(n ast.Node, path string, low, high int) int {
 			return int(v)
 		}
 	}
-	d.failAt(n, path, fmt.Sprintf("is %s; allowed: a whole number from %d to %d", what(n), low, high))
+	d.failAt(n, path, fmt.Sprintf("is %s; allowed: a whole number from %d to %d", describe(n), low, high))
 	return low
 }
 
@@ -262,7 +262,7 @@ func (d *decoder) number(n ast.Node, path string, low, high float64) float64 {
 			return v
 		}
 	}
-	d.failAt(n, path, fmt.Sprintf("is %s; allowed: a number from %g to %g", what(n), low, high))
+	d.failAt(n, path, fmt.Sprintf("is %s; allowed: a number from %g to %g", describe(n), low, high))
 	return low
 }
 
@@ -277,7 +277,7 @@ func (d *decoder) duration(dst *time.Duration, low, high time.Duration) decode {
 			*dst = 0
 			return
 		}
-		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a duration from %v to %v, such as 500ms or 2s", what(n), low, high))
+		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a duration from %v to %v, such as 500ms or 2s", describe(n), low, high))
 	}
 }
 
@@ -292,7 +292,7 @@ func duplicates[T comparable](d *decoder, path string, values []T) {
 	for i, v := range values {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		if first := slices.Index(values, v); first < i && !d.failed(at) {
-			d.fail(d.places[at], at, fmt.Sprintf("%v is there already, as %s[%d]", v, path, first))
+			d.fail(d.places[at], at, fmt.Sprintf("%v is already listed as %s[%d]", v, path, first))
 		}
 	}
 }

@@ -32,7 +32,7 @@ func (d *decoder) config(cfg *Config, root ast.Node) {
 		cfg.Experiments = []*Experiment{base}
 		d.check(base, root)
 	} else {
-		// What is said at the top is the default of every experiment.
+		// The values at the top level are the defaults of every experiment.
 		d.list(func(n ast.Node, path string) {
 			e := *base
 			e.path = path
@@ -40,7 +40,7 @@ func (d *decoder) config(cfg *Config, root ast.Node) {
 			sub["name"] = d.text(&e.Name)
 			d.mapping(n, path, sub)
 			if e.Name == "" && !d.failed(path) {
-				d.failAt(n, path+".name", "is missing; reports call the experiment by it")
+				d.failAt(n, path+".name", "is missing; reports show the experiment under this name")
 			}
 			d.check(&e, n)
 			cfg.Experiments = append(cfg.Experiments, &e)
@@ -51,9 +51,9 @@ func (d *decoder) config(cfg *Config, root ast.Node) {
 	}
 }
 
-// experiment decodes what an experiment says.
+// experiment returns the fields of an experiment.
 func (d *decoder) experiment(e *Experiment) fields {
-	// A list that is said again replaces the one of the base.
+	// A list in an experiment replaces the default list instead of extending it.
 	reset := func(empty func(), f decode) decode {
 		return func(n ast.Node, path string) {
 			empty()
@@ -83,7 +83,7 @@ func (d *decoder) experiment(e *Experiment) fields {
 		"server_args": reset(func() { e.ServerArgs = nil }, d.texts(&e.ServerArgs)),
 		"setting":     d.text(&e.Setting),
 		"fault":       d.fault(&e.Fault),
-		"a_a":         d.truth(&e.AA),
+		"a_a":         d.boolean(&e.AA),
 		"hold":        d.duration(&e.Hold, 100*time.Millisecond, maxDuration),
 	}
 }

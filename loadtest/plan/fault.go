@@ -9,29 +9,29 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// A Fault is something that is done to a server in the window. Signals go to
-// the process that holds most connections; what is asked for over HTTP goes to
-// the one that takes a connection more.
+// A Fault is injected into a server within the window. Signals go to the process
+// with the most connections. A fault over HTTP hits the process that accepts one
+// more connection.
 type Fault struct {
 	Kind  string
 	At    time.Duration // from the start of the window
-	Until time.Duration // when it is taken back (stop, descriptors) or done for the last time (crashes)
-	Times int           // crashes
-	// LeakMB is how much memory is taken (leak), and LimitMB how much more than it
-	// has the process may take.
+	Until time.Duration // when it ends (stop, descriptors) or happens for the last time (crashes)
+	Times int           // of crashes: how many
+	// LeakMB is how much memory a leak takes. LimitMB is how much more memory than
+	// it already uses the process may take.
 	LeakMB, LimitMB int
 }
 
-// Kinds of fault.
+// The kinds of fault.
 const (
 	Kill           = "kill"            // SIGKILL
-	Stop           = "stop"            // SIGSTOP, and SIGCONT
+	Stop           = "stop"            // SIGSTOP, later SIGCONT
 	Crashes        = "crashes"         // SIGKILL, several times
-	Panic          = "panic"           // that nobody recovers from
-	RecoveredPanic = "recovered-panic" // that the server recovers from
-	Fatal          = "fatal"           // an error of the runtime, which cannot be recovered from
-	Leak           = "leak"            // of memory, to a limit
-	Descriptors    = "descriptors"     // all that the process may open
+	Panic          = "panic"           // a panic that nothing recovers
+	RecoveredPanic = "recovered-panic" // a panic that the server recovers
+	Fatal          = "fatal"           // a fatal error of the runtime, which nothing can recover
+	Leak           = "leak"            // takes memory, up to a limit
+	Descriptors    = "descriptors"     // opens all the file descriptors the process may open
 )
 
 var (
@@ -39,16 +39,16 @@ var (
 	faults  = append(slices.Clone(signals), Panic, RecoveredPanic, Fatal, Leak, Descriptors)
 )
 
-// end is when the fault is over.
+// end returns the time at which the fault is over.
 func (f *Fault) end() time.Duration { return max(f.At, f.Until) }
 
-// HTTP reports whether the fault is asked for by a request, GET /fault/KIND, and
-// not done by a signal.
+// HTTP reports whether the fault is injected by a request, GET /fault/KIND, and
+// not by a signal.
 func (f *Fault) HTTP() bool { return !slices.Contains(signals, f.Kind) }
 
 const (
-	// beforeFault is the least part of the window that the rest is compared with,
-	// afterFault the least that is left to recover in.
+	// beforeFault is the shortest time before the fault, with which the rest of the
+	// window is compared. afterFault is the shortest time left to recover in.
 	beforeFault  = 500 * time.Millisecond
 	afterFault   = time.Second
 	betweenKills = 300 * time.Millisecond
@@ -79,9 +79,9 @@ func (d *decoder) fault(dst **Fault) decode {
 		}
 		for _, k := range []struct {
 			key    string
-			said   bool
+			set    bool
 			needed bool
-			of     []string // kinds that it means something to
+			of     []string // the kinds it applies to
 		}{
 			{"at", f.At > 0, true, faults},
 			{"until", f.Until > 0, f.Kind == Stop || f.Kind == Descriptors, []string{Stop, Crashes, Descriptors}},
@@ -91,10 +91,10 @@ func (d *decoder) fault(dst **Fault) decode {
 		} {
 			at := path + "." + k.key
 			switch {
-			case k.needed && !k.said:
+			case k.needed && !k.set:
 				d.failAt(n, at, "is missing; the fault "+f.Kind+" needs it")
-			case k.said && !slices.Contains(k.of, f.Kind):
-				d.fail(d.places[at], at, "means nothing to the fault "+f.Kind+"; it is for "+strings.Join(k.of, ", "))
+			case k.set && !slices.Contains(k.of, f.Kind):
+				d.fail(d.places[at], at, "does not apply to the fault "+f.Kind+"; it is for "+strings.Join(k.of, ", "))
 			}
 		}
 		if f.Until > 0 && f.Until <= f.At {

@@ -2,8 +2,8 @@ package plan
 
 import "github.com/tierbench/tierbench/loadtest/load"
 
-// Generators that can make the load: the project's own, and peers in one or
-// several ways.
+// The generators: the project's own, and peers, some of them with different
+// numbers of threads.
 const (
 	Vegeta  = "vegeta" // the project's own, on vegeta
 	Stock   = load.Stock
@@ -16,12 +16,12 @@ const (
 
 var generators = []string{Vegeta, Stock, Wrk, WrkAll, WrkSame, Oha, Wrk2}
 
-// peers are the generators other than Vegeta, by what they run.
+// peers maps the generators other than Vegeta to the peer that they run.
 var peers = map[string]string{
 	Stock: load.Stock, Wrk: load.Wrk, WrkAll: load.Wrk, WrkSame: load.Wrk, Oha: load.Oha, Wrk2: load.Wrk2,
 }
 
-// Program is the program that a generator needs; "" if it needs none.
+// Program returns the name of the program that a generator needs, "" if it needs none.
 func Program(generator string) string {
 	if p := peers[generator]; p != load.Stock {
 		return p
@@ -29,7 +29,8 @@ func Program(generator string) string {
 	return ""
 }
 
-// CanDo reports whether a generator can ask for a workload, and for which it can.
+// CanDo reports whether a generator can drive a workload. Allowed lists the
+// workloads that it can drive.
 func CanDo(generator string, w Workload) (ok bool, allowed string) {
 	peer := peers[generator]
 	if peer == "" {

@@ -13,11 +13,11 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// said compares what configs say, not where they say it.
-var said = cmp.Options{cmpopts.IgnoreUnexported(Config{}, Experiment{}), cmpopts.IgnoreFields(Config{}, "File", "Text")}
+// ignoreSource compares the values of configs, not the text that they were read from.
+var ignoreSource = cmp.Options{cmpopts.IgnoreUnexported(Config{}, Experiment{}), cmpopts.IgnoreFields(Config{}, "File", "Text")}
 
-// Every config of the project, made of its values again, says the same; and so
-// does the text of that.
+// Every config of the project stays the same when New makes it from its values, and
+// when the text that New wrote is parsed again.
 func TestNewSaysAllThatAFileSays(t *testing.T) {
 	files, err := filepath.Glob("../../configs/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -38,7 +38,7 @@ func TestNewSaysAllThatAFileSays(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if diff := cmp.Diff(cfg, made, said); diff != "" {
+		if diff := cmp.Diff(cfg, made, ignoreSource); diff != "" {
 			t.Errorf("%s: made of its values, it is another (-file +made):\n%s", name, diff)
 		}
 		read, err := Parse(made.Name+".yaml", []byte(made.Text))
@@ -46,13 +46,13 @@ func TestNewSaysAllThatAFileSays(t *testing.T) {
 			t.Errorf("%s: %v in\n%s", name, err, made.Text)
 			continue
 		}
-		if diff := cmp.Diff(made, read, said); diff != "" {
+		if diff := cmp.Diff(made, read, ignoreSource); diff != "" {
 			t.Errorf("%s: its text is that of another (-made +read):\n%s", name, diff)
 		}
 	}
 }
 
-// What the configs of the project do not say.
+// Values that the configs of the project do not use.
 const everything = `
 title: "a: title # with 'quotes'"
 models: [mine]
@@ -82,9 +82,9 @@ func TestNewHasTheRulesOfAFile(t *testing.T) {
 		{"a number below zero", func(e *Experiment) { e.Repeats = -1 }, "repeats: is -1; allowed: a whole number from 1 to 1000"},
 		{"a duration out of its range", func(e *Experiment) { e.Duration = 100 * time.Hour }, `duration: is "100h0m0s"; allowed: a duration from 100ms to 1h0m0s, such as 500ms or 2s`},
 		{"nothing to ask", func(e *Experiment) { e.Workloads = nil }, "workloads: is missing; it needs at least one entry"},
-		{"a workload that is not there", func(e *Experiment) { e.Workloads[0].Requests[0].Workload = "x" }, `workloads[0].workload: "x" is no workload over http; allowed: plaintext`},
+		{"a workload that is not there", func(e *Experiment) { e.Workloads[0].Requests[0].Workload = "x" }, `workloads[0].workload: "x" is not a workload over http; allowed: plaintext`},
 		{"a rule of several values", func(e *Experiment) { e.Loops = []string{result.Open} }, "rate: is missing; an open loop needs one"},
-		{"twice the same", func(e *Experiment) { e.Clients = []int{5, 5} }, "clients[1]: 5 is there already, as clients[0]"},
+		{"twice the same", func(e *Experiment) { e.Clients = []int{5, 5} }, "clients[1]: 5 is already listed as clients[0]"},
 	} {
 		e := ok
 		e.Workloads = []Workload{{Protocol: "http", Requests: []load.Request{{Workload: "plaintext"}}}}
@@ -99,7 +99,7 @@ func TestNewHasTheRulesOfAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if e := cfg.Experiments[0]; e.ConnectRate != 5000 || len(e.Loops) != 1 || len(e.Generators) != 1 {
-		t.Errorf("what is not said is not as in a file: %+v", e)
+		t.Errorf("what is not set is not as in a file: %+v", e)
 	}
 	if _, err := Make(cfg, nil, limit); err == nil || !strings.HasPrefix(err.Error(), `models[0]: "thread" is neither built in nor`) {
 		t.Errorf("err %v", err)

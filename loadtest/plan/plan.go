@@ -20,7 +20,7 @@ type Plan struct {
 	Cells  []Cell        // in the order of the config
 }
 
-// A Cell is one measured combination, with all that its key only names.
+// A Cell is one measured combination: its key, and what the names in the key stand for.
 type Cell struct {
 	Key        result.Key
 	Model      result.Info
@@ -29,9 +29,9 @@ type Cell struct {
 	Experiment *Experiment
 }
 
-// Unlike says in what two cells of one key are not measured alike, by the name
-// of the setting; "" if in nothing.
-func (c *Cell) Unlike(o *Cell) string {
+// Difference returns the name of the first option by which two cells of the same
+// key are measured differently, "" if there is none.
+func (c *Cell) Difference(o *Cell) string {
 	a, b := c.Experiment, o.Experiment
 	for _, x := range []struct {
 		name  string
@@ -56,11 +56,11 @@ func (c *Cell) Unlike(o *Cell) string {
 	return ""
 }
 
-// PerRequest tells whether the cell's clients open a connection for each
-// request, because the config says so or the model closes it.
+// PerRequest reports whether the cell's clients open a connection for each
+// request, because the config asks for it or because the model closes each one.
 func (c *Cell) PerRequest() bool { return c.Experiment.PerRequest || c.Model.ClosesEach }
 
-// Population is the cell's clients.
+// Population returns the cell's clients.
 func (c *Cell) Population() load.Population {
 	return load.Population{
 		Clients: c.Key.Clients, Active: c.Experiment.Active.Of(c.Key.Clients),
@@ -68,8 +68,8 @@ func (c *Cell) Population() load.Population {
 	}
 }
 
-// Work is what they do. Capacity is the cell's closed-loop throughput, for a
-// rate that is a fraction of it.
+// Work returns what the cell's clients do. Capacity is the cell's closed-loop
+// throughput in requests a second, needed for a rate that is a fraction of it.
 func (c *Cell) Work(capacity float64) load.Work {
 	e := c.Experiment
 	w := load.Work{Loop: c.Key.Loop, Warmup: e.Warmup, Length: e.Duration, Requests: e.Requests}
@@ -95,7 +95,7 @@ func (c *Cell) Work(capacity float64) load.Work {
 	return w
 }
 
-// Closed is the key of the same cell in the closed loop.
+// Closed returns the key of the same cell in the closed loop.
 func (c *Cell) Closed() result.Key {
 	k := c.Key
 	k.Loop, k.Rate = result.Closed, result.Schedule{}
@@ -108,17 +108,17 @@ type Step struct {
 	Repeat int // from 1
 }
 
-// Limit is the most clients that this host can hold, and why.
+// Limit is the most clients that this host can carry, and the reason.
 type Limit struct {
 	Clients int64
 	Why     string
-	// Of is how many of them a model can hold in an experiment, and why. Nil is:
-	// all.
+	// Of returns how many clients a model can carry in an experiment, and the
+	// reason. If it is nil, only Clients limits a model.
 	Of func(result.Info, *Experiment) (clients int64, why string)
 }
 
-// Make checks a config against the models that are built in and against what
-// this host can hold, and lists its cells. Mistakes are Errors, as from Parse.
+// Make checks a config against the built-in models and against the limit of this
+// host, and lists its cells. Mistakes are returned as Errors, as by Parse.
 func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	d := &decoder{file: cfg.File, places: cfg.places}
 	p := &Plan{Config: cfg}
@@ -126,7 +126,7 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	for name, c := range cfg.Commands {
 		if slices.ContainsFunc(builtin, func(m result.Info) bool { return m.Name == name }) {
 			at := "commands." + name
-			d.fail(d.places[at], at, "is the name of a built-in model; give the server another")
+			d.fail(d.places[at], at, "is the name of a built-in model; choose another name")
 			continue
 		}
 		known = append(known, result.Info{Name: name, Doc: c.Doc, Command: c.Run, ClosesEach: c.ClosesEach})
@@ -165,15 +165,15 @@ func names(models []result.Info) (all []string) {
 	return all
 }
 
-// failOnce reports a mistake in a value of an experiment, if none was found in
-// it before.
+// failOnce records a mistake in a value of an experiment, unless that value already
+// has one.
 func (d *decoder) failOnce(e *Experiment, key, problem string) {
 	if at := d.at(e, key); !d.failed(at) {
 		d.fail(d.places[at], at, problem)
 	}
 }
 
-// findModels adds the models of an experiment to the plan's.
+// findModels adds the models of an experiment to those of the plan.
 func (p *Plan) findModels(d *decoder, e *Experiment, known []result.Info) {
 	for i, name := range e.Models {
 		n := slices.IndexFunc(known, func(m result.Info) bool { return m.Name == name })
@@ -187,8 +187,8 @@ func (p *Plan) findModels(d *decoder, e *Experiment, known []result.Info) {
 	}
 }
 
-// checkClients checks that this host and the models of an experiment can hold
-// its clients.
+// checkClients checks that this host and the models of an experiment can carry its
+// clients.
 func (d *decoder) checkClients(e *Experiment, known []result.Info, limit Limit) {
 	for i, n := range e.Clients {
 		key := fmt.Sprintf("clients[%d]", i)
@@ -204,13 +204,13 @@ func (d *decoder) checkClients(e *Experiment, known []result.Info, limit Limit) 
 			}
 		}
 		if e.Active.N > n {
-			d.failOnce(e, "active", fmt.Sprintf("%d is more than there are clients; allowed: 1 to %d", e.Active.N, n))
+			d.failOnce(e, "active", fmt.Sprintf("%d is more than the number of clients; allowed: 1 to %d", e.Active.N, n))
 		}
 	}
 }
 
-// checkWorkloads checks that an experiment has clients enough for its mixes, and
-// that its generators can ask for its workloads.
+// checkWorkloads checks that an experiment has enough clients for its mixes, and
+// that its generators can drive its workloads.
 func (d *decoder) checkWorkloads(e *Experiment) {
 	for i, w := range e.Workloads {
 		key := fmt.Sprintf("workloads[%d]", i)
@@ -220,7 +220,7 @@ func (d *decoder) checkWorkloads(e *Experiment) {
 		}
 		for _, n := range e.Clients {
 			if active := e.Active.Of(n); own >= active {
-				d.failOnce(e, key, fmt.Sprintf("%d clients of its mix have a request of their own, and of %d none is left for the first; allowed: up to %d", own, active, active-1))
+				d.failOnce(e, key, fmt.Sprintf("its mix gives %d clients a request of their own, which leaves none of the %d clients for the first request; allowed: up to %d", own, active, active-1))
 			}
 		}
 		for _, g := range e.Generators {
@@ -231,7 +231,7 @@ func (d *decoder) checkWorkloads(e *Experiment) {
 	}
 }
 
-// list makes the cells. Two of the same key are a mistake.
+// list makes the cells. Two cells with the same key are a mistake.
 func (p *Plan) list(d *decoder) {
 	seen := map[result.Key]*Experiment{}
 	several := p.severalGenerators()
@@ -255,7 +255,7 @@ func (p *Plan) list(d *decoder) {
 						for _, k := range keys {
 							if other := seen[k]; other != nil {
 								at := join(e.path, "setting")
-								d.fail(d.places[e.path], at, fmt.Sprintf("%v is a cell of %s too; a setting tells them apart", k, other.path))
+								d.fail(d.places[e.path], at, fmt.Sprintf("%v is also a cell of %s; give one of the two a setting", k, other.path))
 								return
 							}
 							seen[k] = e
@@ -275,8 +275,9 @@ func (p *Plan) severalGenerators() bool {
 	})
 }
 
-// keys are the cells of one model, workload and number of clients: one for each
-// loop, the closed one first, as the open one may want to know its throughput.
+// keys returns the keys of one model, workload and number of clients: one for each
+// loop. The closed loop comes first, as the rate of the open loop may depend on its
+// throughput.
 func (e *Experiment) keys(model string, w Workload, clients int, setting result.Setting) (keys []result.Key) {
 	k := result.Key{Model: model, Protocol: w.Protocol, Workload: w.Name(), Clients: clients, Loop: result.Closed, Setting: setting}
 	if slices.Contains(e.Loops, result.Closed) || k.Workload == result.Idle {
@@ -289,8 +290,9 @@ func (e *Experiment) keys(model string, w Workload, clients int, setting result.
 	return keys
 }
 
-// setting is what an experiment does that is not the usual. Parts that its own name for it
-// contains are those, so that a ratio or an objective finds the cells by the text.
+// setting returns what an experiment does differently from the default. Parts named
+// in Experiment.Setting become typed fields, so that a ratio or an objective that
+// gives the same text finds the cells.
 func (e *Experiment) setting(generator string, several bool) result.Setting {
 	name := e.Setting
 	if name == "" {
@@ -312,7 +314,7 @@ func (e *Experiment) setting(generator string, several bool) result.Setting {
 	return s
 }
 
-// Keys are those of the cells.
+// Keys returns the keys of the cells.
 func (p *Plan) Keys() []result.Key {
 	keys := make([]result.Key, len(p.Cells))
 	for i := range p.Cells {
@@ -321,7 +323,7 @@ func (p *Plan) Keys() []result.Key {
 	return keys
 }
 
-// Generators are all that the plan needs, in the order of the config.
+// Generators returns the generators that the plan needs, in the order of the config.
 func (p *Plan) Generators() (all []string) {
 	for i := range p.Cells {
 		if g := p.Cells[i].Generator; !slices.Contains(all, g) {
@@ -331,8 +333,8 @@ func (p *Plan) Generators() (all []string) {
 	return all
 }
 
-// Without leaves out the cells of models and generators that are not here, and
-// the trials.
+// Without removes the trials, and the cells of models and generators, that are
+// absent from this machine. Absent is keyed by their names.
 func (p *Plan) Without(absent map[string]string) {
 	p.Config.Trials = slices.DeleteFunc(p.Config.Trials, func(t Trial) bool {
 		_, trial := absent[result.AbsentTrial(t.Name)]
@@ -345,28 +347,27 @@ func (p *Plan) Without(absent map[string]string) {
 	})
 }
 
-// Estimate is how long a step takes, roughly.
+// Estimate returns roughly how long a step takes.
 func (s Step) Estimate() time.Duration {
 	ramp := time.Duration(float64(s.Key.Clients) / s.Experiment.ConnectRate * float64(time.Second))
 	w := s.Work(1)
 	return w.Warmup + w.Length + ramp + 700*time.Millisecond
 }
 
-// Steps is the order of measuring. Every cell comes once before any comes a
-// second time, so that a machine that drifts drifts for all alike. Within such a
-// round the models of one workload and tier follow each other, since it is they
-// that are compared and a minute later the machine may be another; which tier
-// comes when, and in what order its models, is shuffled anew for each round. The
-// two loops of a model follow each other, the closed one first. A cell that is
-// measured twice is so at once, and which of the two comes first is drawn. The
-// same seed gives the same order.
+// Steps returns the order of measuring. Every cell is measured once before any is
+// measured a second time, so that a drift of the machine affects all of them alike.
+// Within such a round, the models of one workload and tier follow each other: they
+// are the ones that are compared, and a minute later the machine may behave
+// differently. Each round shuffles the tiers, and the models of each tier. The two
+// loops of a model follow each other, the closed one first. The two measurements of
+// an A/A pair follow each other in random order. The same seed gives the same order.
 func (p *Plan) Steps() []Step {
 	type tier struct {
 		experiment *Experiment
 		workload   string
 		clients    int
 	}
-	type unit struct { // the loops of one
+	type unit struct { // what is measured without a break
 		model   string
 		setting result.Setting
 	}

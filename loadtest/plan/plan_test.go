@@ -41,7 +41,7 @@ func TestMistakes(t *testing.T) {
 		{"only a comment", "# hello\n", []string{`c.yaml:1:1: the file is empty; it needs at least models, workloads and clients`}},
 		{"not YAML", "models: [a\n", []string{`c.yaml:1:9: not YAML: sequence end token ']' not found`}},
 		{"a list at the top", "- 1\n", []string{
-			`c.yaml:1:1: is a list; a mapping of keys and values is wanted`,
+			`c.yaml:1:1: is a list; allowed: a mapping of keys and values`,
 			`c.yaml:1:1: clients: is missing; it needs at least one entry`,
 			`c.yaml:1:1: models: is missing; it needs at least one entry`,
 			`c.yaml:1:1: workloads: is missing; it needs at least one entry`,
@@ -53,9 +53,9 @@ func TestMistakes(t *testing.T) {
 		{"zero clients", strings.Replace(good, "[10,", "[0,", 1), []string{`c.yaml:10:11: clients[0]: is 0; allowed: a whole number from 1 to 10000000`}},
 		{"half a client", strings.Replace(good, "[10,", "[1.5,", 1), []string{`c.yaml:10:11: clients[0]: is 1.5; allowed: a whole number from 1 to 10000000`}},
 		{"a word for a number", strings.Replace(good, "[10,", "[ten,", 1), []string{`c.yaml:10:11: clients[0]: is "ten"; allowed: a whole number from 1 to 10000000`}},
-		{"a number for a list", strings.Replace(good, "[10, 1_000]", "10", 1), []string{`c.yaml:10:10: clients: is 10; a list is wanted`}},
+		{"a number for a list", strings.Replace(good, "[10, 1_000]", "10", 1), []string{`c.yaml:10:10: clients: is 10; allowed: a list`}},
 		{"an empty list", strings.Replace(good, "[10, 1_000]", "[]", 1), []string{`c.yaml:10:10: clients: is empty; it needs at least one entry`}},
-		{"the same tier twice", strings.Replace(good, "1_000", "10", 1), []string{`c.yaml:10:15: clients[1]: 10 is there already, as clients[0]`}},
+		{"the same tier twice", strings.Replace(good, "1_000", "10", 1), []string{`c.yaml:10:15: clients[1]: 10 is already listed as clients[0]`}},
 		{"a duration without a unit", strings.Replace(good, "1.5s", "2", 1), []string{`c.yaml:12:11: duration: is 2; allowed: a duration from 100ms to 1h0m0s, such as 500ms or 2s`}},
 		{"a negative duration", strings.Replace(good, "1.5s", "-2s", 1), []string{`c.yaml:12:11: duration: is "-2s"; allowed: a duration from 100ms to 1h0m0s, such as 500ms or 2s`}},
 		{"no repeats", strings.Replace(good, "repeats: 2", "repeats: 0", 1), []string{`c.yaml:13:10: repeats: is 0; allowed: a whole number from 1 to 1000`}},
@@ -67,23 +67,23 @@ func TestMistakes(t *testing.T) {
 		{"a fraction of what is not measured", good + "loop: open\nrate: 70%\n", []string{`c.yaml:16:7: rate: is a fraction of the closed loop's throughput, so loop must be [closed, open]`}},
 		{"an unknown shape", good + "loop: open\nrate: 5/s\nshape: {kind: saw}\n", []string{`c.yaml:17:15: shape.kind: "saw" is not allowed; allowed: constant, steps, linear, sine`}},
 		{"a ramp to nowhere", good + "loop: open\nrate: 5/s\nshape: {kind: linear}\n", []string{`c.yaml:17:8: shape.to: is missing; the shape linear needs it`}},
-		{"a sine below nothing", good + "loop: open\nrate: 5/s\nshape: {kind: sine, amplitude: 5/s, period: 1s}\n", []string{`c.yaml:17:8: shape: the amplitude 5/s must be less than the rate, 5/s`}},
-		{"a ramp between kinds of rate", good + "loop: open\nrate: 5/s\nshape: {kind: linear, to: 7/s per client}\n", []string{`c.yaml:17:8: shape: 7/s per client and the rate, 5/s, must be of one kind`}},
-		{"more active clients than there are", good + "active: 11\n", []string{`c.yaml:15:9: active: 11 is more than there are clients; allowed: 1 to 10`}},
+		{"a sine below nothing", good + "loop: open\nrate: 5/s\nshape: {kind: sine, amplitude: 5/s, period: 1s}\n", []string{`c.yaml:17:8: shape: the amplitude 5/s must be less than the rate 5/s`}},
+		{"a ramp between kinds of rate", good + "loop: open\nrate: 5/s\nshape: {kind: linear, to: 7/s per client}\n", []string{`c.yaml:17:8: shape: 7/s per client and the rate 5/s must be of the same kind: both in /s, in /s per client or in %`}},
+		{"more active clients than there are", good + "active: 11\n", []string{`c.yaml:15:9: active: 11 is more than the number of clients; allowed: 1 to 10`}},
 		{"active clients of no kind", good + "active: 110%\n", []string{`c.yaml:15:9: active: is "110%"; allowed: a number of clients, or a part of them above 0% and up to 100%`}},
-		{"idle clients that have no connection", good + "active: 1%\nconnection: per-request\n", []string{`c.yaml:15:9: active: idle clients hold their connection, which per-request clients do not have`}},
+		{"idle clients that have no connection", good + "active: 1%\nconnection: per-request\n", []string{`c.yaml:15:9: active: cannot be combined with connection: per-request; an idle client keeps its connection open`}},
 		{"CPUs by name", good + "cpus: {server: first}\n", []string{`c.yaml:15:16: cpus.server: is "first"; allowed: numbers of CPUs, such as "0-3,8"`}},
 		{"CPUs in words", good + "cpus: split\n", []string{`c.yaml:15:7: cpus: is "split"; allowed: shared, or the sets {server: "0", generator: "1"}`}},
 		{"a wait without its time", strings.Replace(good, "workload: plaintext", "workload: wait", 1), []string{`c.yaml:5:5: workloads[0].time: is missing; http/wait takes a time, such as 50ms`}},
 		{"a time where none is taken", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    time: 5ms", 1), []string{`c.yaml:7:11: workloads[0].time: http/plaintext takes no time; only wait, block, cpu do`}},
-		{"a wait of half a millisecond", strings.Replace(good, "workload: plaintext", "workload: wait\n    time: 500us", 1), []string{`c.yaml:7:11: workloads[0].time: 500µs is no whole number of 1ms`}},
+		{"a wait of half a millisecond", strings.Replace(good, "workload: plaintext", "workload: wait\n    time: 500us", 1), []string{`c.yaml:7:11: workloads[0].time: 500µs is not a multiple of 1ms`}},
 		{"a mix of one", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}]", 1), []string{`c.yaml:6:10: workloads[0].mix: needs at least two entries`}},
-		{"a mix beside a workload", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    mix: [{workload: plaintext}]", 1), []string{`c.yaml:7:10: workloads[0].mix: is instead of workload, payload_bytes, time, weight and clients, not beside them`}},
-		{"a mix by clients whose first has a number too", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, clients: 1}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:42: workloads[0].mix[0].clients: the first entry has no number: all clients ask for it that ask for no other`}},
-		{"a mix half by clients", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: echo}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:34: workloads[0].mix[1].clients: is missing; in a mix by clients each entry but the first has their number`}},
-		{"a mix by clients and by weight", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, weight: 9}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:41: workloads[0].mix[0].weight: means nothing in a mix by clients`}},
-		{"a mix that leaves no client for its first", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: cpu, time: 5ms, clients: 10}]", 1), []string{`c.yaml:5:5: workloads[0]: 10 clients of its mix have a request of their own, and of 10 none is left for the first; allowed: up to 9`}},
-		{"clients of a workload that is no mix", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    clients: 1", 1), []string{`c.yaml:7:14: workloads[0].clients: is for an entry of a mix, of which the other clients ask for the first`}},
+		{"a mix beside a workload", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    mix: [{workload: plaintext}]", 1), []string{`c.yaml:7:10: workloads[0].mix: cannot be combined with workload, payload_bytes, time, weight or clients`}},
+		{"a mix by clients whose first has a number too", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, clients: 1}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:42: workloads[0].mix[0].clients: the first entry takes no number: all clients that no other entry counts ask for it`}},
+		{"a mix half by clients", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: echo}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:34: workloads[0].mix[1].clients: is missing; in a mix by clients each entry but the first needs a number of clients`}},
+		{"a mix by clients and by weight", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext, weight: 9}, {workload: cpu, time: 5ms, clients: 1}]", 1), []string{`c.yaml:6:41: workloads[0].mix[0].weight: does not apply to a mix by clients`}},
+		{"a mix that leaves no client for its first", strings.Replace(good, "workload: plaintext", "mix: [{workload: plaintext}, {workload: cpu, time: 5ms, clients: 10}]", 1), []string{`c.yaml:5:5: workloads[0]: its mix gives 10 clients a request of their own, which leaves none of the 10 clients for the first request; allowed: up to 9`}},
+		{"clients of a workload that is no mix", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    clients: 1", 1), []string{`c.yaml:7:14: workloads[0].clients: is only for the entries of a mix; the number of clients of a whole workload is set by the experiment's clients`}},
 		{"a fault of no kind", good + "fault: {at: 500ms}\n", []string{`c.yaml:15:8: fault.kind: is missing; allowed: kill, stop, crashes, panic, recovered-panic, fatal, leak, descriptors`}},
 		{"a fault that nobody knows", good + "fault: {kind: hang, at: 500ms}\n", []string{`c.yaml:15:15: fault.kind: "hang" is not allowed; allowed: kill, stop, crashes, panic, recovered-panic, fatal, leak, descriptors`}},
 		{"a fault without its time", good + "fault: {kind: kill}\n", []string{`c.yaml:15:8: fault.at: is missing; the fault kill needs it`}},
@@ -91,36 +91,36 @@ func TestMistakes(t *testing.T) {
 		{"a stop without an end", good + "fault: {kind: stop, at: 500ms}\n", []string{`c.yaml:15:8: fault.until: is missing; the fault stop needs it`}},
 		{"descriptors that are never given back", good + "fault: {kind: descriptors, at: 500ms}\n", []string{`c.yaml:15:8: fault.until: is missing; the fault descriptors needs it`}},
 		{"a stop that ends before it begins", good + "fault: {kind: stop, at: 900ms, until: 800ms}\n", []string{`c.yaml:15:39: fault.until: 800ms is not after the 900ms of at`}},
-		{"a kill with an end", good + "fault: {kind: kill, at: 500ms, until: 800ms}\n", []string{`c.yaml:15:39: fault.until: means nothing to the fault kill; it is for stop, crashes, descriptors`}},
+		{"a kill with an end", good + "fault: {kind: kill, at: 500ms, until: 800ms}\n", []string{`c.yaml:15:39: fault.until: does not apply to the fault kill; it is for stop, crashes, descriptors`}},
 		{"crashes without their number", good + "fault: {kind: crashes, at: 500ms}\n", []string{`c.yaml:15:8: fault.times: is missing; the fault crashes needs it`}},
-		{"a kill of so many megabytes", good + "fault: {kind: kill, at: 500ms, mb: 5}\n", []string{`c.yaml:15:36: fault.mb: means nothing to the fault kill; it is for leak`}},
-		{"a fault with no time to recover", good + "fault: {kind: kill, at: 600ms}\n", []string{`c.yaml:15:8: fault: ends at 600ms of a window of 1.5s; allowed: up to 1s before its end, so that there is time to recover`}},
-		{"a panic over raw echo", good + "fault: {kind: panic, at: 500ms}\n", []string{`c.yaml:15:8: fault: panic is asked for over http, so all workloads must be; allowed over echo: kill, stop, crashes`}},
+		{"a kill of so many megabytes", good + "fault: {kind: kill, at: 500ms, mb: 5}\n", []string{`c.yaml:15:36: fault.mb: does not apply to the fault kill; it is for leak`}},
+		{"a fault with no time to recover", good + "fault: {kind: kill, at: 600ms}\n", []string{`c.yaml:15:8: fault: ends at 600ms of a window of 1.5s; allowed: up to 1s before the end of the window, to leave time to recover`}},
+		{"a panic over raw echo", good + "fault: {kind: panic, at: 500ms}\n", []string{`c.yaml:15:8: fault: panic is injected by an HTTP request, so all workloads must be over http; allowed over echo: kill, stop, crashes`}},
 		{"a fault in an open loop", good + "fault: {kind: kill, at: 500ms}\nloop: open\nrate: 5/s\n", []string{`c.yaml:15:8: fault: is only for loop: closed`}},
-		{"a fault of what only holds", strings.Replace(good, "workload: plaintext", "workload: idle", 1) + "fault: {kind: kill, at: 500ms}\n", []string{`c.yaml:15:8: fault: is not for the workload idle, which sends nothing that could fail`}},
+		{"a fault of what only holds", strings.Replace(good, "workload: plaintext", "workload: idle", 1) + "fault: {kind: kill, at: 500ms}\n", []string{`c.yaml:15:8: fault: cannot be combined with the workload idle, which sends no requests`}},
 		{"a hold of nothing idle", good + "hold: 60s\n", []string{`c.yaml:15:7: hold: is only for the workload idle`}},
-		{"a trial of nothing", good + "trials: [{variants: [a]}]\n", []string{`c.yaml:15:10: trials[0].name: is missing; it is what the program is to try`}},
+		{"a trial of nothing", good + "trials: [{variants: [a]}]\n", []string{`c.yaml:15:10: trials[0].name: is missing; it tells the program which trial to run`}},
 		{"a trial in no way", good + "trials: [{name: increment}]\n", []string{`c.yaml:15:10: trials[0].variants: is missing; it needs at least one entry`}},
-		{"a trial in one way twice", good + "trials: [{name: increment, variants: [a, b, a]}]\n", []string{`c.yaml:15:45: trials[0].variants[2]: a is there already, as trials[0].variants[0]`}},
-		{"a trial that is there twice", good + "trials: [{name: i, variants: [a]}, {name: i, variants: [b]}]\n", []string{`c.yaml:15:43: trials[1].name: i is there already, as trials[0]`}},
+		{"a trial in one way twice", good + "trials: [{name: increment, variants: [a, b, a]}]\n", []string{`c.yaml:15:45: trials[0].variants[2]: a is already listed as trials[0].variants[0]`}},
+		{"a trial that is there twice", good + "trials: [{name: i, variants: [a]}, {name: i, variants: [b]}]\n", []string{`c.yaml:15:43: trials[1].name: i is already listed as trials[0]`}},
 		{"a trial of no increments", good + "trials: [{name: i, variants: [a], increments: 0}]\n", []string{`c.yaml:15:47: trials[0].increments: is 0; allowed: a whole number from 1 to 1000000000`}},
 		{"a trial's unknown key", good + "trials: [{name: i, variants: [a], threads: 2}]\n", []string{`c.yaml:15:35: trials[0].threads: unknown key; allowed: increments, name, repeats, run, variants, workers`}},
 		{"an A/A run of words", good + "a_a: twice\n", []string{`c.yaml:15:6: a_a: is "twice"; allowed: true, false`}},
-		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports call the experiment by it`}},
+		{"an experiment without a name", good + "experiments: [{clients: [5]}]\n", []string{`c.yaml:15:15: experiments[0].name: is missing; reports show the experiment under this name`}},
 		{"an experiment's own mistakes", good + "experiments:\n  - name: a\n    models: [threads]\n", []string{`c.yaml:17:14: experiments[0].models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
-		{"two experiments with the same cells", good + "experiments: [{name: a}, {name: b}]\n", []string{`c.yaml:15:26: experiments[1].setting: thread http/plaintext closed clients=10 is a cell of experiments[0] too; a setting tells them apart`}},
+		{"two experiments with the same cells", good + "experiments: [{name: a}, {name: b}]\n", []string{`c.yaml:15:26: experiments[1].setting: thread http/plaintext closed clients=10 is also a cell of experiments[0]; give one of the two a setting`}},
 		{"wrk2 in a closed loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: wrk2\n", []string{`c.yaml:12:12: generator: wrk2 cannot do a closed loop; allowed: vegeta`}},
 		{"wrk2 with a rate that rises", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: wrk2\nloop: open\nrate: 5/s\nshape: {kind: linear, to: 7/s}\n", []string{`c.yaml:12:12: generator: wrk2 cannot do a shape; allowed: vegeta`}},
-		{"an objective without a bound", good + "slo: [{model: thread}]\n", []string{`c.yaml:15:7: slo[0]: bounds nothing; allowed: p99, errors, throughput, memory`}},
+		{"an objective without a bound", good + "slo: [{model: thread}]\n", []string{`c.yaml:15:7: slo[0]: has no bound; allowed: p99, errors, throughput, memory`}},
 		{"objectives without units", good + "slo: [{p99: 5, errors: 0.1, throughput: 500, memory: 5MB}]\n", []string{
 			`c.yaml:15:13: slo[0].p99: is 5; allowed: a duration from 1µs to 1h0m0s, such as 500ms or 2s`,
 			`c.yaml:15:24: slo[0].errors: is 0.1; allowed: a part of the requests, from 0% to 100%`,
 			`c.yaml:15:41: slo[0].throughput: is 500; allowed: a rate up to 10000000/s, such as 500/s`,
 			`c.yaml:15:54: slo[0].memory: is "5MB"; allowed: a size, such as 512MiB or 2GiB`,
 		}},
-		{"an objective of a cell that is not measured", good + "slo: [{p99: 5ms, clients: 11}]\n", []string{`c.yaml:15:7: slo[0]: no cell that is measured is one that it names`}},
+		{"an objective of a cell that is not measured", good + "slo: [{p99: 5ms, clients: 11}]\n", []string{`c.yaml:15:7: slo[0]: matches no cell of the plan; check its model, protocol, workload, clients, loop and setting`}},
 		{"wrk in an open loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: [vegeta, wrk]\nloop: open\nrate: 5/s\n", []string{`c.yaml:12:21: generator[1]: wrk cannot do an open loop; allowed: vegeta`}},
-		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is no workload over http; allowed: plaintext, echo, wait, block, cpu, counter, idle`}},
+		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is not a workload over http; allowed: plaintext, echo, wait, block, cpu, counter, idle`}},
 		{"a payload where none is sent", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    payload_bytes: 5", 1), []string{`c.yaml:7:20: workloads[0].payload_bytes: http/plaintext sends no payload; only echo does`}},
 		{"a workload without its protocol", strings.Replace(good, "  - protocol: http\n    workload", "  - workload", 1), []string{`c.yaml:5:5: workloads[0].protocol: is missing; allowed: http, echo`}},
 		{"several mistakes are all reported, in the order of the file", strings.NewReplacer("[10,", "[0,", "seed: 7", "seed: x").Replace(good), []string{
@@ -129,9 +129,9 @@ func TestMistakes(t *testing.T) {
 		}},
 		{"a model that nobody knows", strings.Replace(good, "[thread,", "[threads,", 1), []string{`c.yaml:3:10: models[0]: "threads" is neither built in nor among commands; allowed: eventloop, prefork, thread`}},
 		{"a tier above what the host can hold", strings.Replace(good, "1_000", "20_000", 1), []string{`c.yaml:10:15: clients[1]: 20000 is more than this host can hold; allowed: 1 to 19744 (descriptors)`}},
-		{"a command under a built-in name", good + "commands:\n  thread:\n    run: [x]\n", []string{`c.yaml:17:5: commands.thread: is the name of a built-in model; give the server another`}},
+		{"a command under a built-in name", good + "commands:\n  thread:\n    run: [x]\n", []string{`c.yaml:17:5: commands.thread: is the name of a built-in model; choose another name`}},
 		{"a command without arguments", good + "commands:\n  nginx:\n    doc: x\n", []string{`c.yaml:17:5: commands.nginx.run: is missing; it is the argument list of the server`}},
-		{"a misspelt placeholder", good + "commands:\n  nginx:\n    run: [nginx, \"{adr}\"]\n", []string{`c.yaml:17:18: commands.nginx.run[1]: {adr} is nothing that is filled in; allowed: {addr}, {host}, {port}, {protocol}, {cpus}`}},
+		{"a misspelt placeholder", good + "commands:\n  nginx:\n    run: [nginx, \"{adr}\"]\n", []string{`c.yaml:17:18: commands.nginx.run[1]: unknown placeholder {adr}; allowed: {addr}, {host}, {port}, {protocol}, {cpus}`}},
 		{"a ratio to what is not measured", good + "ratios:\n  - {model: thread, peer: nginx, metric: throughput}\n", []string{`c.yaml:16:27: ratios[0].peer: "nginx" is not measured; allowed: thread, eventloop`}},
 		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: http/plaintext, http/wait, http/block, http/cpu`}}, // and the payload is part of the name
 	}
@@ -315,7 +315,7 @@ experiments:
 	if f := p.Cells[2].Experiment.Fault; f.LeakMB != 9 || f.LimitMB != defaultLimit || !f.HTTP() {
 		t.Errorf("%+v", f)
 	}
-	// Only under a stop are clients held without a loss.
+	// Only a stop leaves clients without an answer while their connections last.
 	if a, b := p.Cells[0].Work(0).Fault, p.Cells[1].Work(0).Fault; *a != (load.Fault{At: time.Second}) || *b != (load.Fault{At: time.Second, Until: 2 * time.Second}) {
 		t.Errorf("%+v, %+v", a, b)
 	}
@@ -376,11 +376,11 @@ func TestACellIsMeasuredTwiceAtOnce(t *testing.T) {
 			a, b = b, a
 		}
 		if a.Key.Setting.String() != "s" || b.Key.Setting.String() != "s, A/A" {
-			t.Fatalf("%v beside %v", a.Key, b.Key)
+			t.Fatalf("%v is followed by %v", a.Key, b.Key)
 		}
 		plain := a.Key
 		if plain.Setting = b.Key.Setting; plain != b.Key || steps[i].Key.Loop != result.Closed || steps[i+1].Key.Loop != result.Open {
-			t.Fatalf("%v beside %v, %v", a.Key, b.Key, steps[i+1].Key)
+			t.Fatalf("%v, %v and %v follow each other", a.Key, b.Key, steps[i+1].Key)
 		}
 		if steps[i+1].Closed() != steps[i].Key {
 			t.Errorf("the open loop of %v goes by %v", steps[i+1].Key, steps[i].Key)
@@ -400,7 +400,7 @@ func TestTrialsAreInterleavedAndReproducible(t *testing.T) {
 	seen := map[string]bool{}
 	for i, s := range steps {
 		if i > 0 && s.Repeat < steps[i-1].Repeat {
-			t.Errorf("%v comes behind %v", s, steps[i-1])
+			t.Errorf("%v comes after %v", s, steps[i-1])
 		}
 		seen[s.String()] = true
 	}

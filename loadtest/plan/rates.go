@@ -17,7 +17,7 @@ var (
 	percentText = regexp.MustCompile(`^([0-9.]+)%$`)
 )
 
-// ParseRate reads a rate as a config says it. An error says what is allowed.
+// ParseRate parses a rate as it is written in a config. The error says what is allowed.
 func ParseRate(text string) (r result.Rate, err error) {
 	if m := rateText.FindStringSubmatch(text); m != nil {
 		if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v <= maxRate {
@@ -41,7 +41,7 @@ func (d *decoder) rate(dst *result.Rate) decode {
 	return func(n ast.Node, path string) {
 		s, ok := n.(*ast.StringNode)
 		if !ok {
-			d.failAt(n, path, fmt.Sprintf("is %s; allowed: %s", what(n), allowedRates))
+			d.failAt(n, path, fmt.Sprintf("is %s; allowed: %s", describe(n), allowedRates))
 			return
 		}
 		var err error
@@ -65,7 +65,7 @@ func (d *decoder) share(dst *result.Share) decode {
 				}
 			}
 		}
-		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a number of clients, or a part of them above 0%% and up to 100%%", what(n)))
+		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a number of clients, or a part of them above 0%% and up to 100%%", describe(n)))
 	}
 }
 

@@ -10,13 +10,13 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A rule is something that the values of an experiment must fulfil together. Of
-// the rules with one key, only the first that is broken is reported.
+// A rule is a condition on several values of an experiment. If several rules with
+// the same key are broken, only the first is reported.
 type rule struct {
 	key     string // of the value that is wrong
 	broken  func(*Experiment) bool
-	problem string                  // it says what is allowed
-	args    func(*Experiment) []any // makes problem a format, unless it is nil
+	problem string                  // what is wrong and what is allowed
+	args    func(*Experiment) []any // if not nil, problem is a format and these are its arguments
 }
 
 var rules = []rule{
@@ -48,7 +48,7 @@ var rules = []rule{
 	{
 		key:     "shape",
 		broken:  func(e *Experiment) bool { return e.open() && e.otherKind() != result.Rate{} },
-		problem: "%v and the rate, %v, must be of one kind",
+		problem: "%v and the rate %v must be of the same kind: both in /s, in /s per client or in %%",
 		args:    func(e *Experiment) []any { return []any{e.otherKind(), e.Rate} },
 	},
 	{
@@ -56,12 +56,12 @@ var rules = []rule{
 		broken: func(e *Experiment) bool {
 			return e.open() && e.Shape.Kind == result.Sine && e.Shape.Amplitude.Of(1, 1) >= e.Rate.Of(1, 1)
 		},
-		problem: "the amplitude %v must be less than the rate, %v",
+		problem: "the amplitude %v must be less than the rate %v",
 		args:    func(e *Experiment) []any { return []any{e.Shape.Amplitude, e.Rate} },
 	},
 	{
 		key:     "hold",
-		broken:  func(e *Experiment) bool { return e.Hold > 0 && !e.holds() },
+		broken:  func(e *Experiment) bool { return e.Hold > 0 && !e.idle() },
 		problem: "is only for the workload idle",
 	},
 	{
@@ -76,8 +76,8 @@ var rules = []rule{
 	},
 	{
 		key:     "fault",
-		broken:  func(e *Experiment) bool { return e.Fault != nil && e.holds() },
-		problem: "is not for the workload idle, which sends nothing that could fail",
+		broken:  func(e *Experiment) bool { return e.Fault != nil && e.idle() },
+		problem: "cannot be combined with the workload idle, which sends no requests",
 	},
 	{
 		key: "fault",
@@ -85,25 +85,25 @@ var rules = []rule{
 			return e.Fault != nil && e.Fault.HTTP() &&
 				slices.ContainsFunc(e.Workloads, func(w Workload) bool { return w.Protocol != "http" })
 		},
-		problem: "%s is asked for over http, so all workloads must be; allowed over echo: %s",
+		problem: "%s is injected by an HTTP request, so all workloads must be over http; allowed over echo: %s",
 		args:    func(e *Experiment) []any { return []any{e.Fault.Kind, strings.Join(signals, ", ")} },
 	},
 	{
 		key:     "fault",
 		broken:  func(e *Experiment) bool { return e.Fault != nil && e.Fault.end()+afterFault > e.Duration },
-		problem: "ends at %v of a window of %v; allowed: up to %v before its end, so that there is time to recover",
+		problem: "ends at %v of a window of %v; allowed: up to %v before the end of the window, to leave time to recover",
 		args:    func(e *Experiment) []any { return []any{e.Fault.end(), e.Duration, afterFault} },
 	},
 	{
 		key:     "active",
 		broken:  func(e *Experiment) bool { return e.PerRequest && e.Active != result.Share{} },
-		problem: "idle clients hold their connection, which per-request clients do not have",
+		problem: "cannot be combined with connection: per-request; an idle client keeps its connection open",
 	},
 }
 
-// limits are what a generator other than Vegeta cannot do.
+// limits lists what the generators other than Vegeta cannot do.
 var limits = []struct {
-	what  string
+	name  string
 	asked func(e *Experiment, generator string) bool
 }{
 	{"an open loop", func(e *Experiment, g string) bool { return g != Wrk2 && e.open() }},
@@ -117,16 +117,16 @@ var limits = []struct {
 
 func (e *Experiment) open() bool { return slices.Contains(e.Loops, result.Open) }
 
-// holds reports whether clients of a workload only hold their connections.
-func (e *Experiment) holds() bool {
+// idle reports whether one of the workloads is idle.
+func (e *Experiment) idle() bool {
 	return slices.ContainsFunc(e.Workloads, func(w Workload) bool { return w.Name() == result.Idle })
 }
 
-// otherKind is a rate of the shape that is not of the kind of the rate; zero if
-// all are.
+// otherKind returns a rate of the shape whose kind differs from that of the
+// experiment's rate, zero if there is none.
 func (e *Experiment) otherKind() result.Rate {
 	for _, other := range []result.Rate{e.Shape.To, e.Shape.Amplitude} {
-		if (other != result.Rate{}) && kind(other) != kind(e.Rate) {
+		if (other != result.Rate{}) && rateKind(other) != rateKind(e.Rate) {
 			return other
 		}
 	}
@@ -135,7 +135,7 @@ func (e *Experiment) otherKind() result.Rate {
 
 // check checks an experiment as a whole; n is its node.
 func (d *decoder) check(e *Experiment, n ast.Node) {
-	say := func(key, problem string) {
+	fail := func(key, problem string) {
 		at := d.at(e, key)
 		p, there := d.places[at]
 		if !there {
@@ -152,9 +152,9 @@ func (d *decoder) check(e *Experiment, n ast.Node) {
 		{"models", len(e.Models)}, {"workloads", len(e.Workloads)}, {"clients", len(e.Clients)},
 	} {
 		if _, there := d.places[d.at(e, list.key)]; list.entries == 0 && there {
-			say(list.key, "is empty; it needs at least one entry")
+			fail(list.key, "is empty; it needs at least one entry")
 		} else if list.entries == 0 {
-			say(list.key, "is missing; it needs at least one entry")
+			fail(list.key, "is missing; it needs at least one entry")
 		}
 	}
 	duplicates(d, d.at(e, "models"), e.Models)
@@ -173,7 +173,7 @@ func (d *decoder) check(e *Experiment, n ast.Node) {
 		if r.args != nil {
 			problem = fmt.Sprintf(problem, r.args(e)...)
 		}
-		say(r.key, problem)
+		fail(r.key, problem)
 	}
 	for i, g := range e.Generators {
 		key := "generator"
@@ -182,14 +182,14 @@ func (d *decoder) check(e *Experiment, n ast.Node) {
 		}
 		for _, l := range limits {
 			if g != Vegeta && l.asked(e, g) {
-				say(key, fmt.Sprintf("%s cannot do %s; allowed: %s", g, l.what, Vegeta))
+				fail(key, fmt.Sprintf("%s cannot do %s; allowed: %s", g, l.name, Vegeta))
 			}
 		}
 	}
 }
 
-// at is the path of a key of an experiment: its own, or the base's if it says
-// nothing itself.
+// at returns the path of a key: in the experiment if it stands there, else at the
+// top level.
 func (d *decoder) at(e *Experiment, key string) string {
 	if own := join(e.path, key); d.places[own] != (place{}) {
 		return own

@@ -31,13 +31,13 @@ func (d *decoder) shape(dst *result.Shape) decode {
 			d.failAt(n, path+".kind", "is missing; allowed: "+strings.Join(shapes, ", "))
 			return
 		}
-		for key, said := range map[string]bool{"steps": s.Steps > 0, "to": s.To != result.Rate{}, "amplitude": s.Amplitude != result.Rate{}, "period": period > 0} {
+		for key, set := range map[string]bool{"steps": s.Steps > 0, "to": s.To != result.Rate{}, "amplitude": s.Amplitude != result.Rate{}, "period": period > 0} {
 			needed := slices.Contains(of[s.Kind], key)
-			if needed && !said {
+			if needed && !set {
 				d.failAt(n, path+"."+key, "is missing; the shape "+s.Kind+" needs it")
-			} else if said && !needed {
+			} else if set && !needed {
 				at := path + "." + key
-				d.fail(d.places[at], at, "means nothing to the shape "+s.Kind)
+				d.fail(d.places[at], at, "does not apply to the shape "+s.Kind)
 			}
 		}
 		s.PeriodSec = period.Seconds()

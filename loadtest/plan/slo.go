@@ -17,7 +17,7 @@ var (
 	sizes         = map[string]float64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 )
 
-// slo decodes one objective: bounds, and the cells that they are of.
+// slo decodes one objective: its bounds, and the cells that they apply to.
 func (d *decoder) slo(n ast.Node, path string, dst *[]result.SLO) {
 	var s result.SLO
 	var p99 time.Duration
@@ -28,7 +28,7 @@ func (d *decoder) slo(n ast.Node, path string, dst *[]result.SLO) {
 			f(n, path)
 		}
 	}
-	// measure decodes a number with its unit, of which one of the ends is in.
+	// measure decodes a bound written as a number with its unit.
 	measure := func(of *regexp.Regexp, most float64, allowed string, to func(v float64, unit string)) decode {
 		return count(func(n ast.Node, path string) {
 			if s, ok := n.(*ast.StringNode); ok {
@@ -39,7 +39,7 @@ func (d *decoder) slo(n ast.Node, path string, dst *[]result.SLO) {
 					}
 				}
 			}
-			d.failAt(n, path, fmt.Sprintf("is %s; allowed: %s", what(n), allowed))
+			d.failAt(n, path, fmt.Sprintf("is %s; allowed: %s", describe(n), allowed))
 		})
 	}
 	d.mapping(n, path, fields{
@@ -60,14 +60,14 @@ func (d *decoder) slo(n ast.Node, path string, dst *[]result.SLO) {
 		return
 	}
 	if bounds == 0 {
-		d.failAt(n, path, "bounds nothing; allowed: p99, errors, throughput, memory")
+		d.failAt(n, path, "has no bound; allowed: p99, errors, throughput, memory")
 		return
 	}
 	s.P99Sec = p99.Seconds()
 	*dst = append(*dst, s)
 }
 
-// objectives checks that each objective is of something that is measured.
+// objectives checks that each objective applies to at least one cell.
 func (p *Plan) objectives(d *decoder) {
 	for i := range p.Config.SLOs {
 		s := &p.Config.SLOs[i]
@@ -76,7 +76,7 @@ func (p *Plan) objectives(d *decoder) {
 			of = of || s.Of(&p.Cells[j].Key)
 		}
 		if at := fmt.Sprintf("slo[%d]", i); !of {
-			d.fail(d.places[at], at, "no cell that is measured is one that it names")
+			d.fail(d.places[at], at, "matches no cell of the plan; check its model, protocol, workload, clients, loop and setting")
 		}
 	}
 }

@@ -7,14 +7,14 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// A Trial is something that a program tries by itself, without clients, in
-// several ways.
+// A Trial is an experiment that a program runs by itself, without clients, in
+// several variants.
 type Trial struct {
 	Name       string
 	Run        []string // the program and its arguments; empty: the server program
 	Variants   []string
-	Increments int // of each worker; 0: as many as the program takes for enough
-	Workers    int
+	Increments int // of each worker; 0: the program chooses
+	Workers    int // processes or threads that increment
 	Repeats    int
 }
 
@@ -47,7 +47,7 @@ func (d *decoder) trial(n ast.Node, path string, dst *[]Trial) {
 		return
 	}
 	if t.Name == "" {
-		d.failAt(n, path+".name", "is missing; it is what the program is to try")
+		d.failAt(n, path+".name", "is missing; it tells the program which trial to run")
 	}
 	if len(t.Variants) == 0 {
 		d.failAt(n, path+".variants", "is missing; it needs at least one entry")
@@ -55,14 +55,14 @@ func (d *decoder) trial(n ast.Node, path string, dst *[]Trial) {
 	duplicates(d, path+".variants", t.Variants)
 	for i, other := range *dst {
 		if other.Name == t.Name && t.Name != "" {
-			d.fail(d.places[path+".name"], path+".name", fmt.Sprintf("%s is there already, as trials[%d]", t.Name, i))
+			d.fail(d.places[path+".name"], path+".name", fmt.Sprintf("%s is already listed as trials[%d]", t.Name, i))
 		}
 	}
 	*dst = append(*dst, t)
 }
 
-// TrialSteps is the order of the trials: every variant once before any a second
-// time, shuffled anew for each round. The same seed gives the same order.
+// TrialSteps returns the order of the trials: every variant once before any a second
+// time, shuffled for each round. The same seed gives the same order.
 func (p *Plan) TrialSteps() (steps []TrialStep) {
 	most := 0
 	var all []TrialStep

@@ -13,21 +13,22 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A Workload is what is asked over which protocol.
+// A Workload is what the clients ask for, over one protocol.
 type Workload struct {
 	Protocol string
-	Requests []load.Request // of a mix, several
+	Requests []load.Request // several for a mix, else one
 }
 
-// Least is the least that can be asked for over a protocol.
+// Least returns the cheapest workload of a protocol.
 func Least(protocol string) Workload {
 	r := load.Least(protocol)
 	r.Weight = 1
 	return Workload{Protocol: protocol, Requests: []load.Request{r}}
 }
 
-// Name is the workload's in keys: what is asked, with its time. In a mix, the
-// others follow with their shares, or with how many clients ask for them.
+// Name returns the workload's name in keys: the request with its time or payload.
+// In a mix the other requests follow, each with its share of the requests or its
+// number of clients.
 func (w Workload) Name() string {
 	total := 0
 	for _, r := range w.Requests {
@@ -47,14 +48,14 @@ func (w Workload) Name() string {
 	return strings.Join(parts, "+")
 }
 
-// ByClients reports whether it is a mix in which all requests but the first have
-// clients of their own.
+// ByClients reports whether the workload is a mix in which all requests but the
+// first have clients of their own.
 func (w Workload) ByClients() bool {
 	return slices.ContainsFunc(w.Requests, func(r load.Request) bool { return r.Clients > 0 })
 }
 
-// Cheap reports whether it is one workload, and one that costs a server next to
-// nothing.
+// Cheap reports whether the workload is a single request that costs a server next
+// to nothing.
 func (w Workload) Cheap() bool {
 	if len(w.Requests) != 1 {
 		return false
@@ -86,22 +87,22 @@ func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
 	}
 	switch {
 	case mix == nil && one.Clients > 0:
-		d.fail(d.places[path+".clients"], path+".clients", "is for an entry of a mix, of which the other clients ask for the first")
+		d.fail(d.places[path+".clients"], path+".clients", "is only for the entries of a mix; the number of clients of a whole workload is set by the experiment's clients")
 	case mix == nil:
-		if d.asked(n, path, w.Protocol, &one) {
+		if d.checkRequest(n, path, w.Protocol, &one) {
 			w.Requests = append(w.Requests, one)
 		}
 	case one.Workload != "" || one.PayloadBytes >= 0 || one.Time > 0 || one.Weight != 1 || one.Clients > 0:
-		d.fail(d.places[path+".mix"], path+".mix", "is instead of workload, payload_bytes, time, weight and clients, not beside them")
+		d.fail(d.places[path+".mix"], path+".mix", "cannot be combined with workload, payload_bytes, time, weight or clients")
 	default:
 		d.list(func(n ast.Node, path string) {
 			r := load.Request{PayloadBytes: -1, Weight: 1}
 			d.mapping(n, path, d.request(&r))
-			if d.failed(path) || !d.asked(n, path, w.Protocol, &r) {
+			if d.failed(path) || !d.checkRequest(n, path, w.Protocol, &r) {
 				return
 			}
 			if r.Workload == result.Idle {
-				d.failAt(n, path, "idle is a workload of its own, not part of a mix")
+				d.failAt(n, path, "idle cannot be part of a mix; list it as a workload")
 				return
 			}
 			w.Requests = append(w.Requests, r)
@@ -130,8 +131,9 @@ func (d *decoder) request(r *load.Request) fields {
 	}
 }
 
-// byClients checks a mix in which entries have clients of their own: all but the
-// first must, which the other clients ask for, and weights mean nothing.
+// byClients checks a mix in which entries have clients of their own. All entries but
+// the first must have them, the remaining clients ask for the first, and weights are
+// not allowed.
 func (d *decoder) byClients(mix []load.Request, path string) {
 	if d.failed(path) || !(Workload{Requests: mix}).ByClients() {
 		return
@@ -140,18 +142,18 @@ func (d *decoder) byClients(mix []load.Request, path string) {
 		at := fmt.Sprintf("%s[%d]", path, i)
 		switch {
 		case i == 0 && r.Clients > 0:
-			d.fail(d.places[at+".clients"], at+".clients", "the first entry has no number: all clients ask for it that ask for no other")
+			d.fail(d.places[at+".clients"], at+".clients", "the first entry takes no number: all clients that no other entry counts ask for it")
 		case i > 0 && r.Clients == 0:
-			d.fail(d.places[at], at+".clients", "is missing; in a mix by clients each entry but the first has their number")
+			d.fail(d.places[at], at+".clients", "is missing; in a mix by clients each entry but the first needs a number of clients")
 		case d.places[at+".weight"] != (place{}):
-			d.fail(d.places[at+".weight"], at+".weight", "means nothing in a mix by clients")
+			d.fail(d.places[at+".weight"], at+".weight", "does not apply to a mix by clients")
 		}
 	}
 }
 
-// asked checks a request that is asked over a protocol, and fills in what it
-// does not say.
-func (d *decoder) asked(n ast.Node, path, protocol string, r *load.Request) bool {
+// checkRequest checks a request against the workloads of a protocol, and fills in
+// its defaults. It reports whether the workload exists.
+func (d *decoder) checkRequest(n ast.Node, path, protocol string, r *load.Request) bool {
 	all := load.Workloads
 	w, ok := all.Find(protocol, r.Workload)
 	if !ok {
@@ -159,7 +161,7 @@ func (d *decoder) asked(n ast.Node, path, protocol string, r *load.Request) bool
 		if r.Workload == "" {
 			d.failAt(n, at, fmt.Sprintf("is missing; allowed over %s: %s", protocol, allowed))
 		} else {
-			d.fail(d.places[at], at, fmt.Sprintf("%q is no workload over %s; allowed: %s", r.Workload, protocol, allowed))
+			d.fail(d.places[at], at, fmt.Sprintf("%q is not a workload over %s; allowed: %s", r.Workload, protocol, allowed))
 		}
 		return false
 	}
@@ -179,7 +181,7 @@ func (d *decoder) asked(n ast.Node, path, protocol string, r *load.Request) bool
 		timed := all.Where(func(w load.Workload) bool { return w.Time.Unit > 0 })
 		d.fail(d.places[at], at, fmt.Sprintf("%s takes no time; only %s do", w, strings.Join(timed.Names(), ", ")))
 	case timed && r.Time%w.Time.Unit != 0:
-		d.fail(d.places[at], at, fmt.Sprintf("%v is no whole number of %v", r.Time, w.Time.Unit))
+		d.fail(d.places[at], at, fmt.Sprintf("%v is not a multiple of %v", r.Time, w.Time.Unit))
 	case r.Time > w.Time.Max:
 		d.fail(d.places[at], at, fmt.Sprintf("%v is more than %v", r.Time, w.Time.Max))
 	}
