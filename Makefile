@@ -12,6 +12,7 @@ MODULES  = $(shell $(GO) list -m -f '{{.Path}}@{{.Version}},' github.com/panjf20
 BUILD    = github.com/tierbench/tierbench/loadtest/build
 LDFLAGS  = -X $(BUILD).commit=$(COMMIT) -X $(BUILD).dirty=$(DIRTY) -X '$(BUILD).moduleVersions=$(MODULES)'
 
+MODULE      = github.com/tierbench/tierbench
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .PHONY: help build test bench bench-full peers controls python claims claims-quick report publish site man dist dist-check lint fuzz clean
@@ -29,12 +30,20 @@ controls: ## build bin/ref, the servers in C, if there is a compiler
 python: build ## CPython's ways beside the models in Go; about ten minutes
 	bin/tierbench run configs/python.yaml
 
-# Those that take longest go first, the two of them side by side: they wait most of the time.
-# The race detector reports a race when it sees it; the second that it waits at
-# the end of each process is a second for each of the thousand servers here.
+# More packages are tested at a time than there are cores, since many tests wait; the longest
+# go first. RACE=1 adds the race detector for every package but those that start no goroutine,
+# which a test in the root holds to that. The race detector reports a race when it sees it;
+# the second that it waits at the end of each process would be a second for each server here.
+PLAIN = advise audit build chart claims compare crosscheck doctor gate ledger plan prose report/reporttest search site slo stats table trial
+LONGEST = ./servers/all ./cmd/tierbench ./loadtest/attack ./loadtest/conform
 test: export GORACE ?= atexit_sleep_ms=0
-test: ## run all tests
-	$(GO) test $(TESTFLAGS) ./servers/all ./cmd/tierbench ./loadtest/site ./loadtest/conform ./loadtest/report ./loadtest/fleet ./...
+test: ## run all tests (RACE=1: with the race detector)
+ifdef RACE
+	$(GO) test -p 4 -race $(TESTFLAGS) $(LONGEST) $(filter-out $(PLAIN:%=$(MODULE)/loadtest/%),$(shell $(GO) list ./...))
+	$(GO) test -p 4 $(TESTFLAGS) $(PLAIN:%=./loadtest/%)
+else
+	$(GO) test -p 4 $(TESTFLAGS) $(LONGEST) ./loadtest/site ./loadtest/report ./...
+endif
 
 bench: build ## the main job: the three servers at 10, 100 and 1,000 clients; about two minutes
 	bin/tierbench run $(CONFIG)

@@ -2,6 +2,7 @@
 package tierbench
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
 	"path"
@@ -188,6 +189,37 @@ func TestServersHaveEachWorkload(t *testing.T) {
 			route, _, _ := strings.Cut(uri, "?")
 			if _, status, _ := app.Lookup([]byte(method), []byte(route)); status != 200 {
 				t.Errorf("%v: servers/app answers %s %s with status %d", w, method, route, status)
+			}
+		}
+	}
+}
+
+// goroutines finds what starts one.
+var goroutines = regexp.MustCompile(`(?m)^\s*go (func\b|\w)|\.Go\(`)
+
+// Packages that make test RACE=1 leaves to a plain test must start no goroutine.
+func TestPlainPackagesStartNoGoroutine(t *testing.T) {
+	makefile, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(makefile), "\nPLAIN = ")
+	list, _, _ := strings.Cut(rest, "\n")
+	if !ok || list == "" {
+		t.Fatal("the Makefile has no list PLAIN")
+	}
+	for _, name := range strings.Fields(list) {
+		files, err := filepath.Glob(filepath.Join("loadtest", name, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Errorf("PLAIN names %s, which has no Go files (%v)", name, err)
+		}
+		for _, file := range files {
+			src, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m := goroutines.Find(src); m != nil {
+				t.Errorf("%s starts a goroutine (%q): take its package out of PLAIN in the Makefile", file, bytes.TrimSpace(m))
 			}
 		}
 	}
