@@ -67,7 +67,7 @@ var arrows = []struct {
 	{"loadtest/compare", []string{"loadtest/prose", "loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/live", []string{"loadtest", "loadtest/trial", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/report/...", nil},
-	{"loadtest/site", []string{"loadtest/report", "loadtest/chart", "loadtest/gate", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/site", []string{"loadtest/table", "loadtest/report", "loadtest/chart", "loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/advise", []string{"loadtest/load", "loadtest/stats", "loadtest/table", "loadtest/result"}},
 	{"loadtest/search", []string{"loadtest/gate", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/fault", []string{"loadtest/plan", "loadtest/load", "loadtest/result"}},
@@ -77,7 +77,7 @@ var arrows = []struct {
 	{"loadtest/ledger", []string{"loadtest/claims", "loadtest/report", "loadtest/result"}},
 	{"loadtest/harness", []string{
 		"loadtest", "loadtest/attack", "loadtest/fault", "loadtest/fleet", "loadtest/host", "loadtest/launch", "loadtest/live", "loadtest/load",
-		"loadtest/plan", "loadtest/result", "loadtest/search", "loadtest/stats", "loadtest/trial", "loadtest/wrk",
+		"loadtest/plan", "loadtest/prose", "loadtest/result", "loadtest/search", "loadtest/stats", "loadtest/trial", "loadtest/wrk",
 	}},
 	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result", "loadtest/stats"}},
 }

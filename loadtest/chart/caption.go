@@ -12,19 +12,11 @@ import (
 func caption(src *Source, drawn string) []string {
 	run, cells := src.Run, src.drawn(src.Cells)
 	h := run.Host
-	var host []string
-	add := func(s string) {
-		if s != "" {
-			host = append(host, s)
-		}
-	}
-	add(h.CPUModel)
+	cores := ""
 	if h.Cores > 0 {
-		add(prose.Count(h.Cores, "core"))
+		cores = prose.Count(h.Cores, "core")
 	}
-	add(strings.TrimSpace(systemName(h.OS) + " " + h.Kernel))
-	add(h.Virtual)
-	add(stats.CPUs(cells))
+	host := prose.Join(" · ", h.CPUModel, cores, prose.Join(" ", systemName(h.OS), h.Kernel), h.Virtual, stats.CPUs(cells))
 
 	var how []string
 	if drawn != "" {
@@ -43,7 +35,7 @@ func caption(src *Source, drawn string) []string {
 	if run.ID != "" {
 		how = append(how, "run "+run.ID)
 	}
-	out := []string{strings.Join(host, " · "), strings.Join(how, " · ")}
+	out := []string{host, strings.Join(how, " · ")}
 	if noise := noiseFloor(src.Cells); noise != "" {
 		out = append(out, noise)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/plan"
+	"github.com/tierbench/tierbench/loadtest/prose"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/search"
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -94,13 +95,10 @@ func (s *Search) Find(ctx context.Context) (*search.Answer, error) {
 
 // Unit is a load as it is shown.
 func (s *Search) Unit(load float64) string {
-	switch {
-	case s.Rate:
+	if s.Rate {
 		return stats.PerSecond.Format(load)
-	case load == 1:
-		return "1 client"
 	}
-	return stats.Group(int(load)) + " clients"
+	return prose.Count(int(load), "client")
 }
 
 // Title says what is looked for.

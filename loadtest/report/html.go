@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
@@ -157,12 +158,15 @@ type cellDetail struct {
 	NotChecked                string
 }
 
-// tags are the verdicts on a page, each with its class.
-var tags = map[result.Verdict]table.Span{
-	result.Valid:   {Text: "valid", Class: "tag valid"},
-	result.Suspect: {Text: "suspect", Class: "tag suspect-text"},
-	result.Invalid: {Text: "invalid", Class: "tag invalid-text"},
-	"":             {Text: "no verdict", Class: "tag invalid-text"},
+// Tag is a verdict as a page shows it.
+func Tag(v result.Verdict) table.Span {
+	switch v {
+	case result.Valid:
+		return table.Span{Text: "valid", Class: "tag valid"}
+	case result.Suspect:
+		return table.Span{Text: "suspect", Class: "tag suspect-text"}
+	}
+	return table.Span{Text: cmp.Or(string(v), "no verdict"), Class: "tag invalid-text"}
 }
 
 func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error) {
@@ -176,12 +180,11 @@ func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error)
 		UPlot: template.JS("/*\n" + asset("uplot/LICENSE") + "*/\n" + asset("uplot/uPlot.iife.min.js")), Script: template.JS(asset("report.js")),
 		Host: v.hostTable(),
 	}
-	var sub []string
+	date := ""
 	if !v.run.Started.IsZero() {
-		sub = append(sub, v.run.Started.UTC().Format("2 January 2006"))
+		date = v.run.Started.UTC().Format("2 January 2006")
 	}
-	sub = append(sub, host(v.run.Host), stats.CPUs(v.cells))
-	p.Sub = strings.Join(slices.DeleteFunc(sub, func(s string) bool { return s == "" }), " · ")
+	p.Sub = prose.Join(" · ", date, host(v.run.Host), stats.CPUs(v.cells))
 	v.judge(p)
 	if v.run.ConfigFile != "" {
 		p.Command = "make build && bin/tierbench run " + v.run.ConfigFile
@@ -344,7 +347,7 @@ func (v *view) pageGroup(g *group) pageGroup {
 			}
 			r.Cells[1].Spans[0].Href = fmt.Sprintf("#cell-%d", v.place(c))
 			if verdict == result.Suspect || verdict == result.Invalid {
-				r.Cells[1] = r.Cells[1].Add(" ").Append(tags[verdict])
+				r.Cells[1] = r.Cells[1].Add(" ").Append(Tag(verdict))
 			}
 		})
 		out.Tables = append(out.Tables, t)
@@ -380,7 +383,7 @@ func (v *view) cellSection(all *result.Histograms, g *group) cellSection {
 		}
 		var notes []string
 		for _, r := range c.Repeats {
-			row := []any{r.Repeat, table.Cell{}.Append(tags[r.Gates.Verdict])}
+			row := []any{r.Repeat, table.Cell{}.Append(Tag(r.Gates.Verdict))}
 			for _, m := range metrics {
 				if x, ok := m.Value(r); ok {
 					row = append(row, m.Unit.Format(x))

@@ -734,13 +734,9 @@ func (v *view) reproduce(b *bufio.Writer) {
 
 // host names a machine in a few words.
 func host(h result.Host) string {
-	parts := []string{h.CPUModel}
-	switch {
-	case h.Cores == 1:
-		parts = append(parts, "1 core")
-	case h.Cores > 1:
-		parts = append(parts, stats.Group(h.Cores)+" cores")
+	cores := ""
+	if h.Cores > 0 {
+		cores = prose.Count(h.Cores, "core")
 	}
-	parts = append(parts, strings.TrimSpace(h.OS+" "+h.Kernel))
-	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ", ")
+	return prose.Join(", ", h.CPUModel, cores, prose.Join(" ", h.OS, h.Kernel))
 }

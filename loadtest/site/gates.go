@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/tierbench/tierbench/loadtest/gate"
+	"github.com/tierbench/tierbench/loadtest/report"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // fails says of each check when a repeat fails it, with the bound that is in
@@ -25,10 +27,12 @@ var fails = map[string]string{
 	"other processes": fmt.Sprintf("another process used over %.0f %% of a core", 100*gate.OtherCores),
 }
 
-func gates() []gateView {
-	var out []gateView
+// gates has a row for each check.
+func gates() *table.Table {
+	t := table.New(table.Left("gate", "fails if", "verdict"))
+	t.Columns[1].Width = 60
 	for _, c := range gate.Checks {
-		out = append(out, gateView{c, fails[c.Name]})
+		t.Row(c.Name, fails[c.Name], table.Cell{}.Append(report.Tag(c.Verdict)))
 	}
-	return out
+	return t
 }

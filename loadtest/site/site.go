@@ -17,12 +17,13 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/chart"
-	"github.com/tierbench/tierbench/loadtest/gate"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // Files of a site. Each run has a folder of its own below RunsDir, with its
@@ -109,7 +110,7 @@ type view struct {
 	Runs   []runView
 	Models []modelView
 	Claims []claimView // the newest first
-	Gates  []gateView
+	Gates  *table.Table
 }
 
 type runView struct {
@@ -129,11 +130,6 @@ type modelView struct {
 type claimView struct {
 	Run runView
 	Claims
-}
-
-type gateView struct {
-	gate.Check
-	Fails string
 }
 
 func (s *Site) write(dir string) error {
@@ -284,18 +280,10 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 
 // fewOf names the first of many.
 func fewOf(all []string, n int) string {
-	var b bytes.Buffer
-	for i, s := range all {
-		if i == n && len(all) > n+1 {
-			fmt.Fprintf(&b, "; and %d more", len(all)-n)
-			break
-		}
-		if i > 0 {
-			b.WriteString("; ")
-		}
-		b.WriteString(s)
+	if len(all) > n+1 {
+		all = append(slices.Clone(all[:n]), fmt.Sprintf("and %d more", len(all)-n))
 	}
-	return b.String()
+	return strings.Join(all, "; ")
 }
 
 // model adds the models of a run, as the newest run describes them.
@@ -304,14 +292,7 @@ func (v *view) model(set *result.Set, r runView) {
 		i := slices.IndexFunc(v.Models, func(m modelView) bool { return m.Name == info.Name })
 		if i < 0 {
 			i = len(v.Models)
-			m := modelView{Name: info.Name, Doc: info.Doc}
-			for k, a := range info.Command {
-				if k > 0 {
-					m.Command += " "
-				}
-				m.Command += a
-			}
-			v.Models = append(v.Models, m)
+			v.Models = append(v.Models, modelView{Name: info.Name, Doc: info.Doc, Command: strings.Join(info.Command, " ")})
 		}
 		if slices.Contains(r.Models, info.Name) {
 			v.Models[i].Runs = append(v.Models[i].Runs, r)
