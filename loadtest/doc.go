@@ -8,7 +8,8 @@
 //
 // What they pass on is the record of a run:
 //
-//	result      the record: types, files, a run's folder; a leaf
+//	result      the record: types, files, a run's folder
+//	quantity    numbers with units, as a person writes them
 //	build       which code and libraries this program is, for the record
 //
 // Plan:

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/tierbench/tierbench/loadtest/advise"
 	"github.com/tierbench/tierbench/loadtest/harness"
+	"github.com/tierbench/tierbench/loadtest/quantity"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
@@ -58,11 +57,11 @@ func (c *adviseCmd) Run(e *env) error {
 		Protocol: c.Protocol, Workload: c.Workload,
 	}
 	if c.Memory != "" {
-		bytes, err := humanize.ParseBytes(c.Memory)
-		if err != nil || bytes == 0 {
+		bytes, ok := quantity.Bytes(c.Memory)
+		if !ok || bytes == 0 {
 			return mistake{fmt.Errorf("--memory: %q is no size; allowed: such as 512MiB or 2GiB", c.Memory)}
 		}
-		need.MemoryBytes = float64(bytes)
+		need.MemoryBytes = bytes
 	}
 	if c.Clients == 0 || c.Rate == 0 {
 		return mistake{errors.New("name the load: --clients and --rate; or use --check")}

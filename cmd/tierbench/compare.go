@@ -5,10 +5,10 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/compare"
+	"github.com/tierbench/tierbench/loadtest/quantity"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
@@ -86,13 +86,8 @@ func regression(s string) (float64, error) {
 	if s == "" {
 		return math.NaN(), nil
 	}
-	number, isPercent := strings.CutSuffix(s, "%")
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if isPercent {
-		v /= 100
-	}
-	// A bare number above 1 was meant as a percentage, by which no throughput could ever be worse.
-	if err != nil || !(v >= 0 && v < 10) || !isPercent && v >= 1 {
+	v, ok := quantity.Fraction(s)
+	if !ok || v >= 10 {
 		return 0, fmt.Errorf("--max-regression: %q is no part; allowed: a percentage such as 5%%, or a number below 1 such as 0.05", s)
 	}
 	return v, nil

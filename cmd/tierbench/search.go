@@ -7,12 +7,12 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/quantity"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/search"
@@ -168,14 +168,13 @@ func (c *searchCmd) search() (*harness.Search, error) {
 	return s, nil
 }
 
-// part reads "0.1%" or 0 as a part of one.
+// part reads a part of one.
 func part(s string) (float64, error) {
-	number, percent := strings.CutSuffix(s, "%")
-	v, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(v >= 0 && v <= 100) || !percent && v != 0 {
+	v, ok := quantity.Fraction(s)
+	if !ok || v > 1 {
 		return 0, fmt.Errorf("%q is no part; allowed: 0 to 100%%, such as 0.1%%", s)
 	}
-	return v / 100, nil
+	return v, nil
 }
 
 var outcomes = map[stats.Outcome]string{stats.Met: "kept", stats.Missed: "missed", stats.Unmeasured: "not usable"}

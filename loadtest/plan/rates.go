@@ -2,37 +2,22 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/tierbench/tierbench/loadtest/quantity"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 const maxRate = 10_000_000 // a second
 
-var (
-	rateText    = regexp.MustCompile(`^([0-9.]+)(%|/s|/s per client)$`)
-	percentText = regexp.MustCompile(`^([0-9.]+)%$`)
-)
-
 // ParseRate parses a rate as it is written in a config. The error says what is allowed.
-func ParseRate(text string) (r result.Rate, err error) {
-	if m := rateText.FindStringSubmatch(text); m != nil {
-		if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v <= maxRate {
-			switch m[2] {
-			case "%":
-				r.Capacity = v / 100
-			case "/s":
-				r.PerSecond = v
-			default:
-				r.PerClient = v
-			}
-			return r, nil
-		}
+func ParseRate(text string) (result.Rate, error) {
+	r := result.ParseRate(text)
+	if v := r.PerSecond + r.PerClient + 100*r.Capacity; v == 0 || v > maxRate {
+		return r, fmt.Errorf("is %q; allowed: %s", text, allowedRates)
 	}
-	return r, fmt.Errorf("is %q; allowed: %s", text, allowedRates)
+	return r, nil
 }
 
 var allowedRates = fmt.Sprintf("a rate above 0 and up to %d, such as 500/s, 2/s per client, or 70%% of what the closed loop reached", maxRate)
@@ -58,11 +43,9 @@ func (d *decoder) share(dst *result.Share) decode {
 			*dst = result.Share{N: d.int(n, path, 1, maxClients)}
 			return
 		case *ast.StringNode:
-			if m := percentText.FindStringSubmatch(n.Value); m != nil {
-				if v, err := strconv.ParseFloat(m[1], 64); err == nil && v > 0 && v <= 100 {
-					*dst = result.Share{Fraction: v / 100}
-					return
-				}
+			if v, ok := quantity.Percent(n.Value); ok && v > 0 && v <= 1 {
+				*dst = result.Share{Fraction: v}
+				return
 			}
 		}
 		d.failAt(n, path, fmt.Sprintf("is %s; allowed: a number of clients, or a part of them above 0%% and up to 100%%", describe(n)))

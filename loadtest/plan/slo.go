@@ -2,20 +2,15 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/tierbench/tierbench/loadtest/quantity"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-var (
-	perSecondText = regexp.MustCompile(`^([0-9.]+)/s$`)
-	sizeText      = regexp.MustCompile(`^([0-9.]+) ?(B|KiB|MiB|GiB|TiB)$`)
-	sizes         = map[string]float64{"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
-)
+const maxBytes = 1 << 60
 
 // slo decodes one objective: its bounds, and the cells that they apply to.
 func (d *decoder) slo(n ast.Node, path string, dst *[]result.SLO) {
@@ -29,32 +24,27 @@ func (d *decoder) slo(n ast.Node, path string, dst *[]result.SLO) {
 		}
 	}
 	// measure decodes a bound written as a number with its unit.
-	measure := func(of *regexp.Regexp, most float64, allowed string, to func(v float64, unit string)) decode {
+	measure := func(read func(string) (float64, bool), most float64, allowed string, to func(v float64)) decode {
 		return count(func(n ast.Node, path string) {
 			if s, ok := n.(*ast.StringNode); ok {
-				if m := of.FindStringSubmatch(s.Value); m != nil {
-					if v, err := strconv.ParseFloat(m[1], 64); err == nil && v <= most {
-						to(v, m[len(m)-1])
-						return
-					}
+				if v, ok := read(s.Value); ok && v <= most {
+					to(v)
+					return
 				}
 			}
 			d.failAt(n, path, fmt.Sprintf("is %s; allowed: %s", describe(n), allowed))
 		})
 	}
+	perSecond := func(text string) (float64, bool) { return quantity.Parse(text, quantity.PerSecond) }
 	d.mapping(n, path, fields{
 		"model": d.text(&s.Model), "protocol": d.oneOf(&s.Protocol, protocols), "workload": d.text(&s.Workload),
 		"loop": d.oneOf(&s.Loop, []string{result.Closed, result.Open}), "setting": d.setting(&s.Setting),
 		"clients": func(n ast.Node, path string) { s.Clients = d.int(n, path, 1, maxClients) },
 		"p99":     count(d.duration(&p99, time.Microsecond, maxDuration)),
-		"errors": measure(percentText, 100, "a part of the requests, from 0% to 100%", func(v float64, _ string) {
-			v /= 100
-			s.Errors = &v
-		}),
-		"throughput": measure(perSecondText, maxRate, fmt.Sprintf("a rate up to %d/s, such as 500/s", maxRate), func(v float64, _ string) { s.ThroughputRPS = v }),
-		"memory": measure(sizeText, 1e15, "a size, such as 512MiB or 2GiB", func(v float64, unit string) {
-			s.MemoryBytes = v * sizes[unit]
-		}),
+		"errors":  measure(quantity.Percent, 1, "a part of the requests, from 0% to 100%", func(v float64) { s.Errors = &v }),
+		"throughput": measure(perSecond, maxRate, fmt.Sprintf("a rate up to %d/s, such as 500/s", maxRate),
+			func(v float64) { s.ThroughputRPS = v }),
+		"memory": measure(quantity.Bytes, maxBytes, "a size, such as 512MiB or 2GiB", func(v float64) { s.MemoryBytes = v }),
 	})
 	if d.failed(path) {
 		return

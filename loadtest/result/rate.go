@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tierbench/tierbench/loadtest/quantity"
 )
 
 // A Rate is that of an open loop. One of its fields is set; the zero value is none.
@@ -17,20 +19,14 @@ type Rate struct {
 	Capacity float64 `json:"capacity,omitempty"`
 }
 
-// What a rate ends in as text.
-const (
-	perClientSuffix = "/s per client"
-	perSecondSuffix = "/s"
-)
-
 func (r Rate) String() string {
 	switch {
 	case r.PerClient > 0:
-		return number(r.PerClient) + perClientSuffix
+		return number(r.PerClient) + quantity.PerSecondAndClient
 	case r.Capacity > 0:
 		return percent(r.Capacity)
 	case r.PerSecond > 0:
-		return number(r.PerSecond) + perSecondSuffix
+		return number(r.PerSecond) + quantity.PerSecond
 	}
 	return ""
 }
@@ -101,26 +97,21 @@ func (s Schedule) Rounded() Schedule {
 // ParseSchedule reads what String writes, as a record of schema 1 has it.
 func ParseSchedule(text string) (Schedule, error) {
 	rate, shape, _ := strings.Cut(text, ", ")
-	s := Schedule{Rate: parseRate(rate), Shape: parseShape(shape)}
+	s := Schedule{Rate: ParseRate(rate), Shape: parseShape(shape)}
 	if s.String() != text {
 		return Schedule{}, fmt.Errorf("%q is not a rate; such are 500/s, 2/s per client, 70%%, and 500/s, linear to 900/s", text)
 	}
 	return s, nil
 }
 
-// parseRate is the zero value of what is no rate.
-func parseRate(text string) (r Rate) {
-	for _, unit := range []struct {
-		suffix string
-		to     *float64
-		size   float64
-	}{{perClientSuffix, &r.PerClient, 1}, {perSecondSuffix, &r.PerSecond, 1}, {"%", &r.Capacity, 100}} {
-		if n, ok := strings.CutSuffix(text, unit.suffix); ok {
-			if v, err := strconv.ParseFloat(n, 64); err == nil && v > 0 && !math.IsInf(v, 1) {
-				*unit.to = v / unit.size
-			}
-			return r
-		}
+// ParseRate reads what String writes; the zero value is of what is no rate.
+func ParseRate(text string) (r Rate) {
+	if v, ok := quantity.Parse(text, quantity.PerSecondAndClient); ok {
+		r.PerClient = v
+	} else if v, ok := quantity.Parse(text, quantity.PerSecond); ok {
+		r.PerSecond = v
+	} else if v, ok := quantity.Percent(text); ok {
+		r.Capacity = v
 	}
 	return r
 }
@@ -128,16 +119,16 @@ func parseRate(text string) (r Rate) {
 // parseShape is the zero value of what is no shape.
 func parseShape(text string) Shape {
 	if to, ok := strings.CutPrefix(text, "linear to "); ok {
-		return Shape{Kind: Linear, To: parseRate(to)}
+		return Shape{Kind: Linear, To: ParseRate(to)}
 	}
 	if n, to, ok := strings.Cut(text, " steps to "); ok {
 		steps, _ := strconv.Atoi(n)
-		return Shape{Kind: Steps, Steps: steps, To: parseRate(to)}
+		return Shape{Kind: Steps, Steps: steps, To: ParseRate(to)}
 	}
 	if of, ok := strings.CutPrefix(text, "sine of "); ok {
 		amplitude, period, _ := strings.Cut(of, " in ")
 		d, _ := time.ParseDuration(period)
-		return Shape{Kind: Sine, Amplitude: parseRate(amplitude), PeriodSec: d.Seconds()}
+		return Shape{Kind: Sine, Amplitude: ParseRate(amplitude), PeriodSec: d.Seconds()}
 	}
 	return Shape{}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/quantity"
 )
 
 // A Setting is what a cell is asked beyond the usual, part by part. The zero value is the usual.
@@ -185,9 +187,8 @@ func number(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
 // parseShare reads what String writes; the zero value is of what is no share.
 func parseShare(text string) Share {
 	var s Share
-	if n, ok := strings.CutSuffix(text, "%"); ok {
-		percent, _ := strconv.ParseFloat(n, 64)
-		s.Fraction = percent / 100
+	if v, ok := quantity.Percent(text); ok {
+		s.Fraction = v
 	} else {
 		s.N, _ = strconv.Atoi(text)
 	}
