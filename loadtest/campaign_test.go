@@ -241,7 +241,7 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	if u := r.Server.CPUUserSec; u <= 0 || u > 0.3 || !near(r.Server.CPUSysSec, 2*u) || r.Server.CtxSwitches != 30 || !near(r.Generator.CPUSec, 6) {
 		t.Errorf("cpu %+v, generator %+v", r.Server, r.Generator)
 	}
-	if r.ThroughputRPS != 40 || !near(float64(int(r.Service.P50*1000)), 20) || r.DurationSec != 2.5 || r.Connect.Sec != 0.5 {
+	if r.ThroughputRPS != 40 || !near(float64(int(r.Service.P50*1000)), 20) || r.DurationSec != 2.5 || r.Connect.Sec != 0.5 || r.Request.Workload != "echo" {
 		t.Errorf("%+v", r)
 	}
 	if r.Established != (result.Established{Server: result.Ends{Start: 1, End: 1}, Generator: result.Ends{Start: 1, End: 1}}) {

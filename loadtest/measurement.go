@@ -32,7 +32,7 @@ type measurement struct {
 func (c *Campaign) measure(ctx context.Context, step plan.Step, ev Event) (*result.Repeat, error) {
 	r := &result.Repeat{
 		Run: c.RunID, Key: step.Key, Repeat: step.Repeat, Started: time.Now().UTC(),
-		PerRequest: step.PerRequest(), Generator: result.Generator{Name: step.Generator},
+		PerRequest: step.PerRequest(), Generator: result.Generator{Name: step.Generator}, Request: step.Workload.Request(),
 	}
 	m := &measurement{campaign: c, step: step, repeat: r, event: ev}
 	m.observer = observer{ctx: ctx, counters: c.Counters, repeat: r}

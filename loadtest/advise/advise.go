@@ -157,7 +157,7 @@ func choose(cells []*stats.Cell, need Need) (string, error) {
 		if !fits(c) {
 			continue
 		}
-		if need.WaitSec > 0 && need.Workload == "" && wait(&c.Key) > 0 {
+		if need.WaitSec > 0 && need.Workload == "" && wait(c) > 0 {
 			return c.Asked(), nil // it has the price of waiting in it
 		}
 		if first == "" {

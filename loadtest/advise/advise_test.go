@@ -45,7 +45,7 @@ func made(clients ...int) *result.Set {
 				}
 				rps := math.Min(l.cores/l.cpuSec, slots/(w.wait+l.cpuSec))
 				usage := result.Usage{PSSBytes: int64(l.fixed), Processes: l.processes}
-				r := result.Repeat{Key: k, Repeat: 1, DurationSec: 1, Requests: int64(rps), ThroughputRPS: rps, Gates: result.Gates{Verdict: result.Valid}}
+				r := result.Repeat{Key: k, Request: result.ParseRequest(w.name), Repeat: 1, DurationSec: 1, Requests: int64(rps), ThroughputRPS: rps, Gates: result.Gates{Verdict: result.Valid}}
 				r.Server = result.Server{
 					CPUUserSec: float64(r.Requests) * l.cpuSec, Before: usage,
 					Usage: result.Usage{Processes: l.processes, PSSBytes: int64(l.fixed + l.perClient*float64(n))},

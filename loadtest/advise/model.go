@@ -38,7 +38,7 @@ func newModel(set *result.Set, cells []*stats.Cell, name, asked string) *model {
 		m.every = append(m.every, c)
 		if c.Asked() == asked {
 			m.cells = append(m.cells, c)
-			m.wait = wait(&c.Key)
+			m.wait = wait(c)
 		}
 	}
 	m.learn(nil)
@@ -158,12 +158,12 @@ func (m *model) doubts(need Need) []string {
 }
 
 // wait is the time that a request waits by itself, in seconds.
-func wait(k *result.Key) float64 {
-	d, spent := load.TimeOf(k.Protocol, k.Workload)
+func wait(c *stats.Cell) float64 {
+	sec, spent := load.TimeOf(c.Protocol, c.Counted[0].Request)
 	if spent != load.Waiting {
 		return 0
 	}
-	return d.Seconds()
+	return sec
 }
 
 func coresUsed(r *result.Repeat) float64 {

@@ -85,7 +85,8 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("256 slots use %v of 1,000 clients' waiting, want about 0.253", got)
 	}
 	for name, want := range map[string]float64{"wait-50ms": 0.05, "block-2s": 2, "wait-": 0, "plaintext": 0, "plaintext+1%block-100ms": 0} {
-		if got := waitOf("http", name); got != want {
+		cell := &stats.Cell{Key: result.Key{Protocol: "http"}, Repeats: []*result.Repeat{{Request: result.ParseRequest(name)}}}
+		if got := waitOf([]*stats.Cell{{}, cell}); got != want {
 			t.Errorf("%s waits for %v s, want %v", name, got, want)
 		}
 	}

@@ -130,7 +130,13 @@ func (f *Figure) called(c Chart, part string) {
 
 // family is what is asked but for how: the workload, or the first of a mix.
 func family(c *stats.Cell) string {
-	first, _, mixed := strings.Cut(c.Workload, "+")
+	first, mixed := c.Workload, false
+	for _, r := range c.Repeats {
+		if len(r.Mix) > 0 {
+			first, mixed = r.Mix[0].Workload, true
+			break
+		}
+	}
 	s := c.Protocol
 	if first != s {
 		s += " " + first

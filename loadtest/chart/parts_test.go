@@ -100,12 +100,14 @@ func TestPartNames(t *testing.T) {
 	cell := func(workload, loop, setting string) *stats.Cell {
 		return &stats.Cell{Key: result.Key{Protocol: "http", Workload: workload, Loop: loop, Setting: result.ParseSetting(setting)}}
 	}
+	mix := cell("plaintext+1%block-100ms", result.Open, "")
+	mix.Repeats = []*result.Repeat{{}, {Mix: []result.MixPart{{Workload: "plaintext"}, {Workload: "block-100ms"}}}}
 	kill, stop, alone := cell("plaintext", "", "fault kill"), cell("plaintext", "", "fault stop"), cell("plaintext", "", "A/A")
 	among := []*stats.Cell{kill, stop, alone}
 	last := levels[len(levels)-1]
 	for c, want := range map[*stats.Cell]string{
 		kill: "http plaintext, fault", alone: "http plaintext",
-		cell("plaintext+1%block-100ms", result.Open, ""): "http plaintext, mixes, open loop",
+		mix: "http plaintext, mixes, open loop",
 	} {
 		if got := last(c, among); got != want {
 			t.Errorf("%s is in %q, want %q", c.Asked(), got, want)

@@ -18,7 +18,7 @@ var waitingChart = Chart{
 func waits(f *Figure, src *Source) {
 	var ps []panel
 	for _, g := range src.groups(closed(src.Cells)) {
-		sec := waitOf(g[0].Protocol, g[0].Workload)
+		sec := waitOf(g)
 		if sec == 0 {
 			continue
 		}
@@ -34,12 +34,15 @@ func waits(f *Figure, src *Source) {
 	f.add(ps)
 }
 
-// waitOf is the time that a request waits for, in seconds, by its name; 0 if it
-// does something else.
-func waitOf(protocol, workload string) float64 {
-	d, spent := load.TimeOf(protocol, workload)
-	if spent == load.Computing {
-		return 0
+// waitOf is the time that each request of the cells waits for, in seconds; 0 if it does something
+// else.
+func waitOf(cells []*stats.Cell) float64 {
+	for _, c := range cells {
+		for _, r := range c.Repeats {
+			if sec, spent := load.TimeOf(c.Protocol, r.Request); spent != load.Computing {
+				return sec
+			}
+		}
 	}
-	return d.Seconds()
+	return 0
 }

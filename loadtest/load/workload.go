@@ -208,17 +208,14 @@ func (t Target) For(peer string) (Workload, Request, error) {
 		peer, strings.Join(names, " and "), Workloads.Where(func(w Workload) bool { return w.DrivenBy(peer) }))
 }
 
-// TimeOf parses the time of a request from its name, and returns how the server
-// spends it. It returns 0 if the workload takes no time or if the name is of a mix.
-func TimeOf(protocol, name string) (time.Duration, Spent) {
-	for _, w := range Workloads.Over(protocol) {
-		if text, ok := strings.CutPrefix(name, w.Name+"-"); ok && w.Time.Unit > 0 {
-			if d, err := time.ParseDuration(text); err == nil {
-				return d, w.Time.Spent
-			}
-		}
+// TimeOf is the time of a request, in seconds, and how the server spends it. It is 0 if
+// the workload takes no time.
+func TimeOf(protocol string, r result.Request) (sec float64, spent Spent) {
+	w, _ := Workloads.Find(protocol, r.Workload)
+	if w.Time.Unit == 0 {
+		return 0, Computing
 	}
-	return 0, Computing
+	return r.TimeSec, w.Time.Spent
 }
 
 // ParseReading parses the answer of Workload.Counter: the count, and the process that

@@ -78,8 +78,10 @@ func TestAWorkloadIsOneEntryOfTheTable(t *testing.T) {
 	if key := p.Cells[0].Key; key.Workload != "nap-20ms" {
 		t.Errorf("the cell's key is %v", key)
 	}
-	if d, spent := load.TimeOf("http", "nap-20ms"); d != 20*time.Millisecond || spent != load.Waiting {
-		t.Errorf("by its name it takes %v, spent %v", d, spent)
+	for _, r := range []result.Request{p.Cells[0].Workload.Request(), result.ParseRequest("nap-20ms")} {
+		if sec, spent := load.TimeOf("http", r); sec != 0.02 || spent != load.Waiting {
+			t.Errorf("%+v takes %v s, spent %v", r, sec, spent)
+		}
 	}
 	type clients interface {
 		Run(context.Context, load.Work, load.Hooks) (*load.Window, error)
@@ -208,16 +210,16 @@ func TestAPeerAsksForOneThing(t *testing.T) {
 }
 
 func TestTheTimeOfARequestIsInItsName(t *testing.T) {
-	for name, want := range map[string]time.Duration{
-		load.Request{Workload: "wait", Time: 50 * time.Millisecond}.Name():  50 * time.Millisecond,
-		load.Request{Workload: "cpu", Time: 1500 * time.Microsecond}.Name(): 1500 * time.Microsecond,
+	for name, want := range map[string]float64{
+		load.Request{Workload: "wait", Time: 50 * time.Millisecond}.Name():  50e-3,
+		load.Request{Workload: "cpu", Time: 1500 * time.Microsecond}.Name(): 1500e-6,
 		"plaintext": 0, "wait": 0, "wait-": 0, "plaintext+1%wait-50ms": 0, "wait-50ms+1%plaintext": 0, "echo-100B": 0, "unknown-5ms": 0,
 	} {
-		if d, _ := load.TimeOf("http", name); d != want {
-			t.Errorf("%s takes %v, want %v", name, d, want)
+		if sec, _ := load.TimeOf("http", result.ParseRequest(name)); sec != want {
+			t.Errorf("%s takes %v s, want %v", name, sec, want)
 		}
 	}
-	if _, spent := load.TimeOf("http", "block-5ms"); spent != load.Blocking {
+	if _, spent := load.TimeOf("http", result.ParseRequest("block-5ms")); spent != load.Blocking {
 		t.Errorf("a block spends it %v", spent)
 	}
 }

@@ -64,6 +64,15 @@ func (w Workload) Cheap() bool {
 	return of.Cheap
 }
 
+// Request is what is asked for, as a record has it; zero of a mix.
+func (w Workload) Request() result.Request {
+	if len(w.Requests) != 1 {
+		return result.Request{}
+	}
+	r := w.Requests[0]
+	return result.Request{Workload: r.Workload, TimeSec: r.Time.Seconds(), PayloadBytes: r.PayloadBytes}
+}
+
 func (w Workload) String() string { return w.Protocol + "/" + w.Name() }
 
 var protocols = []string{"http", "echo"}

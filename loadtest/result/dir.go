@@ -64,6 +64,11 @@ func Load(dir string) (*Set, error) {
 		repeat int
 	}
 	s.Repeats = latest(s.Repeats, func(r *Repeat) id { return id{r.Key, r.Repeat} })
+	for i := range s.Repeats {
+		if r := &s.Repeats[i]; r.Request == (Request{}) {
+			r.Request = ParseRequest(r.Workload)
+		}
+	}
 	s.Seconds, err = loadLines[Second](filepath.Join(dir, SeriesFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

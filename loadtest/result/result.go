@@ -77,6 +77,8 @@ type Repeat struct {
 	Run string `json:"run"`
 	Key
 	Repeat int `json:"repeat"` // from 1
+	// Request is what the clients ask for; zero of a mix, whose parts are in Mix.
+	Request Request `json:"request,omitzero"`
 	// PerRequest says that the clients opened a connection for each request.
 	PerRequest bool      `json:"per_request,omitempty"`
 	RateRPS    float64   `json:"rate_rps,omitempty"` // open loop: the mean that was asked for

@@ -16,7 +16,8 @@ import (
 func repeat(n int) *result.Repeat {
 	return &result.Repeat{
 		Run: "r", Key: result.Key{Model: "thread", Protocol: "http", Workload: "plaintext", Clients: 10, Loop: result.Closed},
-		Repeat: n, Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Requests: 1000,
+		Request: result.Request{Workload: "plaintext"},
+		Repeat:  n, Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Requests: 1000,
 		Errors: map[string]int64{"reset": 2, "eof": 1},
 		Server: result.Server{CPUUserSec: 0.25, CPUSysSec: 0.75, Usage: result.Usage{PSSBytes: 5000}, Before: result.Usage{PSSBytes: 1000}},
 		Gates:  result.Gates{Verdict: result.Valid},
@@ -64,6 +65,32 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 	}
 	if _, err := result.Create(dir, run); err == nil {
 		t.Error("a folder that holds a run was taken for another")
+	}
+}
+
+// What a record of schema 1 says in its names and texts is read as what schema 2 says in fields.
+func TestARecordOfSchema1(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		result.RunFile:    `{"schema":1,"id":"run","cells":[{"model":"m","workload":"wait-50ms","loop":"open","rate":"70%","setting":"gil 5ms"}],"slos":[{"setting":"gil 5ms"}],"ratios":[{"setting":"generator wrk"}]}`,
+		result.CellsFile:  `{"model":"m","workload":"wait-50ms","loop":"open","rate":"70%","setting":"gil 5ms","repeat":1}` + "\n",
+		result.SeriesFile: `{"model":"m","workload":"wait-50ms","loop":"open","rate":"70%","setting":"gil 5ms","repeat":1,"at_sec":1}` + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := result.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	setting := result.Setting{Name: "gil", Value: "5ms"}
+	key := result.Key{Model: "m", Workload: "wait-50ms", Loop: result.Open, Rate: result.Schedule{Rate: result.Rate{Capacity: 0.7}}, Setting: setting}
+	if set.Run.Cells[0] != key || set.Repeats[0].Key != key || set.Seconds[0].Key != key || set.Run.SLOs[0].Setting != setting || set.Run.Ratios[0].Setting != (result.Setting{Generator: "wrk"}) {
+		t.Errorf("%+v", set)
+	}
+	if got, want := set.Repeats[0].Request, (result.Request{Workload: "wait", TimeSec: 0.05}); got != want || set.Run.Schema != result.Schema {
+		t.Errorf("request %+v, want %+v; schema %d", got, want, set.Run.Schema)
 	}
 }
 

@@ -138,7 +138,8 @@ func repeat(rnd *rand.Rand, run string, k result.Key, s shape, number int) resul
 	p50 := n / rps * 0.95
 	p99 := p50 * s.tail * noise(0.15)
 	r := result.Repeat{
-		Run: run, Key: k, Repeat: number, AskedSec: sec, DurationSec: sec, WarmupSec: 1,
+		Request: result.ParseRequest(k.Workload),
+		Run:     run, Key: k, Repeat: number, AskedSec: sec, DurationSec: sec, WarmupSec: 1,
 		Started:  time.Date(2026, 3, 1, 12, 0, number, 0, time.UTC),
 		Requests: int64(rps * sec), ThroughputRPS: rps,
 		Service:   result.Latency{Mean: n / rps, P50: p50, P90: p50 * 1.2, P99: p99, P999: p99 * 1.8, Max: p99 * 3.1},
