@@ -64,7 +64,7 @@ var (
 	byWorkers = stats.Metric{Name: "radius-workers", Value: ofFault(func(f *result.Fault) float64 { return hurt(f) / float64(f.Open) * float64(max(1, f.Workers)) })}
 	byClients = stats.Metric{Name: "radius-clients", Value: ofFault(hurt)}
 	// spilled are connections that other processes held, and that failed too. Of
-	// several crashes nobody knows which took whom.
+	// several crashes it is not known which process lost which connection.
 	spilled = stats.Metric{Name: "spilled", Value: ofFault(func(f *result.Fault) float64 {
 		if f.Kind == "crashes" {
 			return math.NaN()

@@ -17,7 +17,7 @@ const (
 	cpuClients  = 64
 )
 
-// closed is the key of a cell of the closed loop over HTTP.
+// closed returns the key of a cell of the closed loop over HTTP.
 func closed(model, workload string, clients int) result.Key {
 	return result.Key{Model: model, Protocol: "http", Workload: workload, Clients: clients, Loop: result.Closed}
 }
@@ -37,9 +37,9 @@ func keys(cells ...*stats.Cell) []result.Key {
 	return out
 }
 
-// oneAtATime is what a server's throughput is a multiple of: that of one that
-// serves one at a time. It is measured with one client, for with more it is the
-// same, and they wait the longer.
+// oneAtATime returns the cell that gains are compared with: a server that serves one
+// request at a time. One client is enough: with more of them the throughput is the
+// same, and they only wait longer.
 func oneAtATime(s server, setting result.Setting) result.Key {
 	model := "sequential"
 	if s.language == CPython {

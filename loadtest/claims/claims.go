@@ -64,8 +64,8 @@ type Claim struct {
 	// Experiment names the experiments of the config, and what they measure.
 	Experiment string `json:"experiment"`
 	Metric     string `json:"metric"`
-	// Lesson says why it comes out as it does, to somebody who is new to it. It is
-	// about how the models work, and holds whatever was measured.
+	// Lesson explains to a newcomer why it comes out as it does. It is about how the
+	// models work, and is true whatever was measured.
 	Lesson string `json:"lesson"`
 	Rule   Rule   `json:"rule"`
 	// Charts are the names of those that show it, of the cells it rests on; none

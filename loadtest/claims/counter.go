@@ -26,9 +26,8 @@ func counterKey(model, way string) result.Key {
 	return k
 }
 
-// counted is a value of the count at the end. Increments that were not
-// answered may or may not have been made: the count is right with and without
-// them.
+// counted makes a metric of the count at the end. Increments that were not answered
+// may or may not have been made: the count is right with and without them.
 func counted(f func(c *result.Count) float64) func(*result.Repeat) (float64, bool) {
 	return func(r *result.Repeat) (float64, bool) {
 		if r.Count == nil || r.Count.Increments == 0 {
@@ -43,13 +42,13 @@ var (
 		off := max(c.Increments-c.Value, c.Value-c.Increments-c.Unanswered, 0)
 		return float64(off) / float64(c.Increments)
 	})}
-	// seen is what the process that has most has of the increments that were made.
+	// seen is the part of the increments that the process with most of them has.
 	seen = stats.Metric{Name: "seen", Value: counted(func(c *result.Count) float64 {
 		return float64(c.Value) / float64(c.Increments)
 	})}
 )
 
-// exact holds if the count is right in every repeat.
+// exact is Met if the count is right in every repeat.
 func (e *evidence) exact(model, way string) point {
 	k := counterKey(model, way)
 	p := point{at: model + " " + way}
@@ -74,7 +73,7 @@ func (e *evidence) exact(model, way string) point {
 	return p
 }
 
-// diverges holds if no process has all increments.
+// diverges is Met if no process has all increments.
 func (e *evidence) diverges(model, way string) point {
 	k := counterKey(model, way)
 	p := point{at: model + ": a plain variable"}
@@ -94,8 +93,8 @@ func (e *evidence) diverges(model, way string) point {
 	return p
 }
 
-// exactTrial holds if the count was right in every trial of a way, with all
-// workers adding at once.
+// exactTrial is Met if the count was right in every trial of a way, while all
+// workers added at the same time.
 func (e *evidence) exactTrial(language, way string) point {
 	name := trialOf(language, priceTrial)
 	p := point{at: way, trials: []string{name + " " + way}}
@@ -116,7 +115,7 @@ func (e *evidence) exactTrial(language, way string) point {
 	return p
 }
 
-// price is what an increment costs, as a note.
+// price adds what an increment costs by each way, as notes.
 func (e *evidence) price(language string, p point, ways ...string) point {
 	name := trialOf(language, priceTrial)
 	for _, way := range ways {
@@ -130,7 +129,7 @@ func (e *evidence) price(language string, p point, ways ...string) point {
 	return p
 }
 
-// priceRatio is what an increment by one way costs beside another.
+// priceRatio adds what an increment by one way costs compared with another.
 func (e *evidence) priceRatio(language string, p point, way, other string) point {
 	name := trialOf(language, priceTrial)
 	a, b := e.trialValues(name, way, priceValue), e.trialValues(name, other, priceValue)

@@ -9,13 +9,13 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// evidence is the record of a run, to be asked for cells.
+// evidence is the record of a run, as claims ask it for cells and trials.
 type evidence struct {
 	set   *result.Set
 	cells []*stats.Cell
 	by    map[result.Key]*stats.Cell
-	// asked are the cells that a claim has looked for, whether they are there or
-	// not: what a config must measure.
+	// asked contains the cells that a claim has looked for, whether the run has them
+	// or not: what a config must measure.
 	asked map[result.Key]bool
 }
 
@@ -27,7 +27,7 @@ func newEvidence(set *result.Set) *evidence {
 	return e
 }
 
-// cell is nil if nothing that counts was measured of it.
+// cell returns a cell; nil if it has no repeat that counts.
 func (e *evidence) cell(k result.Key) *stats.Cell {
 	e.asked[k] = true
 	if c := e.by[k]; c != nil && len(c.Counted) > 0 {
@@ -36,8 +36,8 @@ func (e *evidence) cell(k result.Key) *stats.Cell {
 	return nil
 }
 
-// tiers are the cells that differ from k in nothing but the clients, the
-// fewest first, whether they count or not.
+// tiers returns the cells that differ from k only in the clients, fewest first,
+// whether they count or not.
 func (e *evidence) tiers(k result.Key) []*stats.Cell {
 	var out []*stats.Cell
 	for _, c := range e.cells {
@@ -54,7 +54,7 @@ func (e *evidence) tiers(k result.Key) []*stats.Cell {
 	return out
 }
 
-// lack says why there is no cell.
+// lack returns what is missing of a cell, in words.
 func (e *evidence) lack(k result.Key) string {
 	if why, absent := e.set.Run.Absent[k.Model]; absent {
 		return fmt.Sprintf("%s (%s)", k.Model, why)
@@ -73,7 +73,7 @@ func (e *evidence) lack(k result.Key) string {
 	return fmt.Sprintf("a repeat of %v that counts%s", k, why)
 }
 
-// lackOf says what is missing of cells that are needed together.
+// lackOf returns what is missing of cells that are needed together, in words.
 func (e *evidence) lackOf(ks ...result.Key) string {
 	var out []string
 	for _, k := range ks {
@@ -86,7 +86,7 @@ func (e *evidence) lackOf(ks ...result.Key) string {
 	return strings.Join(out, "; ")
 }
 
-// trials are those that did not fail.
+// trials returns the trials of a variant that did not fail.
 func (e *evidence) trials(name, variant string) []result.Trial {
 	var out []result.Trial
 	for _, t := range e.set.Trials {
@@ -97,7 +97,7 @@ func (e *evidence) trials(name, variant string) []result.Trial {
 	return out
 }
 
-// lackTrials says why there are not enough trials.
+// lackTrials returns why there are not enough trials, in words.
 func (e *evidence) lackTrials(name, variant string, made, needed int) string {
 	if why, absent := e.set.Run.Absent[result.AbsentTrial(name)]; absent {
 		return fmt.Sprintf("trials of %s (%s)", name, why)
@@ -105,7 +105,7 @@ func (e *evidence) lackTrials(name, variant string, made, needed int) string {
 	return fmt.Sprintf("trials of %s %s: %d were made, it takes %d", name, variant, made, needed)
 }
 
-// trialValues are one value of the trials.
+// trialValues returns one value of each trial of a variant.
 func (e *evidence) trialValues(name, variant, value string) []float64 {
 	var out []float64
 	for _, t := range e.trials(name, variant) {
@@ -116,7 +116,7 @@ func (e *evidence) trialValues(name, variant, value string) []float64 {
 	return out
 }
 
-// askAA notes the cells of the noise floor as ones that are used.
+// askAA adds the cells of the noise floor to those that were asked.
 func (e *evidence) askAA() {
 	for _, c := range e.cells {
 		if k, ok := stats.Plain(c.Key); ok {
@@ -125,7 +125,7 @@ func (e *evidence) askAA() {
 	}
 }
 
-// trialOf is what a trial is called in a language.
+// trialOf returns the name of a trial in a language.
 func trialOf(language, name string) string {
 	if language == CPython {
 		return "python-" + name
@@ -133,5 +133,5 @@ func trialOf(language, name string) string {
 	return name
 }
 
-// leastTrials is how many trials of a variant a verdict takes.
+// leastTrials is how many trials of a variant a verdict needs.
 const leastTrials = 10

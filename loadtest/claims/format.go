@@ -102,7 +102,7 @@ func (v *Verdict) doubts() (out []string) {
 	return out
 }
 
-// rests says what is behind the verdict.
+// rests returns what the verdict rests on, in words.
 func (v *Verdict) rests() string {
 	var parts []string
 	if n := len(v.Cells); n > 0 {
@@ -164,7 +164,8 @@ func Text(w io.Writer, l *Ledger) error {
 			}
 		}
 	}
-	// The claims are tables of their own, of the same widths: what is of no column stands between them.
+	// The claims are tables of their own, of the same widths: verdicts without a column
+	// come between them.
 	grid := func() *table.Table {
 		t := table.New(table.Left(""), table.Left("", "", ""))
 		for i := range t.Columns {

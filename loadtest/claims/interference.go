@@ -17,13 +17,13 @@ const (
 	decidingShare = "1%"
 )
 
-// shareOf are they as numbers.
+// shareOf has the shares as numbers.
 var shareOf = map[string]float64{"0.1%": 0.001, "1%": 0.01, "10%": 0.1}
 
 func mixed(kind, share string) string { return bystander + "+" + share + kind + "-100ms" }
 
-// interference holds if the bystanders are not held up. Model and plain are the
-// names of the server with those that disturb and without.
+// interference is Met if the other clients are not delayed. model and plain are the
+// names of the server with the requests that disturb and without.
 func (e *evidence) interference(model, plain string, setting result.Setting, kind, share string) point {
 	km, kp := with(closed(model, mixed(kind, share), blockClients), setting), closed(plain, bystander, blockClients)
 	m, p := e.cell(km), e.cell(kp)
@@ -46,7 +46,7 @@ func (e *evidence) interference(model, plain string, setting result.Setting, kin
 	return out
 }
 
-// undisturbed is the point where only one bound is asked.
+// undisturbed turns the point into one with the single bound of R4.
 func (p point) undisturbed() point {
 	if p.missing == "" {
 		f := p.effects[0]

@@ -19,16 +19,17 @@ const (
 // ofCapacity is the rate of the open loop.
 var ofCapacity = result.Schedule{Rate: result.Rate{Capacity: 0.7}}
 
-// A rung is one number of clients of a ladder.
+// A rung is one number of clients on a ladder.
 type rung struct {
 	n            int
 	closed, open *stats.Cell
 	x            []float64 // throughput of the closed loop
 	p99          []float64 // response times of the open one
-	broken       string    // what failed, where no number can tell: errors, gates
+	broken       string    // what failed without a number: errors, gates
 }
 
-// A ladder is a model's way up in one workload.
+// A ladder is the rising numbers of clients of a model in one workload, up to where
+// it fails.
 type ladder struct {
 	model   string
 	rungs   []rung
@@ -98,8 +99,8 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 	return l
 }
 
-// brokenBy says what makes a cell fail without a number: any error of any
-// repeat, or more than half of the repeats not counting.
+// brokenBy returns what makes a cell fail without a number: any error of any repeat,
+// or more than half of the repeats not counting. It is "" if nothing does.
 func brokenBy(c *stats.Cell) string {
 	for _, r := range c.Repeats {
 		if n := r.Errored(); n > 0 {
@@ -122,15 +123,15 @@ func brokenBy(c *stats.Cell) string {
 	return "gate: no verdict"
 }
 
-// climb finds S, its interval, and what failed first.
+// climb computes S, its interval, and what failed first.
 func (l *ladder) climb() {
 	sound := l.rungs
 	if last := len(sound) - 1; sound[last].broken != "" {
 		l.failAt, l.why = sound[last].n, sound[last].broken
 		sound = sound[:last]
 	}
-	// Those above one that fails whatever is drawn cannot change S. How often they
-	// were measured does not matter then.
+	// Rungs above one that fails in every resample cannot change S, so it does not
+	// matter how often they were measured.
 	for i := range sound {
 		if i >= l.base && l.surelyFails(sound, i) {
 			sound = sound[:i+1]
@@ -167,7 +168,7 @@ func (l *ladder) climb() {
 	}
 }
 
-// surelyFails tells that a rung fails whichever of the repeats are drawn.
+// surelyFails reports whether a rung fails in every resample of the repeats.
 func (l *ladder) surelyFails(rungs []rung, i int) bool {
 	base := rungs[l.base].p99
 	if len(rungs[i].p99) > 0 && len(base) > 0 && slices.Min(rungs[i].p99) > tailTimes*slices.Max(base) {
@@ -181,8 +182,8 @@ func (l *ladder) surelyFails(rungs []rung, i int) bool {
 	return false
 }
 
-// fails says which condition the rung does not meet, by two medians of each
-// rung: its throughput and its p99.
+// fails returns which condition a rung does not meet, "" if none. m has two medians
+// of each rung: its throughput and its p99.
 func (l *ladder) fails(m []float64, i int) string {
 	x, best := m[2*i], m[2*i]
 	for j := range i {
@@ -198,8 +199,8 @@ func (l *ladder) fails(m []float64, i int) string {
 	return ""
 }
 
-// next is the first number of clients that was tried above n, infinite if
-// nothing failed there.
+// next returns the first number of clients above n that was measured; infinite if
+// there is none.
 func (l *ladder) next(n float64) float64 {
 	for _, r := range l.rungs {
 		if float64(r.n) > n {
@@ -209,7 +210,7 @@ func (l *ladder) next(n float64) float64 {
 	return math.Inf(1)
 }
 
-// most is the largest number of clients that was tried.
+// most returns the largest number of clients that was measured.
 func (l *ladder) most() int { return l.rungs[len(l.rungs)-1].n }
 
 func (l *ladder) cells() (out []result.Key) {

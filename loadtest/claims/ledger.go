@@ -15,10 +15,10 @@ type Ledger struct {
 	Host         result.Host   `json:"host"`
 	Noise        []stats.Noise `json:"noise"` // of comparisons, by metric
 	Claims       []*Claim      `json:"claims"`
-	// Verdicts are in the order of the claims; of one claim and language those of the
-	// columns come first, then those of the models.
+	// Verdicts are in the order of the claims; for one claim and language, those of
+	// the columns come first, then those of the models.
 	Verdicts []Verdict `json:"verdicts"`
-	// Models are those of the run.
+	// Models are the models of the run.
 	Models []result.Info `json:"-"`
 }
 
@@ -41,8 +41,8 @@ func evaluate(e *evidence, of []*Claim) *Ledger {
 	return l
 }
 
-// Of are the verdicts of a claim and a language; column and subject are as in
-// Verdict.
+// Of returns the verdict on a claim for a language, a column and a subject, as in
+// Verdict; nil if there is none.
 func (l *Ledger) Of(id, language, column, subject string) *Verdict {
 	for i := range l.Verdicts {
 		if v := &l.Verdicts[i]; v.Claim == id && v.Language == language && v.Column == column && v.Subject == subject {
@@ -52,7 +52,7 @@ func (l *Ledger) Of(id, language, column, subject string) *Verdict {
 	return nil
 }
 
-// Cells are all that the verdicts of a claim rest on.
+// Cells returns all cells that the verdicts of a claim rest on.
 func (l *Ledger) Cells(c *Claim) []result.Key {
 	var out []result.Key
 	for i := range l.Verdicts {
@@ -63,8 +63,8 @@ func (l *Ledger) Cells(c *Claim) []result.Key {
 	return out
 }
 
-// finish fills in what all verdicts have, and takes the word back from one
-// that has no interval.
+// finish fills in what all verdicts have in common. A verdict without an interval
+// becomes Undecidable.
 func (e *evidence) finish(c *Claim, v *Verdict) {
 	v.Claim, v.Rule = c.ID, c.ID+" version "+c.Rule.Version
 	v.Repeats = 0

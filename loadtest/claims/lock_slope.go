@@ -56,7 +56,7 @@ func lockKey(s server, workload string, interval string) result.Key {
 	return with(closed(s.model, workload, lockClients), result.Setting{Name: "gil", Value: interval})
 }
 
-// lockSlope holds if the lock's interval matters.
+// lockSlope is Met if the lock's interval matters.
 func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 	p := point{}
 	var xs, ys []float64

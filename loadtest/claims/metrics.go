@@ -40,8 +40,8 @@ func kindP99(workload string) stats.Metric {
 	}}
 }
 
-// cpuCores is how many cores the server kept busy; cpuShare is that as a part of
-// those it may use.
+// cpuCores is how many cores the server kept busy, cpuShare the part of the cores it
+// may use that it kept busy.
 var (
 	cpuCores = stats.Metric{Name: "cores", Title: "CPU time ÷ wall", Value: func(r *result.Repeat) (float64, bool) {
 		return (r.Server.CPUUserSec + r.Server.CPUSysSec) / r.DurationSec, r.DurationSec > 0
@@ -54,7 +54,7 @@ var (
 	}}
 )
 
-// serverCPUs is how many CPUs the server of a cell might use.
+// serverCPUs returns how many CPUs the server of a cell could use; 0 if unknown.
 func serverCPUs(c *stats.Cell) int {
 	for _, r := range c.Counted {
 		if r.CPUs.ServerCount > 0 {
@@ -64,7 +64,7 @@ func serverCPUs(c *stats.Cell) int {
 	return 0
 }
 
-// ownMemoryBytes is what a model itself takes: its sockets are the same for all.
+// ownMemoryBytes is the memory without sockets, which are the same for all models.
 var ownMemoryBytes = stats.Metric{Name: "own", Title: "memory", Unit: stats.Bytes, Value: ofUsage(func(s *result.Server) int64 { return s.PSSBytes + s.KernelStackBytes + s.PageTableBytes })}
 
 func ofUsage(f func(*result.Server) int64) func(*result.Repeat) (float64, bool) {

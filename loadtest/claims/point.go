@@ -22,12 +22,12 @@ type point struct {
 	cells   []result.Key
 	trials  []string
 	missing string // why nothing is known, if so
-	// between says that it is neither, by the rule rather than for want of
-	// repeats, with what it depends on then.
+	// between is set where the rule itself says neither, not too few repeats: it
+	// says what the claim depends on.
 	between string
 }
 
-// flip is the point for a document that says no.
+// flip turns a point around, for a document that says no.
 func (p point) flip() point {
 	p.outcome = p.outcome.Not()
 	p.effects = slices.Clone(p.effects)
@@ -37,7 +37,7 @@ func (p point) flip() point {
 	return p
 }
 
-// decisive are the effects of a point, those first that made it what it is.
+// decisive returns the effects of a point, those that decided it first.
 func (p point) decisive() []Effect {
 	out := slices.Clone(p.effects)
 	rank := func(f Effect) int {
@@ -57,13 +57,13 @@ func (p point) decisive() []Effect {
 // said of it aside.
 type subject struct{ language, column, model, aside string }
 
-// verdict is an empty one on the subject.
+// verdict returns an empty verdict on the subject.
 func (s subject) verdict() Verdict {
 	return Verdict{Language: s.language, Column: s.column, Subject: s.model + s.aside, aside: s.aside != ""}
 }
 
-// judge makes the verdict of a subject, of which all points must be known.
-// Axis is what they differ in.
+// judge makes the verdict of a subject. All points must be known. axis is what they
+// differ in.
 func judge(s subject, axis string, points ...point) Verdict {
 	v := judgePart(s, axis, points...)
 	if v.Partial && (v.Word == Supported || v.Word == Refuted) {
@@ -72,7 +72,7 @@ func judge(s subject, axis string, points ...point) Verdict {
 	return v
 }
 
-// judgePart makes a verdict of the points that are known, if any are.
+// judgePart makes a verdict from the points that are known, if any are.
 func judgePart(s subject, axis string, points ...point) Verdict {
 	v := s.verdict()
 	var yes, no, tie, between, missing []point
@@ -163,8 +163,8 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 	return v
 }
 
-// fold makes the verdict of a column or a language from those of its models.
-// All must be known, for no model stands for another.
+// fold makes the verdict of a column or a language from those of its models. All
+// must be known, because no model represents another.
 func fold(s subject, axis string, vs []Verdict) Verdict {
 	v := s.verdict()
 	v.Word = Undecidable
@@ -190,7 +190,7 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 			words = append(words, m.Word)
 		}
 	}
-	// The effects of a model that was not as the others come first.
+	// The effects of a model that differs from the others come first.
 	order := slices.Clone(vs)
 	rank := func(w Word) int { return slices.Index([]Word{Undecidable, Refuted, Depends, Supported}, w) }
 	if len(words) > 1 {
@@ -231,7 +231,7 @@ func fold(s subject, axis string, vs []Verdict) Verdict {
 	return v
 }
 
-// undecidable is a verdict of what cannot be measured here.
+// undecidable returns the verdict on something that cannot be measured here.
 func undecidable(s subject, missing string) Verdict {
 	v := s.verdict()
 	v.Word, v.Why = Undecidable, "missing: "+missing

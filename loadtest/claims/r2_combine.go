@@ -57,8 +57,8 @@ var combine = &Claim{
 	},
 }
 
-// combined is the verdict of a mix beside its parents: a process per client, and
-// one process that does the same as each of its own.
+// combined compares a mix with its parents: a process per client, and one process
+// that does the same as each process of the mix.
 func (e *evidence) combined(s subject, perClient, over string) Verdict {
 	beside := func(parent string) point {
 		p := e.better(s.model, parent)
@@ -79,7 +79,7 @@ func (e *evidence) combined(s subject, perClient, over string) Verdict {
 	return v
 }
 
-// better holds if the mix is good beside a parent.
+// better is Met if the mix is good compared with a parent.
 func (e *evidence) better(mix, parent string) point {
 	p := point{}
 	good, open, worse, maybeWorse, n := 0, 0, false, false, 0
@@ -122,8 +122,8 @@ func (e *evidence) better(mix, parent string) point {
 	return p
 }
 
-// crashLess holds if fewer connections are lost with a worker of the mix than
-// with the one process of the parent.
+// crashLess is Met if a killed worker of the mix loses fewer connections than the
+// parent's one process.
 func (e *evidence) crashLess(mix, parent string) point {
 	km, kp := faultKey(server{model: mix}, "kill"), faultKey(server{model: parent}, "kill")
 	m, o := e.cell(km), e.cell(kp)

@@ -52,7 +52,7 @@ var memory = &Claim{
 	},
 }
 
-// lighter holds if a client more costs the less the further right its column is.
+// lighter is Met if a further client costs less from column to column.
 func (e *evidence) lighter(language, name, workload string) point {
 	p := point{at: name + " clients", outcome: stats.Met}
 	var above stats.Estimate

@@ -68,10 +68,10 @@ func (e *evidence) carried(model string) (c carrier) {
 // most is the cell with the most clients that it carries, as far as that is known.
 func (c carrier) most() *stats.Cell { return c.tiers[len(c.tiers)-1] }
 
-// beside are the cells in which two are compared: each at the most that it
-// carries, if that is known of the one that carries fewer, or both at the most that
-// both do. They are nil if there is no such number.
-func (c carrier) beside(o carrier) (mine, other *stats.Cell) {
+// comparedWith returns the cells in which two are compared: each at the most clients
+// that it carries, if that is known of the one that carries fewer, else both at the
+// most that both carry. They are nil if there is no such number.
+func (c carrier) comparedWith(o carrier) (mine, other *stats.Cell) {
 	fewer := c
 	if o.most().Clients < c.most().Clients {
 		fewer = o
@@ -119,7 +119,7 @@ func (e *evidence) cheaper(language string) Verdict {
 				p.missing = lack
 				continue
 			}
-			a, b := own.beside(all[other.model])
+			a, b := own.comparedWith(all[other.model])
 			if a == nil {
 				p.missing = fmt.Sprintf("a number of clients that both %s and %s were asked for and carry", lead, other.model)
 				continue

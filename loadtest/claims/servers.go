@@ -3,8 +3,8 @@ package claims
 // A server is a contestant of the table: a model, or a control in CPython.
 type server struct {
 	language, column, model string
-	// oneEach says that each worker process serves one request at a time, so
-	// that as many can wait as there are cores.
+	// oneEach says that each worker process serves one request at a time, so that
+	// no more requests can wait than there are cores.
 	oneEach bool
 }
 
@@ -12,10 +12,9 @@ func (s server) subject() subject {
 	return subject{language: s.language, column: s.column, model: s.model}
 }
 
-// contestants are the servers behind the columns of the document's contestants. Processes
-// are shown twice: one per client is what the document compares with a thread or
-// a task per client, one per core is what people deploy. Neither stands for the
-// other.
+// contestants are the servers of the columns of the document's table. Processes are
+// shown twice: one per client is what the document compares with a thread or a task
+// per client, one per core is what people deploy. Neither represents the other.
 var contestants = []server{
 	{language: Go, column: Processes, model: "process"},
 	{language: Go, column: Processes, model: "prefork"},
@@ -30,8 +29,8 @@ var contestants = []server{
 // manyLoops has a loop per core. It is shown outside the table.
 const manyLoops = "multiloop"
 
-// perClient are those of the table that have one process, thread or task for
-// each client.
+// perClient returns the contestants that have one process, thread or task for each
+// client.
 func perClient() (out []server) {
 	for _, s := range contestants {
 		if s.model != "prefork" && s.model != "python-prefork" {
@@ -41,7 +40,8 @@ func perClient() (out []server) {
 	return out
 }
 
-// of are the servers of a language and a column, of those given.
+// of returns those of the servers that belong to a language and a column; "" is any
+// column.
 func of(servers []server, language, column string) (out []server) {
 	for _, s := range servers {
 		if s.language == language && (column == "" || s.column == column) {
@@ -51,8 +51,8 @@ func of(servers []server, language, column string) (out []server) {
 	return out
 }
 
-// byColumn decides for each server, then for each column. With them come the
-// verdicts of servers outside the table, which have no column.
+// byColumn decides for each server, then for each column. Servers without a column
+// are outside the table and get verdicts of their own.
 func byColumn(servers []server, decide func(server) Verdict) []Verdict {
 	var out []Verdict
 	for _, language := range Languages {

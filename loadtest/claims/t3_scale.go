@@ -120,7 +120,8 @@ func (l *ladder) law(workload string) string {
 // heldOnly is the setting of cells whose connections are only held.
 var heldOnly = result.Setting{Name: "held"}
 
-// held says how many connections a model held, all of which answered a probe.
+// held returns how many connections a model kept open, in words; all of them
+// answered a probe.
 func (e *evidence) held(model string) string {
 	most, sec := 0, 0.0
 	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed, Setting: heldOnly}) {

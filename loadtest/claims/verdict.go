@@ -12,19 +12,18 @@ type Effect struct {
 	What string     `json:"what"`
 	Unit stats.Unit `json:"unit,omitempty"`
 	stats.Estimate
-	// Bound is what the rule compares it with, as text; empty for one that is
-	// only shown.
+	// Bound is what the rule compares it with, as text; "" if it is only shown.
 	Bound string `json:"bound,omitempty"`
 
 	// outcome says by the whole interval whether the bound is met. It is not set
 	// where one effect makes a point.
 	outcome stats.Outcome
-	// each is the least number of repeats behind each point of a line; 0: N is of
+	// each is the least number of repeats of the points of a line; 0 where N counts
 	// repeats.
 	each int
 }
 
-// repeats is how many repeats there are at least.
+// repeats returns the least number of repeats that the effect rests on.
 func (f *Effect) repeats() int {
 	if f.each > 0 {
 		return f.each
@@ -32,7 +31,8 @@ func (f *Effect) repeats() int {
 	return f.N
 }
 
-// MarshalJSON writes the estimate's fields beside the others.
+// MarshalJSON writes the estimate as a field of its own: embedded, its MarshalJSON
+// would be the effect's.
 func (f Effect) MarshalJSON() ([]byte, error) {
 	e, err := json.Marshal(f.Estimate)
 	if err != nil {
@@ -65,8 +65,8 @@ type Verdict struct {
 	Claim    string `json:"claim"`
 	Language string `json:"language"`
 	Column   string `json:"column,omitempty"` // of the table; empty outside it
-	// Subject is the model, or what else of the language the verdict is about;
-	// empty for the language or the column as a whole.
+	// Subject is the model or whatever else the verdict is about; empty for the
+	// language or the column as a whole.
 	Subject string `json:"subject,omitempty"`
 	aside   bool   // the subject is neither a column nor a model
 	Word    Word   `json:"verdict"`
@@ -75,18 +75,18 @@ type Verdict struct {
 	// Effects are the numbers; the first is the one to show. A verdict other
 	// than Undecidable has at least one, with an interval.
 	Effects []Effect `json:"effects,omitempty"`
-	// Notes are other numbers that stand beside the claim.
+	// Notes are further numbers, which decide nothing.
 	Notes []string `json:"notes,omitempty"`
 	Cells Cells    `json:"cells,omitempty"`
-	// Trials that it rests on, by name and variant.
+	// Trials are those that it rests on, by name and variant.
 	Trials []string `json:"trials,omitempty"`
-	// Repeats is the least number of repeats behind an effect, which count, and
-	// Made that of those of a cell that were made, whether they count or not.
+	// Repeats is the least number of repeats that count for an effect, Made the
+	// least number that were made of a cell, whether they count or not.
 	Repeats int `json:"repeats"`
 	Made    int `json:"made"`
-	// Partial says that not all that the experiment asks for was measured.
+	// Partial says that a part of what the experiment asks for was not measured.
 	Partial bool `json:"partial,omitempty"`
-	// Suspect says that a repeat behind it is.
+	// Suspect says that it rests on a cell that is suspect.
 	Suspect bool   `json:"suspect,omitempty"`
 	Rule    string `json:"rule"` // claim and version
 }
