@@ -1,18 +1,18 @@
-// A server in C under the contract of the README, as small as it can be: what
-// the models in Go are measured against. Of HTTP it reads what it takes to find
-// the end of a request, and it answers /healthz, /plaintext and /echo.
+// A minimal server in C under the contract of the README, with which the models in
+// Go are compared. It parses only as much HTTP as it needs to find the end of a
+// request, and answers /healthz, /plaintext and /echo.
 //
 //   cc -O2 -pthread -o ref ref.c
 //   ref MODEL PROTOCOL PORT [PROCESSES]
 //
 //   MODEL      epoll    one event loop in each of PROCESSES processes (1)
 //              thread   a thread for each connection
-//              process  a process for each connection, forked when it comes
+//              process  a process for each connection, forked when it arrives
 //   PROTOCOL   http or echo
 //
-// On SIGTERM it closes the listener, once it has taken what waits there, goes
-// on for GRACE_MS with what is in flight or on its way, and ends. What is not
-// finished after DRAIN_MS is cut off.
+// On SIGTERM it accepts the connections in the queue, closes the listener, serves
+// requests in flight or on their way for GRACE_MS, and ends. Requests that are not
+// finished after DRAIN_MS are cut off.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,14 +40,14 @@ enum {
   DRAIN_MS = 4000,
   LINGER_MS = 1000,      // that a connection is read after its last answer
   MAX_FDS = 1 << 20,     // descriptors of a process
-  MAX_PIDS = 1 << 22,    // the kernel's end
+  MAX_PIDS = 1 << 22,    // the kernel's limit
   MAX_HEADER = 16 << 10, // bytes of a request
   MAX_BODY = 4 << 20,
 };
 
 static int port, echo;
 static volatile sig_atomic_t draining;
-static sigset_t open_mask; // in which the signals are not blocked
+static sigset_t open_mask; // does not block the signals
 
 static void usage(void) {
   fprintf(stderr, "usage: ref epoll|thread|process http|echo PORT [PROCESSES]\n");
@@ -90,13 +90,13 @@ static int listener(int reuseport) {
   return fd;
 }
 
-// Takes the next connection of the queue, or -1 when that is empty.
+// Returns the next connection of the queue, or -1 if that is empty.
 static int next_conn(int ls, int flags) {
   int one = 1;
   int fd = accept4(ls, NULL, NULL, flags);
   if (fd < 0) {
     if (errno == EAGAIN) return -1;
-    perror("accept"); // no descriptors, for instance: those that wait stay in the queue
+    perror("accept"); // no descriptors, for instance: the connections stay in the queue
     usleep(10000);
     return -1;
   }
@@ -104,7 +104,7 @@ static int next_conn(int ls, int flags) {
   return fd;
 }
 
-// Writes all of buf; waits where the socket is full, also if it is not blocking.
+// Writes all of buf. Waits while the socket is full, also if it is non-blocking.
 static int send_all(int fd, const char *buf, ssize_t n) {
   while (n > 0) {
     ssize_t w = write(fd, buf, n);
@@ -119,8 +119,8 @@ static int send_all(int fd, const char *buf, ssize_t n) {
   return 0;
 }
 
-// A conn is what a connection keeps between two reads: a request that has not
-// arrived whole. Most never do.
+// A conn keeps the incomplete request of a connection between two reads. Most
+// connections never have one.
 struct conn {
   char *part;
   size_t len, cap;
@@ -171,8 +171,8 @@ static int is(const char *line, size_t n, const char *want) {
   return n >= strlen(want) && !memcmp(line, want, strlen(want));
 }
 
-// Answers the first request of buf. Returns its length, 0 if it has not arrived
-// whole, or -1 if the connection is to be closed.
+// Answers the first request of buf. Returns its length, 0 if it is incomplete, or
+// -1 if the connection must be closed.
 static ssize_t request(int fd, const char *buf, size_t n) {
   static const char hello[] =
       "HTTP/1.1 200 OK\r\nServer: ref\r\nContent-Type: text/plain\r\n"
@@ -183,7 +183,7 @@ static ssize_t request(int fd, const char *buf, size_t n) {
   if (!end && n <= MAX_HEADER) return 0;
   if (!end || end - buf > MAX_HEADER) return refuse(fd, "431 Request Header Fields Too Large");
 
-  const char *line = memchr(buf, '\r', n); // behind the request line
+  const char *line = memchr(buf, '\r', n); // after the request line
   size_t start = line - buf, length = 0;
   if (start < 9 || (memcmp(line - 9, " HTTP/1.1", 9) && memcmp(line - 9, " HTTP/1.0", 9)))
     return refuse(fd, "400 Bad Request");
@@ -222,7 +222,7 @@ static ssize_t request(int fd, const char *buf, size_t n) {
   return err ? -1 : (ssize_t)size;
 }
 
-// Answers what was read. Returns -1 if the connection is to be closed.
+// Answers the requests that were read. Returns -1 if the connection must be closed.
 static int respond(int fd, struct conn *c, const char *in, size_t n) {
   if (echo) return send_all(fd, in, n);
   if (c->len) {
@@ -244,8 +244,9 @@ static int respond(int fd, struct conn *c, const char *in, size_t n) {
   return 0;
 }
 
-// Ends a connection that is to be closed. What the client still sends is read,
-// for a close with bytes unread resets it, and a reset can overtake the answer.
+// Closes a connection after the last answer. First it reads what the client still
+// sends: closing with unread bytes resets the connection, and the reset can
+// overtake the answer.
 static void hang_up(int fd, int linger_ms) {
   char buf[4096];
   long end = now_ms() + linger_ms;
@@ -294,14 +295,14 @@ static void signal_children(int sig) {
     if (child[pid]) kill(pid, sig);
 }
 
-// Waits until the children have ended, which have been told to.
+// Waits until the children have ended. They have been told to.
 static void wait_children(void) {
   for (long end = now_ms() + DRAIN_MS; children && now_ms() < end; reap()) usleep(2000);
   signal_children(SIGKILL);
   while (children && wait(NULL) > 0) children--;
 }
 
-static int served; // the connection of a process that has one
+static int served; // the connection of a child
 
 static void on_child_term(int sig) {
   struct itimerval t = {.it_value.tv_usec = GRACE_MS * 1000};
@@ -312,7 +313,7 @@ static void on_child_term(int sig) {
 
 static void on_alarm(int sig) {
   (void)sig;
-  shutdown(served, SHUT_RD); // it is read to the end of what has arrived
+  shutdown(served, SHUT_RD); // ends it after the bytes that have already arrived
 }
 
 static void spawn(int fd, int ls) {
@@ -384,13 +385,13 @@ static void epoll_loop(int ls) {
 
 // ---- threads ----
 
-static atomic_char busy[MAX_FDS]; // by descriptor: a thread serves it
+static atomic_char busy[MAX_FDS]; // by descriptor: whether a thread serves it
 static atomic_int threads;
 
 static void *serve_thread(void *arg) {
   int fd = (int)(long)arg;
   serve(fd);
-  busy[fd] = 0; // before another connection can have its number
+  busy[fd] = 0; // before another connection can get the descriptor
   close(fd);
   threads--;
   return NULL;
@@ -453,8 +454,8 @@ int main(int argc, char **argv) {
   int epoll = !strcmp(argv[1], "epoll"), process = !strcmp(argv[1], "process");
   if (!epoll && !process && strcmp(argv[1], "thread")) usage();
 
-  // They are let in only where a loop waits, so that none comes between its
-  // look at the flag and its wait.
+  // Signals are unblocked only while a loop waits, so that none arrives between
+  // its check of the flag and its wait.
   sigset_t blocked;
   sigemptyset(&blocked);
   sigaddset(&blocked, SIGTERM);
@@ -483,7 +484,7 @@ int main(int argc, char **argv) {
       }
     }
     epoll_loop(listener(1));
-    wait_children(); // the first has them; it has told them
+    wait_children(); // the first process has children, and has told them to end
     return 0;
   }
   accept_loop(listener(0), !process);

@@ -1,9 +1,8 @@
 """A task for each connection on one event loop, by asyncio.
 
-A connection is waited for by a coroutine that is suspended in the loop, with all the others, in one
-thread. Nobody schedules: a coroutine runs until it awaits. /wait is asyncio's replacement of a
-sleep and keeps nobody; /block calls the blocking sleep of the standard library, which stops
-the loop, unless --offload gives it to a pool of threads.
+Each connection has a coroutine, which is suspended while it waits. All run in one thread, each until
+it awaits. /wait awaits asyncio's sleep and delays no other connection. /block calls the blocking
+sleep of the standard library, which stops the loop, unless --offload runs it on a pool of threads.
 
     python3 asyncio_server.py --addr 127.0.0.1:8080 --protocol http
 """
@@ -71,10 +70,10 @@ async def serve(reader, writer, protocol):
     try:
         await (serve_echo if protocol == "echo" else serve_http)(reader, writer)
         writer.write_eof()
-        # A close with bytes unread resets the connection, and a reset can overtake the answer.
+        # Closing a connection with unread bytes resets it, and the reset can overtake the answer.
         await asyncio.wait_for(discard(reader), wire.LINGER)
     except (OSError, asyncio.TimeoutError):
-        pass  # the client has gone, or is not to be waited for
+        pass  # the client has gone, or has had enough time
     finally:
         del connections[task]
         writer.close()
@@ -88,17 +87,17 @@ def run(listener, protocol):
 async def loop(listener, protocol):
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # held back where a worker was forked
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # was blocked in a forked worker
     server = await asyncio.start_server(
         lambda r, w: serve(r, w, protocol), sock=listener, limit=wire.READ_BYTES, backlog=4096
     )
     await stop.wait()
     end = time.monotonic() + wire.DRAIN
     for _ in range(3):
-        await asyncio.sleep(0)  # the loop accepts what is in the queue
+        await asyncio.sleep(0)  # the loop accepts the connections in the queue
     wire.draining = True
     server.close()
-    await asyncio.sleep(0)  # what was accepted gets its task
+    await asyncio.sleep(0)  # they get their tasks
     if connections:
         await asyncio.wait(connections, timeout=wire.GRACE)
     for writer in list(connections.values()):
@@ -106,14 +105,14 @@ async def loop(listener, protocol):
     if connections:
         await asyncio.wait(connections, timeout=end - time.monotonic())
     sys.stderr.flush()
-    os._exit(0)  # a task or thread of the pool that is not done is cut off
+    os._exit(0)  # cuts off tasks and threads of the pool that are not done
 
 
 def main():
     global pool
     args = wire.arguments(
         __doc__.splitlines()[0],
-        ("--offload", {"action": "store_true", "help": f"have /block run by a pool of {OFFLOAD_THREADS} threads"}),
+        ("--offload", {"action": "store_true", "help": f"run /block on a pool of {OFFLOAD_THREADS} threads"}),
     )
     if args.offload:
         pool = concurrent.futures.ThreadPoolExecutor(OFFLOAD_THREADS)

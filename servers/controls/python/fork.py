@@ -1,8 +1,8 @@
 """A process for each connection, by os.fork.
 
-A connection is waited for by a process of its own, blocked in recv(2). The kernel schedules the
-processes; each has its own interpreter with its own lock, and its own copy of every variable: a
-counter counts what came over one connection.
+Each connection has a process, which is blocked in recv(2). The kernel schedules the processes.
+Each has its own interpreter with its own lock, and its own copy of every variable: a counter counts
+the requests of one connection.
 
     python3 fork.py --addr 127.0.0.1:8080 --protocol http
 """
@@ -36,7 +36,7 @@ def child(conn, protocol, parent):
 
 def spawn(conn, listener, protocol):
     parent = os.getpid()
-    # A child that got SIGTERM before it has its own handler would miss it.
+    # A child would miss a SIGTERM that arrives before it has its own handler.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         pid = os.fork()
@@ -57,7 +57,7 @@ def spawn(conn, listener, protocol):
 
 
 def reap():
-    """Waits for the children that have ended, which adds their CPU time to that of this process."""
+    """Waits for the children that have ended. This adds their CPU time to that of this process."""
     while children:
         pid, _ = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
@@ -68,7 +68,7 @@ def reap():
 def main():
     args = wire.arguments(__doc__.splitlines()[0])
     listener = wire.listen(args.addr)
-    signal.signal(signal.SIGCHLD, lambda *_: None)  # it wakes the loop below
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop below
     for conn in wire.connections(listener):
         if conn is not None:
             spawn(conn, listener, args.protocol)

@@ -1,16 +1,17 @@
-"""Worker processes, one for each core, that share nothing but the address.
+"""Worker processes, one for each core, that share only the address.
 
-What each does is said by --each. With "threads" it has a thread for each of its connections, with
-"asyncio" an event loop, as threads.py and asyncio_server.py have. With "turns", the default, it
-holds many connections and waits for all of them at once, but does one thing at a time:
-a request that waits or blocks keeps the worker, and all of its connections, until it is
-answered. That is what a pool of synchronous workers does. Such a pool usually closes a connection
-behind each answer, because a client that keeps it would have the worker to itself; here the
-connections of a worker take turns instead, a read from each that has something to say, so that clients may keep
-theirs and are still served fairly.
+--each chooses how a worker serves its connections. With "threads" it has a thread for each of them,
+with "asyncio" an event loop, like threads.py and asyncio_server.py. With "turns", the default, it
+waits for all of them at once but does one thing at a time: a request that waits or blocks keeps
+the worker and all of its connections until it is answered, as in a pool of synchronous workers.
+Such a pool usually closes a connection after each answer, because a client that keeps it would
+have the worker to itself. Here the connections of a worker take turns instead: the worker reads
+once from each that has sent something. So clients may keep their connections and are still served
+fairly.
 
-The kernel spreads connections over the workers by a hash (SO_REUSEPORT). A worker that ends is
-replaced, and finds what has come meanwhile in the queue of its listener, which the parent keeps.
+The kernel distributes connections over the workers by a hash (SO_REUSEPORT). A worker that ends is
+replaced. The parent keeps its listener, so the new worker finds the connections that have arrived
+meanwhile in the queue.
 
     python3 prefork.py --addr 127.0.0.1:8080 --protocol http --workers 2 --each asyncio
 """
@@ -38,12 +39,12 @@ def take_turns(listener, protocol):
 
     def admit():
         for conn in wire.accept(listener):
-            # For a client that does not read: nobody else is served meanwhile.
+            # For a client that does not read: no other client is served meanwhile.
             conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 30, 0))
             selector.register(conn, selectors.EVENT_READ, wire.Parser())
 
     def turn(conn, parser):
-        """Answers what has arrived on one connection."""
+        """Answers the requests that have arrived on one connection."""
         try:
             data = conn.recv(wire.READ_BYTES)
             if protocol == "echo":
@@ -79,7 +80,7 @@ def take_turns(listener, protocol):
                 turn(key.fileobj, key.data)
 
 
-# Imported only by who asks for it: asyncio takes more memory than all else here.
+# Imported only if needed: asyncio takes more memory than everything else here.
 EACH = {"turns": None, "threads": "threads", "asyncio": "asyncio_server"}
 
 
@@ -93,7 +94,7 @@ def worker(listener, args, parent):
 
 def spawn(listeners, listener, args):
     parent = os.getpid()
-    # A worker that got SIGTERM before it has its own handler would miss it.
+    # A worker would miss a SIGTERM that arrives before it has its own handler.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     pid = os.fork()
     if pid == 0:
@@ -118,7 +119,7 @@ def main():
     args = wire.arguments(
         __doc__.splitlines()[0],
         ("--workers", {"type": wire.positive, "default": cores, "help": "default: one for each core"}),
-        ("--each", {"choices": tuple(EACH), "default": "turns", "help": "what each worker does; default: turns"}),
+        ("--each", {"choices": tuple(EACH), "default": "turns", "help": "how a worker serves its connections; default: turns"}),
     )
     listeners = [wire.listen(args.addr, reuse_port=True) for _ in range(args.workers)]
     signal.signal(signal.SIGTERM, lambda *_: None)
@@ -129,7 +130,7 @@ def main():
         while ended := os.waitpid(-1, os.WNOHANG)[0]:
             listener = workers.pop(ended)
             print(f"worker {ended} ended and is replaced", file=sys.stderr)
-            time.sleep(0.1)  # one that ends at once is not to take a core
+            time.sleep(0.1)  # workers that end at once must not keep a core busy
             workers[spawn(listeners, listener, args)] = listener
     for listener in listeners:
         listener.close()

@@ -1,8 +1,8 @@
 """A thread for each connection.
 
-A connection is waited for by a kernel thread of its own, blocked in recv(2). The kernel schedules the
-threads; the interpreter lock lets one of them at a time run Python. A thread gives the lock up
-where it waits, and to another that asks for it after --switch-interval (5 ms by default).
+Each connection has a kernel thread, which is blocked in recv(2). The kernel schedules the threads.
+The interpreter lock lets one thread at a time run Python. A thread gives the lock up while it
+waits, or after --switch-interval (5 ms by default) if another thread asks for it.
 
     python3 threads.py --addr 127.0.0.1:8080 --protocol http
 """
@@ -40,7 +40,7 @@ def run(listener, protocol):
 
 
 def drain():
-    """Lets the threads finish what is in flight."""
+    """Lets the threads finish the requests in flight."""
     start = time.monotonic()
     cut = False
     while open_connections and time.monotonic() < start + wire.DRAIN:
@@ -50,7 +50,7 @@ def drain():
                 wire.end_reading(conn)
         time.sleep(0.005)
     sys.stderr.flush()
-    os._exit(0)  # a thread that is not done is cut off
+    os._exit(0)  # cuts off the threads that are not done
 
 
 def main():

@@ -1,8 +1,7 @@
-"""What can be tried in CPython without clients: what an unguarded update loses, what an increment of
-shared state costs, and what it takes to start something that serves a client.
+"""Trials of CPython that need no clients: what an unguarded update loses, what an increment of
+shared state costs, and how long it takes to start something that serves a client.
 
-It prints one JSON object, as `server --trial` does of the same in Go. Values have their unit in their
-name.
+It prints one JSON object, like `server --trial` for Go. Values have their unit in their name.
 
     python3 trial.py --trial python-lost-update --variant unlocked --increments 1000000
 """
@@ -25,8 +24,9 @@ import time
 
 
 class Variable:
-    """Reads and writes are calls, as of an attribute with a setter. CPython changes threads where a function begins or a
-    loop goes round, so that one can come between them; between the parts of x = x + 1 alone it does not."""
+    """Loads and stores are calls, as with a property. CPython switches threads where a function
+    begins or a loop repeats, so another thread can run between load and store. Within x = x + 1 it
+    does not switch."""
 
     def __init__(self):
         self.value = 0
@@ -73,7 +73,7 @@ def together(started):
 
 
 def counted(workers, increments, took, got):
-    """took is each worker's own time, in seconds."""
+    """Returns the values of a trial. took is the time of each participant, in seconds."""
     want = workers * increments
     return {
         "increment_sec": sum(took) / want,
@@ -103,7 +103,7 @@ def in_threads(increments, workers, add):
 
 
 def in_processes(increments, workers, prepare):
-    """Each forked process adds by what prepare returns to it, all from the same moment on."""
+    """Each forked process adds with the function that prepare returns. All begin together."""
     fork = multiprocessing.get_context("fork")
     begin, took = fork.Barrier(workers), fork.SimpleQueue()
 
@@ -117,7 +117,7 @@ def in_processes(increments, workers, prepare):
 
 
 def mutex(increments, workers):
-    """A variable of all threads, under a lock."""
+    """All threads share a variable, under a lock."""
     lock, x = threading.Lock(), Variable()
 
     def add():
@@ -128,7 +128,7 @@ def mutex(increments, workers):
 
 
 def owner(increments, workers):
-    """One thread owns the variable; the others send it messages, and wait until it has counted."""
+    """One thread owns the variable. The others send it messages, and wait until it has counted."""
     box, x = queue.SimpleQueue(), Variable()
 
     def own():
@@ -177,7 +177,7 @@ def flock(increments, workers):
 
 
 def shm(increments, workers):
-    """A page that all processes map, under a lock of theirs: the standard library has no atomic addition."""
+    """A page that all processes map, and a lock: the standard library has no atomic addition."""
     page = mmap.mmap(-1, mmap.PAGESIZE)
     lock = multiprocessing.get_context("fork").Lock()
 
@@ -193,7 +193,7 @@ def shm(increments, workers):
 
 
 def pipe(increments, workers):
-    """A process owns the variable; the others write to its pipe, and read the new value from their own."""
+    """A process owns the variable. The others write to its pipe, and read the new value from theirs."""
     ask, tell = os.pipe(), [os.pipe() for _ in range(workers)]
     pid = os.fork()
     if pid == 0:
@@ -219,13 +219,13 @@ def pipe(increments, workers):
         return add
 
     took = in_processes(increments, workers, prepare)
-    os.close(ask[1])  # the last one that could write: its owner sees the end
+    os.close(ask[1])  # the last end for writing: the owner sees the end of the pipe
     got = COUNT.unpack(os.read(tell[0][0], COUNT.size))[0]
     os.waitpid(pid, 0)
     return counted(workers, increments, took, got)
 
 
-# ---- what it takes to start something that serves a client ----
+# ---- how long it takes to start something that serves a client ----
 
 
 def summed(took):
@@ -286,7 +286,7 @@ TRIALS = {
     "python-start": {"process": start_process, "thread": start_thread, "task": start_task},
 }
 
-MAX_WORKERS = 250  # each has a byte for its number
+MAX_WORKERS = 250  # its number is a byte
 
 
 def whole(most):

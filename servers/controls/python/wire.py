@@ -1,8 +1,8 @@
 """What the four servers in this folder share: command line, HTTP, routes.
 
-The contract is that of the README. A server here differs from the others only
-in how it waits for its connections; what it reads and what it answers is the
-same code. There is no time limit on an idle connection.
+They follow the contract in the README. They differ only in how they wait for
+connections: reading and answering is the same code. Idle connections have no
+time limit.
 """
 
 import argparse
@@ -25,26 +25,26 @@ MAX_PAUSE = 60  # seconds, of /wait, /block and /cpu
 
 GRACE = 0.3  # seconds for a request that is on its way when SIGTERM comes
 LINGER = 1.0  # seconds that a connection is read after its last answer
-DRAIN = 4.0  # seconds from SIGTERM to the end, whatever is unfinished
+DRAIN = 4.0  # seconds from SIGTERM to the end, even if requests are unfinished
 
-draining = False  # set by a server once it has got SIGTERM
+draining = False  # a server sets it after SIGTERM
 
 
 # ---- command line ----
 
 
 def arguments(doc, *flags):
-    """Reads the command line. flags are those of one server: (name, options)."""
+    """Reads the command line. flags are the flags of one server: (name, options)."""
     parser = argparse.ArgumentParser(description=doc, allow_abbrev=False)
-    parser.add_argument("--addr", type=_addr, required=True, metavar="HOST:PORT", help="where to listen")
+    parser.add_argument("--addr", type=_addr, required=True, metavar="HOST:PORT", help="address to listen on")
     parser.add_argument("--protocol", choices=("http", "echo"), default="http")
     parser.add_argument(
         "--switch-interval",
         type=_duration,
         metavar="TIME",
-        help="how long a thread may keep the interpreter lock that another waits for, as 5ms or 500us",
+        help="how long a thread may keep the interpreter lock while another waits for it, like 5ms or 500us",
     )
-    parser.add_argument("--faults", action="store_true", help="serve /fault/panic, /fault/fatal and /fault/leak, which do what they say")
+    parser.add_argument("--faults", action="store_true", help="serve /fault/panic, /fault/fatal and /fault/leak, which harm the server")
     for name, options in flags:
         parser.add_argument(name, **options)
     args = parser.parse_args()
@@ -76,7 +76,7 @@ def _duration(text):
     m = re.fullmatch(r"(\d+(?:\.\d+)?)(us|ms|s)", text)
     seconds = float(m[1]) * {"us": 1e-6, "ms": 1e-3, "s": 1}[m[2]] if m else 0
     if not 1e-6 <= seconds <= 60:
-        raise argparse.ArgumentTypeError(f"{text}: must be a time of 1us to 60s, as 5ms or 500us")
+        raise argparse.ArgumentTypeError(f"{text}: must be a time of 1us to 60s, like 5ms or 500us")
     return seconds
 
 
@@ -92,13 +92,13 @@ def listen(addr, reuse_port=False):
 
 
 def accept(listener):
-    """Takes the connections that wait in the queue of a listener that does not block."""
+    """Yields the connections in the queue of a non-blocking listener."""
     while True:
         try:
             conn, _ = listener.accept()
         except BlockingIOError:
             return
-        except OSError as err:  # no descriptors, for instance: those that wait stay in the queue
+        except OSError as err:  # no descriptors, for instance: the connections stay in the queue
             print(f"accept: {err}", file=sys.stderr)
             time.sleep(0.01)
             return
@@ -108,8 +108,8 @@ def accept(listener):
 
 
 def wakeup():
-    """Returns a socket on which the number of each caught signal arrives as a byte, also of a SIGTERM that
-    was held back until now."""
+    """Returns a socket on which the number of each caught signal arrives as a byte. A SIGTERM that
+    was blocked until now arrives too."""
     read, write = socket.socketpair()
     write.setblocking(False)
     signal.set_wakeup_fd(write.detach(), warn_on_full_buffer=False)
@@ -118,8 +118,8 @@ def wakeup():
 
 
 def connections(listener):
-    """Yields connections until SIGTERM, and then those that were in the queue before it closes the
-    listener. Yields None when another signal was caught."""
+    """Yields connections until SIGTERM, then those that are still in the queue. Then it closes the
+    listener. Yields None after another signal."""
     global draining
     signal.signal(signal.SIGTERM, lambda *_: None)
     listener.setblocking(False)
@@ -137,7 +137,7 @@ def connections(listener):
 
 
 def die_with_parent(parent):
-    """Has the kernel kill this process when its parent ends, and ends it if that has happened."""
+    """Makes the kernel kill this process when its parent ends. Exits if that has already happened."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
@@ -145,7 +145,7 @@ def die_with_parent(parent):
 
 
 def serve(conn, protocol):
-    """Serves a connection with calls that block, until it ends."""
+    """Serves a connection with blocking calls until it ends."""
     parser = Parser()
     try:
         while data := conn.recv(READ_BYTES):
@@ -162,8 +162,8 @@ def serve(conn, protocol):
 
 
 def hang_up(conn, linger):
-    """Closes a connection. It is read for as many seconds before as the client sends more: a close with bytes unread
-    resets the connection, and a reset can overtake the answer."""
+    """Closes a connection. First it reads what the client still sends, for some seconds: closing with
+    unread bytes resets the connection, and the reset can overtake the answer."""
     try:
         conn.shutdown(socket.SHUT_WR)
         conn.settimeout(linger)
@@ -176,11 +176,11 @@ def hang_up(conn, linger):
 
 
 def end_reading(conn):
-    """Lets the connection be read to the end of what has arrived, and no further."""
+    """Ends the connection after the bytes that have already arrived."""
     try:
         conn.shutdown(socket.SHUT_RD)
     except OSError:
-        pass  # it is closed
+        pass  # it is already closed
 
 
 # ---- HTTP ----
@@ -190,7 +190,7 @@ class Request(NamedTuple):
     method: bytes
     path: bytes
     query: bytes
-    close: bool  # the client's wish
+    close: bool  # the client asks for it
     body: bytes = b""
 
 
@@ -205,11 +205,11 @@ REASONS = {
 
 
 class Parser:
-    """Takes what is read from one connection and gives the requests in it."""
+    """Finds the requests in the bytes of one connection."""
 
     def __init__(self):
         self.buffer = bytearray()
-        self.head = None  # of a request whose body has not arrived whole
+        self.head = None  # of a request whose body has not arrived completely
         self.length = 0  # of that body
 
     def requests(self, data):
@@ -222,7 +222,7 @@ class Parser:
                 if end > MAX_HEADER or end < 0 and len(self.buffer) > MAX_HEADER:
                     raise Refused(431)
                 if self.buffer and not self.buffer[:1].isalpha() and self.buffer != b"\r":
-                    raise Refused(400)  # no HTTP at all: the end of its header may never come
+                    raise Refused(400)  # not HTTP: the end of the header may never arrive
                 if end < 0:
                     return
                 self.head, self.length = parse_head(bytes(self.buffer[:end]))
@@ -235,7 +235,7 @@ class Parser:
             yield request
 
     def answer(self, data):
-        """The answers to the requests that data completes, and whether the connection goes on."""
+        """Returns the answers to the requests that data completes, and whether to keep the connection."""
         answers = []
         try:
             for request in self.requests(data):
@@ -280,7 +280,7 @@ def parse_head(block):
 
 
 def respond(request):
-    """Serves a request: the whole answer."""
+    """Serves a request. Returns the whole answer."""
     methods = ROUTES.get(request.path)
     handler = methods and methods.get(request.method)
     try:
@@ -315,7 +315,7 @@ def number(request, name):
 
 
 def seconds(request, name, unit):
-    """The parameter of a request that asks for a time."""
+    """Returns the parameter of a request for a time."""
     s = number(request, name) * unit
     if s > MAX_PAUSE:
         raise Refused(400)
@@ -379,7 +379,7 @@ ROUTES = {
 
 
 def panic(request):
-    raise RuntimeError("asked for by a request: nobody catches it")
+    raise RuntimeError("a request asked for it: nothing catches it")
 
 
 def fatal(request):
@@ -404,7 +404,7 @@ turns_per_second = 1e7
 
 
 def work(turns):
-    """Computes in the interpreter, which holds its lock."""
+    """Computes in the interpreter, with its lock held."""
     x = 1
     for _ in range(turns):
         x = x * 1103515245 + 12345 & 0x7FFFFFFF
@@ -412,8 +412,8 @@ def work(turns):
 
 
 def calibrate():
-    """Measures work by the CPU time of this thread, so that a busy machine does not count. The
-    fastest of some rounds is the one that was disturbed least."""
+    """Measures work by the CPU time of this thread, so that other programs do not matter. The
+    fastest of several rounds counts, because it was disturbed least."""
     global turns_per_second
     turns = 20000
     best = float("inf")
