@@ -14,17 +14,17 @@ import (
 
 // A Server is a server that was started for one repeat and is ready.
 type Server interface {
-	// CPU returns the time that its processes have used, in seconds, and when that
-	// was read: on a busy machine it returns later.
+	// CPU returns the CPU time that its processes have used, in seconds, and when it
+	// was read. On a busy machine that can be well before CPU returns.
 	CPU() (user, sys float64, at time.Time, err error)
 	Usage() (result.Usage, error)
 	CtxSwitches() (int64, error)
 	Connections() (Connections, error)
 	// Exited is closed when the server has ended.
 	Exited() <-chan struct{}
-	// Stop ends it as the contract asks; an error says how it broke the contract.
-	// Kill ends it at once. Both may be called from any goroutine and more than
-	// once, and leave no process of it.
+	// Stop ends the server as the contract asks; an error says how the server broke
+	// the contract. Kill ends it at once. Both may be called from any goroutine and
+	// more than once, and leave no process behind.
 	Stop() error
 	Kill() error
 	fault.Target
@@ -33,7 +33,7 @@ type Server interface {
 // Connections are a server's ends of its established connections.
 type Connections struct {
 	Established int
-	PerProcess  []int // of each process of the server, largest first
+	PerProcess  []int // of each process of the server, largest number first
 	SocketBytes int64 // kernel memory of these and of the listening sockets
 }
 
@@ -48,12 +48,12 @@ type Clients interface {
 	Close() error
 }
 
-// Counters are what a machine has counted since it started.
+// Counters are a machine's counters since it started.
 type Counters struct {
 	Trouble   result.Trouble
 	TimeWait  int64        // sockets in TIME-WAIT now
-	StolenSec float64      // by the hypervisor, of all cores
-	Processes []ProcessCPU // that do not belong to the benchmark
+	StolenSec float64      // CPU time taken by the hypervisor, of all cores
+	Processes []ProcessCPU // outside the benchmark
 }
 
 // ProcessCPU is the CPU time of a process since it started.
@@ -72,36 +72,36 @@ type Campaign struct {
 	CPUs func(plan.Step) (result.CPUs, error)
 	// Start starts the server of a step.
 	Start func(context.Context, plan.Step) (Server, error)
-	// Connect opens a step's clients. It returns what is known of the connecting
-	// also with an error.
+	// Connect opens the connections of a step's clients. It describes the connects even
+	// if it returns an error.
 	Connect func(context.Context, plan.Step, load.Target) (Clients, *load.Connected, error)
-	// Ceiling returns the most that the step's generator can do, in requests a
-	// second; 0 if that is not known. It may be nil.
+	// Ceiling returns the highest throughput of the step's generator, in requests a
+	// second; 0 if it is unknown. If Ceiling is nil, no ceiling is known.
 	Ceiling func(context.Context, plan.Step) (float64, error)
 	// Save keeps a repeat. It is called for every repeat, whatever its verdict.
 	Save func(*result.Repeat, []result.Second, *load.Window, Clients) error
-	// Earlier are the repeats that an earlier part of the run measured. They are
-	// not measured again.
+	// Earlier are the repeats measured before the run was interrupted. They are not
+	// measured again.
 	Earlier []result.Repeat
-	// Watch is called with everything that happens, if it is not nil.
+	// Watch is called with each event; nil means no one is notified.
 	Watch func(Event)
 
 	throughput map[result.Key][]float64 // of repeats that are not invalid
 }
 
-// Interrupted is the failure of a repeat that was cut off. It is measured
-// again when the run is resumed.
+// Interrupted is the failure of a repeat that an interrupt ended. The repeat is
+// measured again when the run resumes.
 const Interrupted = "interrupted"
 
 // An Event is something that happened in a campaign.
 type Event struct {
 	Step    plan.Step
 	N       int            // number of the step, from 1
-	Total   int            // steps in all
-	Left    time.Duration  // estimated, to the end of the campaign
-	Repeat  *result.Repeat // when the step ended, else nil
-	Warning string         // about a step under way
-	Second  *Progress      // a second of a step under way, else nil
+	Total   int            // number of steps
+	Left    time.Duration  // estimated time to the end of the campaign
+	Repeat  *result.Repeat // if the step has ended, else nil
+	Warning string         // about the current step
+	Second  *Progress      // of the current step, else nil
 }
 
 // Progress is what the generator counted in a second of a window.
@@ -112,8 +112,8 @@ type Progress struct {
 	P99Sec   float64 // service time
 }
 
-// Run measures until the plan is done or ctx is. In that case it saves the repeat
-// under way as interrupted and returns the cause of ctx.
+// Run measures all steps of the plan. If ctx is done first, it saves the current
+// repeat as interrupted and returns the cause of ctx.
 func (c *Campaign) Run(ctx context.Context) error {
 	type id struct {
 		result.Key
@@ -141,26 +141,26 @@ func (c *Campaign) Run(ctx context.Context) error {
 			return err
 		}
 		ev := Event{Step: step, N: len(all) - len(steps) + i + 1, Total: len(all), Left: left(begin, steps, i)}
-		c.tell(ev)
+		c.notify(ev)
 		r, err := c.measure(ctx, step, ev)
 		if err != nil {
 			return fmt.Errorf("save repeat: %w", err)
 		}
 		c.learn(r)
 		ev.Repeat, ev.Left = r, left(begin, steps, i+1)
-		c.tell(ev)
+		c.notify(ev)
 	}
 	return context.Cause(ctx)
 }
 
-func (c *Campaign) tell(ev Event) {
+func (c *Campaign) notify(ev Event) {
 	if c.Watch != nil {
 		c.Watch(ev)
 	}
 }
 
-// left estimates the time to the end of the campaign: the estimates of the steps
-// to come, corrected by how long those that are done really took.
+// left estimates the time to the end of the campaign. It scales the estimates of the
+// remaining steps by how long the finished steps really took.
 func left(begin time.Time, steps []plan.Step, done int) time.Duration {
 	var before, after time.Duration
 	for i, s := range steps {
@@ -176,14 +176,15 @@ func left(begin time.Time, steps []plan.Step, done int) time.Duration {
 	return after
 }
 
-// learn keeps the throughput of a repeat, for the open loop of its cell.
+// learn keeps the throughput of a closed-loop repeat, for the rate of the open loop.
 func (c *Campaign) learn(r *result.Repeat) {
 	if r.Gates.Verdict != result.Invalid && r.Loop == result.Closed {
 		c.throughput[r.Key] = append(c.throughput[r.Key], r.ThroughputRPS)
 	}
 }
 
-// capacity is the median throughput of a cell's closed loop so far.
+// capacity returns the median throughput of a cell's closed loop so far, in requests
+// a second; 0 if there is none.
 func (c *Campaign) capacity(k result.Key) float64 {
 	return stats.MedianOf(c.throughput[k]).Value
 }

@@ -28,11 +28,11 @@ type fakeServer struct {
 
 	socketBytes int64 // 5,000 more at each look
 
-	// If not 0, it keeps one core busy, and the first reading of that is held up so long.
+	// If not 0, the server keeps one core busy, and its first reading is delayed by this.
 	held  time.Duration
 	reads []reading
 
-	// What its clients measure, and what happens while they do.
+	// What its clients measure, and what happens meanwhile.
 	kinds     []*load.MixPart
 	aftermath *load.Aftermath
 	slices    []int64
@@ -195,8 +195,8 @@ func setUp(t *testing.T, config string) *fixture {
 
 func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
 
-// A server that keeps one core busy uses the window's length of it, however
-// late its clocks are read at the window's ends.
+// A server that keeps one core busy uses as much CPU time as the window is long, however
+// late its clocks are read at the ends of the window.
 func TestCPUTimeIsTheWindows(t *testing.T) {
 	f := setUp(t, config)
 	f.server.held = 20 * time.Millisecond
@@ -236,8 +236,8 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	if r.Fairness != (result.Fairness{Jain: 1, Mean: 100}) || r.Drift.Slices != 10 || !near(r.Drift.Change, 0) {
 		t.Errorf("fairness %+v, drift %+v", r.Fairness, r.Drift)
 	}
-	// CPU is read at the opening, twice for the series and at the close. What was
-	// used until it was read at the close is not all the window's.
+	// The CPU time is read when the window opens, twice for the series and when it
+	// closes. Part of the time used until the last reading is after the window.
 	if u := r.Server.CPUUserSec; u <= 0 || u > 0.3 || !near(r.Server.CPUSysSec, 2*u) || r.Server.CtxSwitches != 30 || !near(r.Generator.CPUSec, 6) {
 		t.Errorf("cpu %+v, generator %+v", r.Server, r.Generator)
 	}
@@ -411,8 +411,8 @@ func TestManyThreadsAreNotReadEachSecond(t *testing.T) {
 func TestAnOpenLoopFollowsTheClosedOne(t *testing.T) {
 	f := setUp(t, config+"loop: [closed, open]\nrate: 50%\n")
 	f.Ceiling = func(context.Context, plan.Step) (float64, error) { f.server.note("ceiling"); return 1000, nil }
-	// Little's law does not hold for the fake, so that what it measured is known
-	// only from an earlier part of the run.
+	// The fake breaks Little's law, so its own repeats are invalid, and the throughput
+	// is known only from an earlier part of the run.
 	f.Earlier = []result.Repeat{
 		{Key: f.Plan.Cells[0].Key, Repeat: 7, ThroughputRPS: 30, Gates: result.Gates{Verdict: result.Valid}},
 		{Key: f.Plan.Cells[0].Key, Repeat: 8, ThroughputRPS: 90, Gates: result.Gates{Verdict: result.Suspect}},
@@ -453,7 +453,7 @@ func TestAFractionOfNothingIsAFailure(t *testing.T) {
 	if err := f.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r := f.saved[1]; r.Loop != result.Open || !strings.Contains(r.Failure, "nothing valid is known") {
+	if r := f.saved[1]; r.Loop != result.Open || !strings.Contains(r.Failure, "no valid repeat of the closed loop has measured it") {
 		t.Errorf("%+v", r)
 	}
 }

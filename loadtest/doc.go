@@ -1,34 +1,34 @@
 // Package loadtest runs a campaign: for each step of a plan it starts a fresh
-// server, connects the clients, measures, judges and saves. It knows only by
-// small interfaces what starts a server and what generates the load.
+// server, connects the clients, measures, judges and saves. It knows servers and
+// generators only through small interfaces.
 //
 // The packages below this one are a pipeline:
 //
 //	plan → launch and generate → judge → show
 //
-// What they pass on is the record of a run:
+// They pass on the record of a run:
 //
 //	result      the record: types, files, a run's folder
 //	quantity    numbers with units, as a person writes them
-//	build       which code and libraries this program is, for the record
+//	build       the version of this program and its libraries, for the record
 //
 // Plan:
 //
-//	doctor      what this host can carry
+//	doctor      how many clients this host can carry
 //	plan        a config file → the cells to measure, in their order
-//	search      the highest load within a promise: which load to try next
+//	search      finds the highest load that still meets the objectives
 //
 // Launch and generate:
 //
 //	harness     opens a run on this machine: binds, starts servers and generators, saves
 //	launch      starts a server as a process group, and stops it
-//	host        what the kernel says of this machine and of a server
-//	load        what a campaign and a generator say to each other
+//	host        reads from the kernel what this machine and a server use
+//	load        the types that a campaign and a generator exchange
 //	attack      the generator: connections, both loops, every answer checked
 //	fleet       the generator in many processes, on one host or several
 //	wrk         other generators: wrk, wrk2 and oha
 //	fault       injects a fault into a server within a window
-//	trial       runs what is measured without clients
+//	trial       runs programs that are measured without clients
 //	conform     tests whether a server keeps the contract
 //
 // Judge:

@@ -51,7 +51,7 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 	r.Drift = drift(w.Slices)
 }
 
-// fillConnect copies what is known of the connecting into a repeat. c may be nil.
+// fillConnect copies the description of the connects into a repeat. c may be nil.
 func fillConnect(r *result.Repeat, c *load.Connected) {
 	if c == nil {
 		return
@@ -63,9 +63,9 @@ func fillConnect(r *result.Repeat, c *load.Connected) {
 	}
 }
 
-// count compares a counter's value with its increments; nil if no process of the
-// server reported a value. The processes either share a counter, and report the
-// same value, or have one each.
+// count compares a counter's value with its increments. It returns nil if no process
+// of the server reported a value. The processes either share a counter and report the
+// same value, or have a counter each.
 func count(w *load.Window) *result.Count {
 	if len(w.Readings) == 0 {
 		return nil
@@ -84,9 +84,9 @@ func count(w *load.Window) *result.Count {
 	return c
 }
 
-// fairness is Jain's index of the answers per client (Jain, Chiu and Hawe, 1984),
-// of the clients that ask for the first kind of request: the answers of clients
-// with a request of their own depend on what that request takes.
+// fairness returns Jain's index of the answers per client (Jain, Chiu and Hawe, 1984).
+// It leaves out clients with a request of their own: how many answers they get depends
+// on how long that request takes.
 func fairness(w *load.Window) result.Fairness {
 	if w.Clients == 0 || w.Squares == 0 {
 		return result.Fairness{}

@@ -13,7 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A measurement is a repeat under way.
+// A measurement is a repeat while it is measured.
 type measurement struct {
 	campaign   *Campaign
 	step       plan.Step
@@ -24,11 +24,11 @@ type measurement struct {
 	clients    Clients
 	window     *load.Window
 	observer   observer
-	fell       bool // the server ended because of the fault
+	downed     bool // the fault ended the server
 }
 
-// measure makes one repeat and saves it. Whatever fails is recorded in the
-// repeat; the error is that of saving.
+// measure measures one repeat and saves it. Failures of the measurement are recorded in
+// the repeat; only a failure to save it is returned.
 func (c *Campaign) measure(ctx context.Context, step plan.Step, ev Event) (*result.Repeat, error) {
 	r := &result.Repeat{
 		Run: c.RunID, Key: step.Key, Repeat: step.Repeat, Started: time.Now().UTC(),
@@ -47,7 +47,7 @@ func (c *Campaign) measure(ctx context.Context, step plan.Step, ev Event) (*resu
 	return r, c.Save(r, m.observer.series(m.window), m.window, m.clients)
 }
 
-// run starts the server, connects the clients and measures. Its error is the
+// run starts the server, connects the clients and measures. Its error becomes the
 // failure of the repeat.
 func (m *measurement) run(ctx context.Context) error {
 	work, err := m.prepare(ctx)
@@ -63,7 +63,7 @@ func (m *measurement) run(ctx context.Context) error {
 	return m.drive(ctx, work)
 }
 
-// prepare finds out what is needed before the server starts: its CPUs, the
+// prepare determines what must be known before the server starts: the CPUs, the
 // generator's ceiling and, for an open loop, the rate.
 func (m *measurement) prepare(ctx context.Context) (work load.Work, err error) {
 	c, r, step := m.campaign, m.repeat, m.step
@@ -77,7 +77,7 @@ func (m *measurement) prepare(ctx context.Context) (work load.Work, err error) {
 	}
 	capacity := c.capacity(step.Closed())
 	if step.Key.Loop == result.Open && step.Experiment.Rate.Capacity > 0 && capacity == 0 {
-		return work, fmt.Errorf("the rate is %v of the closed loop's throughput, of which nothing valid is known", step.Experiment.Rate)
+		return work, fmt.Errorf("the rate is %v of the closed loop's throughput, but no valid repeat of the closed loop has measured it", step.Experiment.Rate)
 	}
 	work = step.Work(capacity)
 	r.AskedSec, r.WarmupSec, r.AskedRequests = work.Length.Seconds(), work.Warmup.Seconds(), work.Requests
@@ -93,8 +93,9 @@ func (m *measurement) start(ctx context.Context) (err error) {
 	if m.server, err = m.campaign.Start(ctx, m.step); err != nil {
 		return err
 	}
-	// An interrupt does not wait for a drain, nor for readings of a server that
-	// keeps all cores busy. The server's end also ends whatever waits for answers.
+	// An interrupt does not wait until the server has drained, nor for readings of a
+	// server that keeps all cores busy. Killing the server also ends every wait for an
+	// answer.
 	m.cancelKill = context.AfterFunc(ctx, func() { _ = m.server.Kill() })
 	if r.Server.Before, err = m.server.Usage(); err != nil {
 		return fmt.Errorf("read the server's usage: %w", err)
@@ -155,10 +156,10 @@ func (m *measurement) drive(ctx context.Context, work load.Work) error {
 	select {
 	case <-m.server.Exited():
 		if r.Fault != nil {
-			m.fell = true
+			m.downed = true
 			return err
 		}
-		// What the clients saw are only consequences of the server's end.
+		// The errors of the clients are only consequences of this.
 		return errors.New("the server ended while it was measured")
 	default:
 	}
@@ -172,7 +173,7 @@ func (m *measurement) progress(n int, s *load.Interval) {
 		N: n, Requests: s.Service.TotalCount(), Errored: s.Errored,
 		P99Sec: float64(s.Service.ValueAtQuantile(99)) / float64(time.Second),
 	}
-	m.campaign.tell(ev)
+	m.campaign.notify(ev)
 }
 
 // warn records a warning and reports it.
@@ -180,7 +181,7 @@ func (m *measurement) warn(warning string) {
 	m.repeat.Warnings = append(m.repeat.Warnings, warning)
 	ev := m.event
 	ev.Warning = warning
-	m.campaign.tell(ev)
+	m.campaign.notify(ev)
 }
 
 // stop closes the clients' connections and ends the server.
@@ -189,7 +190,7 @@ func (m *measurement) stop() {
 		return
 	}
 	if m.clients != nil {
-		if err := m.clients.Close(); err != nil { // processes that are left would take CPU from the next repeat
+		if err := m.clients.Close(); err != nil { // a process left behind would take CPU time from the next repeat
 			m.warn("close the clients: " + err.Error())
 		}
 	}
@@ -197,8 +198,8 @@ func (m *measurement) stop() {
 	if !m.cancelKill() {
 		stop = m.server.Kill // again, to wait for the server's end
 	}
-	// A server that ended because of the fault does not break the contract by it.
-	if err := stop(); err != nil && !m.fell {
+	// A server that the fault ended has not broken the contract.
+	if err := stop(); err != nil && !m.downed {
 		m.warn(err.Error())
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// seriesThreads is the most threads of which the context switches are read every
-// second: a reading costs about 10 µs a thread, on the cores under test.
+// seriesThreads is the largest number of threads whose context switches are read every
+// second. A reading costs about 10 µs a thread, on the cores under test.
 const seriesThreads = 1000
 
-// othersFrom is the least part of a core that a process outside the benchmark
-// must use to be recorded.
+// othersFrom is the least part of a core that a process outside the benchmark must use
+// to be recorded.
 const othersFrom = 0.01
 
 // An observer reads the server at the hooks of a window.
@@ -31,9 +31,9 @@ type observer struct {
 	at             time.Time
 	before, opened Counters // when the clients began to connect, and when the window opened
 
-	generator float64  // CPU time at the opening, seconds
-	first     sample   // at the opening, without the usage
-	samples   []sample // each second and at the close
+	generator float64  // CPU time of the generator when the window opened, seconds
+	first     sample   // when the window opened, without the usage
+	samples   []sample // every second and when the window closed
 }
 
 // A sample is one reading of the server.
@@ -50,8 +50,8 @@ func (o *observer) hooks() load.Hooks {
 	return load.Hooks{Open: o.open, Second: o.second, Close: o.close}
 }
 
-// open reads what takes long first and the CPU last: the window begins when
-// open returns.
+// open reads the CPU time last and the slow readings first, because the window begins
+// when open returns.
 func (o *observer) open() (err error) {
 	e := &o.repeat.Established
 	connections, err := o.server.Connections()
@@ -96,8 +96,8 @@ func (o *observer) second(at time.Duration) (err error) {
 	return nil
 }
 
-// close reads the CPU first: the window has just ended. The connections are
-// still open and the load continues.
+// close reads the CPU time first, because the window has just ended. The connections
+// are still open and the load continues.
 func (o *observer) close() error {
 	if o.ctx.Err() != nil {
 		return nil // interrupted: the server is being killed
@@ -115,10 +115,10 @@ func (o *observer) close() error {
 	if err := errors.Join(cpuErr, generatorErr, switchesErr, usageErr, connectionsErr, countersErr); err != nil {
 		return fmt.Errorf("read the server at the end of the window: %w", err)
 	}
-	// The load continues between a reading and the end of the window that it is
-	// of, for long where the server keeps all cores busy: of the time that was
-	// used, the window gets its part. What an ended process or thread has used is
-	// lost if nobody waited for it, so that a difference can be negative.
+	// The load continues between the end of the window and the reading, for a long time
+	// if the server keeps all cores busy. So the window gets only its part of the CPU
+	// time. The CPU time of a process or thread that ended without being waited for is
+	// lost, so a difference can be negative.
 	part := begin.Sub(o.at).Seconds() / s.cpuAt.Sub(o.first.cpuAt).Seconds()
 	srv.CPUUserSec, srv.CPUSysSec = part*max(0, s.user-o.first.user), part*max(0, s.sys-o.first.sys)
 	o.repeat.Generator.CPUSec = generator - o.generator
@@ -132,7 +132,7 @@ func (o *observer) close() error {
 	return nil
 }
 
-// compare records what else the machine did in the window.
+// compare records what else the machine did while the window was open.
 func (o *observer) compare(closed Counters) {
 	since := func(a, b result.Trouble) result.Trouble {
 		return result.Trouble{
@@ -162,7 +162,7 @@ func (o *observer) compare(closed Counters) {
 	slices.SortFunc(o.repeat.Machine.Others, func(a, b result.Process) int { return cmp.Compare(b.Cores, a.Cores) })
 }
 
-// series joins the readings with what the generator counted in each second.
+// series combines the readings with what the generator counted in each second.
 func (o *observer) series(w *load.Window) []result.Second {
 	if w == nil {
 		return nil

@@ -17,48 +17,48 @@ import (
 // constants and not settings.
 const (
 	// LittleResidual is how far throughput × mean service time may be from the
-	// number of clients, as a fraction of it. In a closed loop the two are
-	// equal by Little's law (J. D. C. Little, Operations Research 9(3), 1961):
-	// a difference is time in which clients were not waiting for an answer, or
-	// answers that were not counted.
+	// number of clients, as a fraction of that number. In a closed loop the two are
+	// equal by Little's law (J. D. C. Little, Operations Research 9(3), 1961). A
+	// difference means that clients were not waiting for an answer part of the time,
+	// or that answers were not counted.
 	LittleResidual = 0.05
-	// WindowShare is the least part of the asked window that must have been
+	// WindowShare is the least part of the requested window that must have been
 	// measured.
 	WindowShare = 0.90
-	// RateShare is the least part of the asked rate that must have been reached.
+	// RateShare is the least part of the requested rate that must have been reached.
 	RateShare = 0.99
-	// LagShare is how large the generator's own lag (99th percentile) may be
-	// beside the response time's 99th percentile.
+	// LagShare is the largest lag of the generator (99th percentile), as a fraction of
+	// the 99th percentile of the response time.
 	LagShare = 0.10
-	// CeilingShare is how close to what it can do at most a generator may be.
+	// CeilingShare is the largest throughput, as a fraction of the generator's ceiling.
 	CeilingShare = 0.85
-	// BusyShare is the part of its CPUs' time from which on a generator is the
-	// limit, if the server's are not as busy.
+	// BusyShare is the largest part of its CPUs' time that a generator may use, unless
+	// the server's CPUs are as busy.
 	BusyShare = 0.90
-	// JainIndex is the least fairness of the answers per client. It takes
-	// MinAnswers of each on average to tell uneven service from chance.
+	// JainIndex is the least fairness of the answers per client. It takes an average of
+	// MinAnswers per client to distinguish uneven service from chance.
 	JainIndex  = 0.95
 	MinAnswers = 20
-	// DriftChange is how much the throughput may change over the window, beyond
-	// two standard errors of that change. It takes MinSlices to tell.
+	// DriftChange is how much the throughput may change over the window, beyond two
+	// standard errors of that change. The check needs at least MinSlices slices.
 	DriftChange = 0.10
 	MinSlices   = 8
-	// StolenShare is how much of the CPU time the hypervisor may have taken.
+	// StolenShare is the largest part of the CPU time that the hypervisor may take.
 	StolenShare = 0.01
-	// OtherCores is how much of a core another process may have used.
+	// OtherCores is the largest part of a core that another process may use.
 	OtherCores = 0.10
 )
 
-// A Check looks at one repeat and says what is wrong with it, "" if nothing.
+// A Check looks at one repeat and returns what is wrong with it, "" if nothing is.
 type Check struct {
 	Name    string
-	Verdict result.Verdict // of a repeat that fails it
+	Verdict result.Verdict // of a repeat that fails the check
 	Find    func(*result.Repeat) string
 }
 
-// Checks are all that are made, in the order of the reasons. What fails an
-// invalid one is not the number that was asked for; what fails a suspect one is,
-// but not of the server alone.
+// Checks are all the checks, in the order of the reasons. A repeat that is invalid
+// measured something other than what was asked for. A repeat that is suspect measured
+// it, but something other than the server influenced the result.
 var Checks = []Check{
 	{"finished", result.Invalid, Finished},
 	{"established", result.Invalid, Established},
@@ -76,9 +76,9 @@ var Checks = []Check{
 	{"other processes", result.Suspect, OtherProcesses},
 }
 
-// Judge makes all checks. Those that would find what a fault was meant to do are
-// not made of a repeat with one. The reasons of a verdict other than valid are whole
-// sentences with the numbers in them.
+// Judge runs all checks. On a repeat with a fault, it leaves out the checks that would
+// only find the effects of the fault. Each reason for a verdict other than valid says
+// what was found, with the numbers.
 func Judge(r *result.Repeat) result.Gates {
 	g := result.Gates{Verdict: result.Valid}
 	for _, check := range Checks {
@@ -91,31 +91,31 @@ func Judge(r *result.Repeat) result.Gates {
 			g.Verdict = check.Verdict
 		}
 		if r.Failure != "" {
-			return g // says all there is to say
+			return g // the failure explains the other reasons
 		}
 	}
 	g.Notes = notes(r)
 	return g
 }
 
-// notes name the checks that could not be made.
+// notes returns which checks were not made, and why.
 func notes(r *result.Repeat) (notes []string) {
 	if foreign(r) {
-		notes = append(notes, fmt.Sprintf("with %s, neither Little's law is checked (its clients are idle between an answer and the next request) nor are the bytes of the answers, even service and steadiness", r.Generator.Name))
+		notes = append(notes, fmt.Sprintf("with %s, Little's law is not checked (its clients are idle between an answer and the next request), nor are the bytes of the answers, even service and steadiness", r.Generator.Name))
 		return notes
 	}
 	if r.Workload == result.Idle {
 		return nil
 	}
 	if r.Fault != nil {
-		notes = append(notes, "established connections, errors, Little's law, listen queue, retransmits, even service and steadiness are not checked: what they would find is what the fault is measured by")
+		notes = append(notes, "established connections, errors, Little's law, listen queue, retransmits, even service and steadiness are not checked: they would only report the effects of the fault")
 		if t := r.Network.Window; t != (result.Trouble{}) {
 			notes = append(notes, "in the window: "+trouble(t))
 		}
 		return notes
 	}
 	if r.Fairness.Mean < MinAnswers {
-		notes = append(notes, fmt.Sprintf("even service is not checked: it takes %d answers a client, there were %.3g", MinAnswers, r.Fairness.Mean))
+		notes = append(notes, fmt.Sprintf("even service is not checked: it needs %d answers per client, and there were %.3g", MinAnswers, r.Fairness.Mean))
 	}
 	if r.Drift.Slices < MinSlices {
 		notes = append(notes, "steadiness is not checked: the window is too short")
@@ -126,10 +126,11 @@ func notes(r *result.Repeat) (notes []string) {
 	return notes
 }
 
-// foreign tells a generator that is a peer. wrk queues a request when an answer
-// has come, but writes it, and starts its clock, when its event loop comes round
-// to it: of 64 clients about half are waiting for an answer at any time. Its
-// service times are comparable with each other, not with its number of clients.
+// foreign reports whether the load came from a peer. wrk queues a request when an
+// answer has arrived, but it writes the request and starts its clock only when its
+// event loop comes round to it: of 64 clients, about half are waiting for an answer at
+// any time. So its service times can be compared with each other, but do not fit its
+// number of clients.
 func foreign(r *result.Repeat) bool {
 	return r.Generator.Name != "vegeta" && r.Generator.Name != ""
 }
@@ -137,17 +138,17 @@ func foreign(r *result.Repeat) bool {
 // Finished fails a repeat that ended early.
 func Finished(r *result.Repeat) string { return r.Failure }
 
-// Established fails a repeat in which the connections were not N at both ends
-// of the window, by the kernel's count and by the generator's own. Where each
-// request has its own connection, only the generator can tell how many clients
-// there are.
+// Established fails a repeat that did not have exactly N established connections at
+// the start and at the end of the window, counted by the kernel and by the generator.
+// If each request has its own connection, only the generator knows the number of
+// clients.
 func Established(r *result.Repeat) string {
 	if r.Fault != nil {
 		return ""
 	}
 	type count struct {
-		who string
-		n   int
+		where string
+		n     int
 	}
 	counts := []count{
 		{"generator, at the start", r.Established.Generator.Start},
@@ -162,19 +163,19 @@ func Established(r *result.Repeat) string {
 	var wrong []string
 	for _, c := range counts {
 		if c.n != r.Clients {
-			wrong = append(wrong, fmt.Sprintf("%d (%s)", c.n, c.who))
+			wrong = append(wrong, fmt.Sprintf("%d (%s)", c.n, c.where))
 		}
 	}
 	if wrong != nil {
 		return fmt.Sprintf("established connections: asked %d, found %s", r.Clients, strings.Join(wrong, ", "))
 	}
 	if int64(r.Idle) != r.Answered {
-		return fmt.Sprintf("of %d idle clients %d answered at the end", r.Idle, r.Answered)
+		return fmt.Sprintf("only %[2]d of the %[1]d idle connections still answered at the end", r.Idle, r.Answered)
 	}
 	return ""
 }
 
-// NoErrors fails a repeat with any request that was not answered rightly.
+// NoErrors fails a repeat with any request that failed or got a wrong answer.
 func NoErrors(r *result.Repeat) string {
 	if r.Fault != nil {
 		return ""
@@ -192,7 +193,7 @@ func NoErrors(r *result.Repeat) string {
 	return "errors: " + strings.Join(kinds, ", ")
 }
 
-// Window fails a repeat that measured less than it was asked to.
+// Window fails a repeat that measured for less time than it was asked to.
 func Window(r *result.Repeat) string {
 	if r.AskedSec <= 0 || r.DurationSec >= WindowShare*r.AskedSec {
 		return ""
@@ -217,9 +218,9 @@ func LittlesLaw(r *result.Repeat) string {
 	}
 	clients := float64(r.Clients - r.Idle)
 	inFlight := r.ThroughputRPS * r.Service.Mean
-	// The window cuts through requests. What it cuts off is known, but no more of
-	// it than a usual request of each client goes without saying: who waits for
-	// longer than others waits unseen by the mean, and that is what to find.
+	// The ends of the window cut through requests. The time that was cut off is known,
+	// but count no more of it than one average request of each client. A client that
+	// waits longer than the others does not show in the mean, and this check must find it.
 	if r.DurationSec > 0 {
 		most := clients * r.Service.Mean
 		inFlight += min(max(r.CarriedSec, -most), most) / r.DurationSec
@@ -232,38 +233,38 @@ func LittlesLaw(r *result.Repeat) string {
 		inFlight, r.Clients-r.Idle, 100*residual)
 }
 
-// Residual is throughput × mean time ÷ clients − 1, for requests a second and
-// seconds.
+// Residual returns throughput × mean time ÷ clients − 1, for a throughput in requests
+// a second and a mean time in seconds.
 func Residual(throughput, mean, clients float64) float64 { return throughput*mean/clients - 1 }
 
-// RateReached fails an open-loop repeat in which the load was not what was
-// asked for, because the server or the generator could not keep up.
+// RateReached fails an open-loop repeat whose load was lower than asked for, because
+// the server or the generator could not keep up.
 func RateReached(r *result.Repeat) string {
 	if r.Loop != result.Open || r.DurationSec <= 0 || r.Response == nil {
 		return ""
 	}
-	// Of those that were due, some are rightly still in flight at the end.
+	// Some of the requests that were due are still in flight at the end, as they should be.
 	flying := math.Min(float64(r.Clients), r.RateRPS*r.Response.Mean) + 1
 	due := r.RateRPS * r.DurationSec
 	if float64(r.Requests)+flying >= RateShare*due {
 		return ""
 	}
-	return fmt.Sprintf("%.4g requests/s were answered of the %.4g asked (%.1f %%); %d were due and not sent, as no client was free",
+	return fmt.Sprintf("answered %.4g of the %.4g requests/s asked for (%.1f %%); %d due requests were not sent, because no client was free",
 		r.ThroughputRPS, r.RateRPS, 100*r.ThroughputRPS/r.RateRPS, r.Unsent)
 }
 
-// SendLag fails an open-loop repeat in whose response times the generator had a
-// large part.
+// SendLag fails an open-loop repeat if the generator's own delays make up a large part
+// of the response times.
 func SendLag(r *result.Repeat) string {
 	if r.Response == nil || r.Generator.SendLagP99Sec <= LagShare*r.Response.P99 {
 		return ""
 	}
-	return fmt.Sprintf("send lag: the generator itself sent up to %s late (p99), beside a response time of %s (p99)",
+	return fmt.Sprintf("send lag: the generator itself sent up to %s late (p99), which is too much compared with a response time of %s (p99)",
 		duration(r.Generator.SendLagP99Sec), duration(r.Response.P99))
 }
 
-// GeneratorBound fails a repeat that measured the generator rather than the
-// server.
+// GeneratorBound fails a repeat that measured the limit of the generator rather than
+// that of the server.
 func GeneratorBound(r *result.Repeat) string {
 	if c := r.Generator.CeilingRPS; c > 0 && r.Loop == result.Closed && r.ThroughputRPS > CeilingShare*c {
 		return fmt.Sprintf("generator-bound: %.4g requests/s is %.0f %% of what the generator can do here (%.4g)", r.ThroughputRPS, 100*r.ThroughputRPS/c, c)
@@ -279,11 +280,11 @@ func GeneratorBound(r *result.Repeat) string {
 	if generator <= BusyShare || server > BusyShare {
 		return ""
 	}
-	return fmt.Sprintf("generator-bound: the generator's CPUs were %.0f %% busy with it, the server's %.0f %% with the server", 100*generator, 100*server)
+	return fmt.Sprintf("generator-bound: the generator kept its CPUs %.0f %% busy, the server kept its CPUs %.0f %% busy", 100*generator, 100*server)
 }
 
-// ListenQueue fails a repeat in whose window a full accept queue turned
-// connections away.
+// ListenQueue fails a repeat if a full accept queue dropped connections within the
+// window.
 func ListenQueue(r *result.Repeat) string {
 	t := r.Network.Window
 	t.SynRetransmits = 0
@@ -293,8 +294,8 @@ func ListenQueue(r *result.Repeat) string {
 	return "in the window: " + trouble(t)
 }
 
-// SynRetransmits fails a repeat in whose window connections were asked for more
-// than once: each such client has waited a second or more.
+// SynRetransmits fails a repeat if a SYN was retransmitted within the window: the
+// client that sent it waited for a second or more.
 func SynRetransmits(r *result.Repeat) string {
 	if n := r.Network.Window.SynRetransmits; n > 0 && r.Fault == nil {
 		return "in the window: " + trouble(result.Trouble{SynRetransmits: n})
@@ -306,18 +307,18 @@ func trouble(t result.Trouble) string {
 	var parts []string
 	for _, c := range []struct {
 		n    int64
-		what string
+		name string
 	}{
 		{t.ListenOverflows, "accept queue overflows"}, {t.ListenDrops, "connections dropped by a listener"}, {t.SynRetransmits, "SYN retransmits"},
 	} {
 		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.what))
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.name))
 		}
 	}
 	return strings.Join(parts, ", ") + " on this host"
 }
 
-// Even fails a repeat in which some clients got much more than others.
+// Even fails a repeat in which some clients got many more answers than others.
 func Even(r *result.Repeat) string {
 	if r.Fault != nil || r.Fairness.Jain == 0 || r.Fairness.Mean < MinAnswers || r.Fairness.Jain >= JainIndex {
 		return ""
@@ -329,7 +330,7 @@ func Even(r *result.Repeat) string {
 func Steady(r *result.Repeat) string {
 	d := r.Drift
 	if r.Fault != nil || d.Slices < MinSlices || math.Abs(d.Change)-2*d.StdErr <= DriftChange || r.Rate.Shape.Changes() {
-		return "" // the rate of a shape is meant to change
+		return "" // the shape makes the rate change
 	}
 	return fmt.Sprintf("not steady: throughput changed by %+.0f %% ± %.0f %% over the window", 100*d.Change, 200*d.StdErr)
 }
@@ -347,13 +348,13 @@ func Stolen(r *result.Repeat) string {
 	return fmt.Sprintf("the hypervisor took %.1f %% of the CPU time", 100*share)
 }
 
-// OtherProcesses fails a repeat beside which something else ran. What an idle
-// connection takes of memory does not depend on it.
+// OtherProcesses fails a repeat during which other processes used the CPUs. The memory
+// of idle connections does not depend on that.
 func OtherProcesses(r *result.Repeat) string {
 	if r.Workload == result.Idle {
 		return ""
 	}
-	// The record has each of them; a reader wants to know what they were.
+	// The record lists each process; the reason adds up those of the same name.
 	type used struct {
 		name  string
 		cores float64

@@ -71,7 +71,7 @@ func TestJudge(t *testing.T) {
 		{"a number of requests ends the window early", func(r *result.Repeat) { r.DurationSec, r.AskedRequests = 0.1, 100_000 }, ""},
 		{"but not before they are all answered", func(r *result.Repeat) { r.DurationSec, r.AskedRequests = 0.1, 100_001 }, "measured 0.1 s"},
 		{"idle clients are not in flight", func(r *result.Repeat) { r.Idle, r.Answered, r.Service.Mean = 90, 90, 0.0002 }, ""},
-		{"an idle client that did not answer", func(r *result.Repeat) { r.Idle, r.Answered, r.Service.Mean = 90, 89, 0.0002 }, "of 90 idle clients 89 answered"},
+		{"an idle client that did not answer", func(r *result.Repeat) { r.Idle, r.Answered, r.Service.Mean = 90, 89, 0.0002 }, "only 89 of the 90 idle connections still answered at the end"},
 		{"per-request clients are not established by the kernel", func(r *result.Repeat) { r.PerRequest, r.Established.Server.Start = true, 12 }, ""},
 		{"but all must live", func(r *result.Repeat) { r.PerRequest, r.Established.Generator.End = true, 99 }, "99 (generator, at the end)"},
 		{"the rate was reached but for those in flight", func(r *result.Repeat) { open(r); r.Requests = 9_890 }, ""},
@@ -83,7 +83,7 @@ func TestJudge(t *testing.T) {
 		{"85 % of the ceiling", func(r *result.Repeat) { r.Generator.CeilingRPS = 59_000 }, ""},
 		{"more than 85 % of the ceiling", func(r *result.Repeat) { r.Generator.CeilingRPS = 58_000 }, "?generator-bound: 5e+04 requests/s is 86 %"},
 		{"the ceiling means nothing to an open loop", func(r *result.Repeat) { open(r); r.Generator.CeilingRPS = 5_000 }, ""},
-		{"the generator is busy and the server is not", func(r *result.Repeat) { r.Generator.CPUSec, r.Server.CPUUserSec = 1.9, 1.7 }, "?generator-bound: the generator's CPUs were 95 % busy"},
+		{"the generator is busy and the server is not", func(r *result.Repeat) { r.Generator.CPUSec, r.Server.CPUUserSec = 1.9, 1.7 }, "?generator-bound: the generator kept its CPUs 95 % busy"},
 		{"both are busy", func(r *result.Repeat) { r.Generator.CPUSec, r.Server.CPUSysSec = 1.9, 1.9 }, ""},
 		{"an accept queue was full in the window", func(r *result.Repeat) { r.Network.Window.ListenOverflows = 2 }, "?2 accept queue overflows"},
 		{"a listener dropped connections", func(r *result.Repeat) { r.Network.Window.ListenDrops = 3 }, "?3 connections dropped"},
@@ -146,7 +146,7 @@ func TestWhatIsNotCheckedIsNoted(t *testing.T) {
 		change func(*result.Repeat)
 		want   string
 	}{
-		{"a peer's clients", func(r *result.Repeat) { r.Generator.Name = "wrk" }, "with wrk, neither"},
+		{"a peer's clients", func(r *result.Repeat) { r.Generator.Name = "wrk" }, "with wrk, Little's law is not checked"},
 		{"few answers", func(r *result.Repeat) { r.Fairness.Mean = 3 }, "even service is not checked"},
 		{"a short window", func(r *result.Repeat) { r.Drift.Slices = 7 }, "steadiness is not checked"},
 		{"a fault", func(r *result.Repeat) { r.Fault = &result.Fault{} }, "established connections, errors, Little's law"},
