@@ -56,7 +56,7 @@ var arrows = []struct {
 	{"loadtest/audit", []string{"loadtest/gate", "loadtest/table"}},
 	{"loadtest/plan", []string{"loadtest/quantity", "loadtest/load", "loadtest/result"}},
 	{"loadtest/launch", []string{"loadtest/host"}},
-	{"loadtest/conform", []string{"loadtest/launch", "loadtest/load", "loadtest/host", "loadtest/result"}},
+	{"loadtest/conform", []string{"loadtest/table", "loadtest/launch", "loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/fleet", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},

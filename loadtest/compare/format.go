@@ -74,10 +74,7 @@ func (c *Comparison) cells(r *Row) []any {
 }
 
 func side(s stats.Estimate, u stats.Unit) string {
-	if s.N == 0 {
-		return "–"
-	}
-	out := u.Format(s.Value)
+	out := s.Format(u)
 	if sp := s.Spread(); !math.IsNaN(sp) {
 		out += fmt.Sprintf(" ±%.0f%%", 100*sp)
 	}

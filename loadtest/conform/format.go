@@ -1,21 +1,21 @@
 package conform
 
 import (
-	"fmt"
 	"io"
-	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 // Write writes a line for each rule, and what a rule says if it fails.
 func Write(w io.Writer, findings []Finding) error {
+	t := table.New(table.Left("", "", "", ""))
 	for _, f := range findings {
-		line := fmt.Sprintf("%-4s  %-6s  %-15s  %s", f.Protocol, f.Outcome, f.Rule, strings.ReplaceAll(f.Seen, "\n", "\n                                 "))
+		seen := f.Seen
 		if f.Outcome == Fail {
-			line += "\n                                 the rule: " + f.Want
+			seen += "\nthe rule: " + f.Want
 		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
+		t.Row(f.Protocol, f.Outcome, f.Rule, seen)
 	}
-	return nil
+	_, err := io.WriteString(w, t.Text(0))
+	return err
 }

@@ -87,11 +87,7 @@ func Summary(rows []Row) string {
 }
 
 func value(c *stats.Cell, m stats.Metric) string {
-	s := c.Median(m)
-	if s.N == 0 {
-		return "–"
-	}
-	return strings.TrimSuffix(m.Unit.Format(s.Value), "/s")
+	return strings.TrimSuffix(c.Median(m).Format(m.Unit), "/s")
 }
 
 func quotient(s stats.Estimate) string {

@@ -463,13 +463,7 @@ func kOfN(c *stats.Cell) string {
 	return s
 }
 
-func value(c *stats.Cell, m stats.Metric) string {
-	s := c.Median(m)
-	if s.N == 0 {
-		return "–"
-	}
-	return m.Unit.Format(s.Value)
-}
+func value(c *stats.Cell, m stats.Metric) string { return c.Median(m).Format(m.Unit) }
 
 func interval(s stats.Estimate, u stats.Unit) string {
 	if !s.Known() {

@@ -146,6 +146,14 @@ func describe(few bool, lo, hi int) string {
 	return fmt.Sprintf("%s of %d to %d repeats", what, lo, hi)
 }
 
+// Format returns the value with its unit, or "–" if no repeat counts.
+func (e Estimate) Format(u Unit) string {
+	if e.N == 0 {
+		return "–"
+	}
+	return u.Format(e.Value)
+}
+
 // Spread is the larger half of the interval as a part of the value: 0.02 is
 // ±2 %. It is NaN without an interval or with a value of 0.
 func (e Estimate) Spread() float64 {
