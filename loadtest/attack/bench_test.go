@@ -1,6 +1,8 @@
 package attack
 
 import (
+	"context"
+	"log"
 	"net"
 	"os"
 	"os/exec"
@@ -12,19 +14,18 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// The environment of a null server that is started for a benchmark.
+// The environment of a process of this test program that is a null server: so the
+// CPU time and the allocations of a benchmark are the generator's alone.
 const nullProtocol, nullAddr = "ATTACK_TEST_NULL_PROTOCOL", "ATTACK_TEST_NULL_ADDR"
 
-// TestServeNull is no test: it is the null server of a benchmark, in a process of
-// its own, so that the CPU time and the allocations of this one are the
-// generator's.
-func TestServeNull(t *testing.T) {
-	if os.Getenv(nullAddr) == "" {
-		t.Skip("it serves the benchmarks")
+func TestMain(m *testing.M) {
+	if addr := os.Getenv(nullAddr); addr != "" {
+		if err := ServeNull(context.Background(), os.Getenv(nullProtocol), addr, 1); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
-	if err := ServeNull(t.Context(), os.Getenv(nullProtocol), os.Getenv(nullAddr), 1); err != nil {
-		t.Fatal(err)
-	}
+	os.Exit(m.Run())
 }
 
 // startNull starts a null server and returns its address.
@@ -36,7 +37,7 @@ func startNull(b *testing.B, protocol string) string {
 	}
 	addr := ln.Addr().String()
 	_ = ln.Close()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestServeNull$")
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), nullProtocol+"="+protocol, nullAddr+"="+addr)
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
