@@ -125,13 +125,13 @@ func Advise(set *result.Set, need Need) ([]Advice, error) {
 		return nil, errors.New(m)
 	}
 	cells := stats.Cells(&set.Run, set.Repeats)
-	asked, err := choose(cells, need)
+	like, err := choose(cells, need)
 	if err != nil {
 		return nil, err
 	}
 	var out []Advice
 	for _, name := range stats.Models(&set.Run, cells) {
-		out = append(out, advise(newModel(set, cells, name, asked), need))
+		out = append(out, advise(newModel(set, cells, name, like), need))
 	}
 	slices.SortStableFunc(out, func(a, b Advice) int {
 		return cmp.Or(slices.Index(order, a.Fit)-slices.Index(order, b.Fit), cmp.Compare(b.Headroom(), a.Headroom()))
@@ -139,18 +139,18 @@ func Advise(set *result.Set, need Need) ([]Advice, error) {
 	return out, nil
 }
 
-// choose finds what is asked of the servers in the cells whose costs are taken.
-func choose(cells []*stats.Cell, need Need) (string, error) {
+// choose finds a cell with the question of those whose costs are taken.
+func choose(cells []*stats.Cell, need Need) (*stats.Cell, error) {
 	var all []*stats.Cell // the first of each
 	for _, c := range cells {
-		if usable(c) && !slices.ContainsFunc(all, func(o *stats.Cell) bool { return o.Asked() == c.Asked() }) {
+		if usable(c) && !slices.ContainsFunc(all, func(o *stats.Cell) bool { return o.Question() == c.Question() }) {
 			all = append(all, c)
 		}
 	}
 	fits := func(c *stats.Cell) bool {
 		return (need.Protocol == "" || c.Protocol == need.Protocol) && (need.Workload == "" || c.Workload == need.Workload)
 	}
-	first := ""
+	var first *stats.Cell
 	var names []string
 	for _, c := range all {
 		names = append(names, c.Protocol+"/"+c.Workload)
@@ -158,17 +158,17 @@ func choose(cells []*stats.Cell, need Need) (string, error) {
 			continue
 		}
 		if need.WaitSec > 0 && need.Workload == "" && wait(c) > 0 {
-			return c.Asked(), nil // it has the price of waiting in it
+			return c, nil // it has the price of waiting in it
 		}
-		if first == "" {
-			first = c.Asked()
+		if first == nil {
+			first = c
 		}
 	}
 	switch {
 	case len(all) == 0:
-		return "", errors.New("the run has no closed loop without a setting of which a repeat counts; costs are taken from those")
-	case first == "":
-		return "", fmt.Errorf("the run has no such workload; allowed: %s", strings.Join(slices.Compact(names), ", "))
+		return nil, errors.New("the run has no closed loop without a setting of which a repeat counts; costs are taken from those")
+	case first == nil:
+		return nil, fmt.Errorf("the run has no such workload; allowed: %s", strings.Join(slices.Compact(names), ", "))
 	}
 	return first, nil
 }

@@ -29,14 +29,18 @@ func (p Prediction) Error() float64 { return p.Predicted/p.Measured - 1 }
 func Check(set *result.Set) []Prediction {
 	cells := stats.Cells(&set.Run, set.Repeats)
 	var out []Prediction
-	done := map[[2]string]bool{}
+	type id struct {
+		model    string
+		question result.Key
+	}
+	done := map[id]bool{}
 	for _, c := range cells {
-		id := [2]string{c.Model, c.Asked()}
-		if !usable(c) || done[id] {
+		this := id{c.Model, c.Question()}
+		if !usable(c) || done[this] {
 			continue
 		}
-		done[id] = true
-		m := newModel(set, cells, c.Model, c.Asked())
+		done[this] = true
+		m := newModel(set, cells, c.Model, c)
 		if len(m.cells) < 3 {
 			continue
 		}

@@ -25,8 +25,8 @@ type model struct {
 	wait        float64       // seconds, of the workload itself
 }
 
-func newModel(set *result.Set, cells []*stats.Cell, name, asked string) *model {
-	m := &model{name: name, asked: asked}
+func newModel(set *result.Set, cells []*stats.Cell, name string, like *stats.Cell) *model {
+	m := &model{name: name, asked: like.Asked()}
 	if i := slices.IndexFunc(set.Run.Models, func(i result.Info) bool { return i.Name == name }); i >= 0 {
 		m.closes = set.Run.Models[i].ClosesEach
 	}
@@ -36,7 +36,7 @@ func newModel(set *result.Set, cells []*stats.Cell, name, asked string) *model {
 			continue
 		}
 		m.every = append(m.every, c)
-		if c.Asked() == asked {
+		if c.Question() == like.Question() {
 			m.cells = append(m.cells, c)
 			m.wait = wait(c)
 		}

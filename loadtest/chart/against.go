@@ -40,7 +40,7 @@ func open(rows ...[]stats.Metric) func(*Figure, *Source) {
 			byRate := slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Rate != g[0].Rate })
 			part := [][]*stats.Cell{g}
 			if byRate {
-				part = split(g, func(c *stats.Cell) string { return stats.Group(c.Clients) })
+				part = split(g, func(c *stats.Cell) int { return c.Clients })
 			}
 			for _, cells := range part {
 				load := "at " + cells[0].Rate.String()

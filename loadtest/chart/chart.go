@@ -89,7 +89,7 @@ func (src Source) Only(keep func(*stats.Cell) bool) *Source {
 // groups divides the cells to draw by what they were asked: those of a group are
 // compared.
 func (src *Source) groups(cells []*stats.Cell) [][]*stats.Cell {
-	return split(src.drawn(cells), (*stats.Cell).Asked)
+	return split(src.drawn(cells), question)
 }
 
 // drawn returns those of the cells that are to be drawn.
@@ -100,10 +100,12 @@ func (src *Source) drawn(cells []*stats.Cell) []*stats.Cell {
 	return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return !src.part[c] })
 }
 
+func question(c *stats.Cell) result.Key { return c.Question() }
+
 // split divides cells by a key, in the order in which the keys come.
-func split(cells []*stats.Cell, key func(*stats.Cell) string) [][]*stats.Cell {
+func split[K comparable](cells []*stats.Cell, key func(*stats.Cell) K) [][]*stats.Cell {
 	var out [][]*stats.Cell
-	at := map[string]int{}
+	at := map[K]int{}
 	for _, c := range cells {
 		k := key(c)
 		i, ok := at[k]

@@ -86,7 +86,7 @@ func (c Chart) parts(src *Source, cells []*stats.Cell, level int) []*Figure {
 // numbered divides cells that no level divides: evenly, by what is asked, or else
 // by load.
 func (c Chart) numbered(src *Source, cells []*stats.Cell, name string, size int) []*Figure {
-	units := split(cells, (*stats.Cell).Asked)
+	units := split(cells, question)
 	if len(units) == 1 {
 		units = split(cells, (*stats.Cell).At)
 	}

@@ -13,6 +13,7 @@ import (
 // A group is what is asked of a server, over which models and client counts are
 // compared: a section of the summary.
 type group struct {
+	question result.Key
 	title    string
 	workload string
 	loop     string
@@ -92,11 +93,11 @@ func newView(set *result.Set) *view {
 
 func (v *view) group(c *stats.Cell) *group {
 	for _, g := range v.groups {
-		if g.title == c.Asked() {
+		if g.question == c.Question() {
 			return g
 		}
 	}
-	g := &group{title: c.Asked(), workload: c.Workload, loop: c.Loop}
+	g := &group{question: c.Question(), title: c.Asked(), workload: c.Workload, loop: c.Loop}
 	v.groups = append(v.groups, g)
 	return g
 }

@@ -44,6 +44,13 @@ func (k Key) String() string {
 	return s
 }
 
+// Question is what is asked of the server, at any number of clients and any rate: cells of one
+// question are compared with each other. It is a key without the rest.
+func (k Key) Question() Key {
+	k.Model, k.Clients, k.Rate = "", 0, Schedule{}
+	return k
+}
+
 // Labels are a key for who reads JSON, with its rate and its setting as they are shown.
 type Labels struct {
 	Model    string `json:"model"`

@@ -106,8 +106,7 @@ func (c *Cell) Verdict() result.Verdict {
 	return result.Valid
 }
 
-// Asked names what is asked of the server, at any number of clients and any
-// rate: the cells that are compared with each other share it.
+// Asked is the cell's question as it is shown.
 func (c *Cell) Asked() string {
 	s := c.Protocol
 	if c.Workload != c.Protocol {
