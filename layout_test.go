@@ -60,7 +60,7 @@ var arrows = []struct {
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/fleet", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
 	{"loadtest/wrk", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
-	{"loadtest/crosscheck", []string{"loadtest/table", "loadtest/stats", "loadtest/result"}},
+	{"loadtest/crosscheck", []string{"loadtest/plan", "loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/chart", []string{"loadtest/prose", "loadtest/load", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/claims", []string{"loadtest/prose", "loadtest/table", "loadtest/stats", "loadtest/result"}},
 	{"loadtest/slo", []string{"loadtest/stats", "loadtest/result"}},
@@ -75,10 +75,10 @@ var arrows = []struct {
 	{"loadtest/trial", []string{"loadtest/plan", "loadtest/result"}},
 	{"loadtest/build", []string{"loadtest/result"}},
 	{"loadtest/doctor", []string{"loadtest/host", "loadtest/table"}},
-	{"loadtest/ledger", []string{"loadtest/claims", "loadtest/report", "loadtest/result"}},
+	{"loadtest/ledger", []string{"loadtest/claims", "loadtest/report", "loadtest/site", "loadtest/result"}},
 	{"loadtest/harness", []string{
 		"loadtest", "loadtest/attack", "loadtest/fault", "loadtest/fleet", "loadtest/host", "loadtest/launch", "loadtest/live", "loadtest/load",
-		"loadtest/plan", "loadtest/prose", "loadtest/result", "loadtest/search", "loadtest/stats", "loadtest/trial", "loadtest/wrk",
+		"loadtest/plan", "loadtest/prose", "loadtest/result", "loadtest/search", "loadtest/stats", "loadtest/table", "loadtest/trial", "loadtest/wrk",
 	}},
 	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result", "loadtest/stats"}},
 }

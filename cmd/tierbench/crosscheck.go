@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/attack"
@@ -54,9 +52,6 @@ func (c *crosscheckCmd) Help() string {
 		"    tierbench crosscheck results/latest"
 }
 
-// connectWithin is how long a server that runs already may take to be reached.
-const connectWithin = 10 * time.Second
-
 // errCrosscheck says that generators disagree. The table says the rest.
 type errCrosscheck int
 
@@ -88,7 +83,7 @@ func (c *crosscheckCmd) Run(e *env) error {
 			return mistake{fmt.Errorf("--addr: %w", err)}
 		}
 	}
-	cfg, err := c.config()
+	cfg, peers, err := c.config()
 	if err != nil {
 		return err
 	}
@@ -115,15 +110,7 @@ func (c *crosscheckCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if server.IsValid() {
-		// Else every single measurement would wait for it.
-		conn, err := net.DialTimeout("tcp", server.String(), connectWithin)
-		if err != nil {
-			return mistake{fmt.Errorf("--addr: no server is there: %w", err)}
-		}
-		conn.Close()
-	}
-	maps.Copy(absent, missing())
+	maps.Copy(absent, peers)
 	r, err := h.New(p, absent)
 	if err != nil {
 		return err
@@ -165,79 +152,32 @@ func verdict(e *env, set *result.Set) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// peers are the generators that this project's is checked against, by the loop
-// that they are checked in.
-var peers = map[string][]string{
-	result.Closed: {plan.WrkSame, plan.Oha},
-	result.Open:   {plan.Wrk2},
-}
-
-// missing says which of the peers are not here, and why.
-func missing() map[string]string {
-	return harness.AbsentGenerators(slices.Concat(peers[result.Closed], peers[result.Open]))
-}
-
-// config is what the command line asks for.
-func (c *crosscheckCmd) config() (*plan.Config, error) {
-	from := &plan.Config{Seed: 1, Experiments: []*plan.Experiment{{
-		Models: []string{"thread", "goroutine", "eventloop"}, Clients: []int{16, 64, 256},
-		Workloads: []plan.Workload{plan.Least("http")}, Warmup: 500 * time.Millisecond, Duration: 2 * time.Second, Repeats: 5,
-	}}}
+// config is what the command line asks for. Absent are the generators that are not
+// here, and why.
+func (c *crosscheckCmd) config() (cfg *plan.Config, absent map[string]string, err error) {
+	from := crosscheck.Usual()
 	if c.Config != "" {
-		var err error
 		if from, err = plan.Read(c.Config); err != nil {
-			return nil, mistake{err}
+			return nil, nil, mistake{err}
 		}
 	}
 	rate, err := plan.ParseRate(c.Rate)
 	if err != nil {
-		return nil, mistake{fmt.Errorf("--rate: %w", err)}
+		return nil, nil, mistake{fmt.Errorf("--rate: %w", err)}
 	}
-	absent := missing()
-	here := func(loop string) []string {
-		return slices.DeleteFunc(slices.Clone(peers[loop]), func(g string) bool { return absent[g] != "" })
+	absent = harness.AbsentGenerators(crosscheck.Peers())
+	if len(absent) == len(crosscheck.Peers()) {
+		return nil, nil, mistake{errors.New("there is nothing to check against: install wrk, wrk2 or oha")}
 	}
-	if len(here(result.Closed))+len(here(result.Open)) == 0 {
-		return nil, mistake{errors.New("there is nothing to check against: install wrk, wrk2 or oha")}
+	asked := crosscheck.Config(from, rate, absent, c.override)
+	if len(asked.Experiments) == 0 {
+		return nil, nil, mistake{fmt.Errorf("%s: no workload is one GET over HTTP, which is all that other generators are asked for", c.Config)}
 	}
-	cfg := plan.Config{Name: "crosscheck", Title: "The load generator compared with others", Seed: from.Seed}
-	if c.Addr == "" {
-		cfg.Commands = from.Commands
+	if c.Addr != "" {
+		asked.Commands = nil
 	}
-	for _, x := range from.Experiments {
-		a := plan.Experiment{
-			Models: x.Models, Clients: x.Clients, Warmup: x.Warmup, Duration: x.Duration, Repeats: x.Repeats,
-			ConnectRate: x.ConnectRate, ServerArgs: x.ServerArgs, Setting: x.Setting, CPUs: x.CPUs,
-		}
-		for _, w := range x.Workloads {
-			if ok, _ := plan.CanDo(plan.Wrk, w); ok {
-				a.Workloads = append(a.Workloads, w)
-			}
-		}
-		if len(a.Workloads) == 0 {
-			continue
-		}
-		c.override(&a)
-		for _, loop := range []string{result.Closed, result.Open} {
-			of := here(loop)
-			if len(of) == 0 {
-				continue
-			}
-			e := a
-			e.Name, e.Loops, e.Generators = loop, []string{loop}, append([]string{plan.Vegeta}, of...)
-			if x.Name != "" {
-				e.Name = x.Name + ", " + loop
-			}
-			if loop == result.Open {
-				e.Rate = rate
-			}
-			cfg.Experiments = append(cfg.Experiments, &e)
-		}
-	}
-	if len(cfg.Experiments) == 0 {
-		return nil, mistake{fmt.Errorf("%s: no workload is one GET over HTTP, which is all that other generators are asked for", c.Config)}
-	}
-	return plan.New(cfg)
+	cfg, err = plan.New(asked)
+	return cfg, absent, err
 }
 
 // override has the command line go before the config.

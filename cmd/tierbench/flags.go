@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-
-	"github.com/mattn/go-isatty"
 
 	"github.com/tierbench/tierbench/loadtest/build"
 	"github.com/tierbench/tierbench/loadtest/fleet"
@@ -55,9 +52,6 @@ func newHarness(results string) (*harness.Harness, error) {
 	return &harness.Harness{Self: self, Results: results, Build: build.Describe(), Version: build.Version()}, nil
 }
 
-// maxGeneratorProcesses is the most that a run may have.
-const maxGeneratorProcesses = 1000
-
 // generatorFlags divide the generator into processes.
 type generatorFlags struct {
 	GeneratorProcesses int    `help:"How many processes generate the load. 0: one, and more where a tier needs more descriptors than one has. Default: ${default}." default:"0" placeholder:"N"`
@@ -65,30 +59,6 @@ type generatorFlags struct {
 	NATSToken          string `name:"nats-token" help:"Token for it." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
 	NATSCreds          string `name:"nats-creds" help:"File with the user credentials for it." placeholder:"FILE" type:"path"`
 	NATSCA             string `name:"nats-ca" help:"File with the certificate of the authority that vouches for it (TLS)." placeholder:"FILE" type:"path"`
-}
-
-// check finds mistakes, the server that cannot be reached included.
-func (f *generatorFlags) check(raw string) error {
-	if f.GeneratorProcesses < 0 || f.GeneratorProcesses > maxGeneratorProcesses {
-		return mistake{fmt.Errorf("--generator-processes %d: allowed: 1 to %d, or 0 for as many as it takes", f.GeneratorProcesses, maxGeneratorProcesses)}
-	}
-	if f.NATS == "" {
-		for flag, value := range map[string]string{"--nats-creds": f.NATSCreds, "--nats-ca": f.NATSCA} {
-			if value != "" {
-				return mistake{fmt.Errorf("%s is for the server that --nats names, and there is none", flag)}
-			}
-		}
-	} else {
-		conn, err := f.link().Dial("tierbench")
-		if err != nil {
-			return mistake{fmt.Errorf("--nats: %w", err)}
-		}
-		conn.Close()
-	}
-	if raw != "" && (f.GeneratorProcesses > 0 || f.NATS != "") {
-		return mistake{errors.New("--raw keeps the requests of a generator of one process, so it cannot be had with --generator-processes or --nats")}
-	}
-	return nil
 }
 
 func (f *generatorFlags) link() fleet.Link {
@@ -114,16 +84,10 @@ func (l *liveFlags) watcher(e *env) (w live.Watcher, stop func(), err error) {
 		fmt.Fprintf(e.errOut, "metrics: http://%s/metrics\n", at)
 		all, stop = append(all, m), end
 	}
-	f, ok := e.errOut.(*os.File)
-	switch {
-	case l.JSON:
-		all = append(all, live.NewJSON(e.out))
-	case ok && !l.Plain && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb": // which cannot go back a line
-		all = append(all, live.NewTerminal(f))
-	default:
-		all = append(all, live.NewPlain(e.errOut))
+	if l.JSON {
+		return append(all, live.NewJSON(e.out)), stop, nil
 	}
-	return all, stop, nil
+	return append(all, live.NewText(e.errOut, l.Plain)), stop, nil
 }
 
 // tables is where those for a person go.

@@ -45,9 +45,6 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	defer stop()
-	if err := c.check(c.Raw); err != nil {
-		return err
-	}
 	h, err := newHarness(c.Results)
 	if err != nil {
 		return err
@@ -57,6 +54,9 @@ func (c *runCmd) Run(e *env) error {
 	}
 	h.ClaimRules, h.Raw = claims.RulesVersion, c.Raw
 	h.GeneratorProcesses, h.Link = c.GeneratorProcesses, c.link()
+	if err := h.Check(); err != nil {
+		return err
+	}
 	r, err := c.open(h)
 	if err != nil {
 		return err

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/search"
 	"github.com/tierbench/tierbench/loadtest/stats"
-	"github.com/tierbench/tierbench/loadtest/table"
 )
 
 type searchCmd struct {
@@ -75,6 +72,7 @@ func (c *searchCmd) Run(e *env) error {
 	if s.Harness, err = newHarness(c.Results); err != nil {
 		return err
 	}
+	s.Log = e.errOut
 	// Without a server of the user's own, the model is one that is built in.
 	if len(c.Command) == 0 {
 		if s.Harness.Server, s.Harness.Models, err = c.builtin(e.ctx); err != nil {
@@ -87,13 +85,6 @@ func (c *searchCmd) Run(e *env) error {
 	}
 	defer r.Close()
 	fmt.Fprintf(e.errOut, "%s, into %s\n", s.Title(), harness.Relative(r.Dir()))
-	s.Watch = func(load float64, r *result.Repeat, sample search.Sample) {
-		fmt.Fprintf(e.errOut, "%s, repeat %d: %s", s.Unit(load), r.Repeat, outcomes[sample.Outcome])
-		if sample.Why != "" {
-			fmt.Fprintf(e.errOut, ": %s", sample.Why)
-		}
-		fmt.Fprintf(e.errOut, " (%s, p99 %s)\n", format(stats.Throughput, r), format(stats.P99, r))
-	}
 	answer, err := s.Find(e.ctx)
 	set, rerr := result.Load(r.Dir())
 	if rerr != nil {
@@ -108,9 +99,8 @@ func (c *searchCmd) Run(e *env) error {
 			return err
 		}
 	}
-	t := searchText{s, e.out}
-	t.table(answer, stats.Cells(&set.Run, set.Repeats))
-	text := t.says(answer)
+	fmt.Fprintf(e.out, "%s\n\n%s", s.Title(), s.Table(answer, stats.Cells(&set.Run, set.Repeats)))
+	text := s.Conclusion(answer)
 	defer fmt.Fprintf(e.out, "\nreport: %s\n", harness.Relative(filepath.Join(set.Dir, report.HTMLFile)))
 	switch {
 	case err != nil:
@@ -175,70 +165,4 @@ func part(s string) (float64, error) {
 		return 0, fmt.Errorf("%q is no part; allowed: 0 to 100%%, such as 0.1%%", s)
 	}
 	return v, nil
-}
-
-var outcomes = map[stats.Outcome]string{stats.Met: "kept", stats.Missed: "missed", stats.Unmeasured: "not usable"}
-
-func format(m stats.Metric, r *result.Repeat) string {
-	if v, ok := m.Value(r); ok {
-		return m.Unit.Format(v)
-	}
-	return "–"
-}
-
-// searchText prints what a search came to.
-type searchText struct {
-	*harness.Search
-	out io.Writer
-}
-
-// table writes a line for each load, with the medians of the repeats that count.
-func (t searchText) table(a *search.Answer, cells []*stats.Cell) {
-	levels := table.New(table.Right("load", "kept", "missed", "unusable", "req/s", "p99", "CPU/req"))
-	for i := range a.Levels {
-		l := &a.Levels[i]
-		rate := result.Schedule{Rate: result.Rate{PerSecond: l.Load}}.Rounded()
-		value := func(m stats.Metric) string {
-			for _, c := range cells {
-				if t.Rate && c.Rate != rate || !t.Rate && c.Clients != int(math.Round(l.Load)) {
-					continue
-				}
-				if s := c.Median(m); s.N > 0 {
-					return m.Unit.Format(s.Value)
-				}
-			}
-			return "–"
-		}
-		levels.Row(t.Unit(l.Load), l.Count(stats.Met), l.Count(stats.Missed), l.Count(stats.Unmeasured),
-			strings.TrimSuffix(value(stats.Throughput), "/s"), value(stats.P99), value(stats.CPU))
-	}
-	fmt.Fprintf(t.out, "%s\n\n%s", t.Title(), levels.Text(0))
-}
-
-// says is the answer in words.
-func (t searchText) says(a *search.Answer) string {
-	of := func(load float64, o stats.Outcome) string {
-		l := a.Level(load)
-		s := fmt.Sprintf("%d of %d repeats", l.Count(o), len(l.Samples))
-		if why := l.Why(o); why != "" {
-			s += ": " + why
-		}
-		return s
-	}
-	m := t.Model
-	switch a.End {
-	case search.Found:
-		return fmt.Sprintf("%s: kept at %s (%s), missed at %s (%s)", m, t.Unit(a.Best), of(a.Best, stats.Met), t.Unit(a.Next), of(a.Next, stats.Missed))
-	case search.Unbounded:
-		return fmt.Sprintf("%s: no bound found up to %s (kept in %s)", m, t.Unit(a.Best), of(a.Best, stats.Met))
-	case search.Blocked:
-		return fmt.Sprintf("%s: no bound found up to %s (kept in %s); at %s it is not the server's alone (%s)",
-			m, t.Unit(a.Best), of(a.Best, stats.Met), t.Unit(a.Next), of(a.Next, stats.Unmeasured))
-	case search.None:
-		return fmt.Sprintf("%s: missed at %s already, where the search began (%s)", m, t.Unit(a.Next), of(a.Next, stats.Missed))
-	}
-	if a.Best == 0 && a.Next > 0 {
-		return fmt.Sprintf("%s: nothing can be said at %s, where the search began (%s)", m, t.Unit(a.Next), of(a.Next, stats.Unmeasured))
-	}
-	return fmt.Sprintf("%s: not decided after %d measurements; raise --most or --within", m, a.Samples)
 }

@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"html/template"
-	"os"
 	"path/filepath"
 
-	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/ledger"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -34,20 +30,11 @@ func (c *siteCmd) Run(e *env) error {
 	dirs := c.Runs
 	if len(dirs) == 0 {
 		var err error
-		if dirs, err = runsIn(c.Results); err != nil {
+		if dirs, err = result.Runs(c.Results); err != nil {
 			return mistake{err}
 		}
 	}
-	s := site.Site{Claims: func(set *result.Set) (*site.Claims, error) {
-		l := claims.Evaluate(set)
-		if !l.Tells() {
-			return nil, nil
-		}
-		body, err := ledger.Body(set, l)
-		var table bytes.Buffer
-		err = errors.Join(err, claims.Table(&table, l, site.ClaimsFile))
-		return &site.Claims{Table: template.HTML(table.String()), Body: body}, err
-	}}
+	s := site.Site{Claims: ledger.OnSite}
 	for _, dir := range dirs {
 		set, err := result.Load(dir)
 		if err != nil {
@@ -63,23 +50,4 @@ func (c *siteCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.out, "%d runs: %s\n", len(s.Runs), harness.Relative(filepath.Join(c.Out, site.IndexFile)))
 	return nil
-}
-
-// runsIn are the runs in a folder. A link to one, such as latest, is not another.
-func runsIn(results string) ([]string, error) {
-	entries, err := os.ReadDir(results)
-	if err != nil {
-		return nil, fmt.Errorf("look for runs: %w", err)
-	}
-	var dirs []string
-	for _, e := range entries {
-		dir := filepath.Join(results, e.Name())
-		if _, err := os.Stat(filepath.Join(dir, result.RunFile)); err == nil && e.IsDir() {
-			dirs = append(dirs, dir)
-		}
-	}
-	if len(dirs) == 0 {
-		return nil, fmt.Errorf("there is no run in %s", results)
-	}
-	return dirs, nil
 }

@@ -8,12 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
 // Ours is the generator that the others are checked against.
-const Ours = "vegeta"
+const Ours = plan.Vegeta
 
 // Within is how far apart two generators may be that agree.
 const Within = 0.05

@@ -27,6 +27,33 @@ func AbsentGenerators(generators []string) map[string]string {
 	return absent
 }
 
+// maxProcesses is the most generator processes that a run may have.
+const maxProcesses = 1000
+
+// Check finds Mistakes in how the load is to be generated, a NATS server that
+// cannot be reached included.
+func (h *Harness) Check() error {
+	if h.GeneratorProcesses < 0 || h.GeneratorProcesses > maxProcesses {
+		return mistakef("--generator-processes %d: allowed: 1 to %d, or 0 for as many as it takes", h.GeneratorProcesses, maxProcesses)
+	}
+	switch {
+	case h.Link.URL != "":
+		conn, err := h.Link.Dial("tierbench")
+		if err != nil {
+			return mistakef("--nats: %w", err)
+		}
+		conn.Close()
+	case h.Link.Creds != "":
+		return mistakef("--nats-creds is for the server that --nats names, and there is none")
+	case h.Link.CA != "":
+		return mistakef("--nats-ca is for the server that --nats names, and there is none")
+	}
+	if h.Raw != "" && (h.GeneratorProcesses > 0 || h.Link.URL != "") {
+		return mistakef("--raw keeps the requests of a generator of one process, so it cannot be had with --generator-processes or --nats")
+	}
+	return nil
+}
+
 // divide checks that the generator processes suffice for a plan.
 func (h *Harness) divide(p *plan.Plan) error {
 	bound := host.ReadCapacity(procRoot).PerProcess()

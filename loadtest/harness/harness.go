@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime"
 	"runtime/debug"
@@ -92,9 +93,20 @@ func tune() error {
 	return nil
 }
 
-// use prepares for a plan. It is a Mistake if the plan asks for CPUs that are not
-// here, or for more clients than the generator can have.
+// connectWithin is how long a server that runs already may take to be reached.
+const connectWithin = 10 * time.Second
+
+// use prepares for a plan. It is a Mistake if nobody answers at Addr, or if the
+// plan asks for CPUs that are not here, or for more clients than the generator can
+// have.
 func (h *Harness) use(p *plan.Plan) (err error) {
+	if h.Addr.IsValid() { // else every single measurement would wait for it
+		conn, err := net.DialTimeout("tcp", h.Addr.String(), connectWithin)
+		if err != nil {
+			return mistakef("--addr: no server is there: %w", err)
+		}
+		conn.Close()
+	}
 	if h.cpus, err = host.Affinity(); err != nil {
 		return fmt.Errorf("ask for the CPUs of this process: %w", err)
 	}

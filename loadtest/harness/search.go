@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"time"
@@ -35,8 +36,7 @@ type Search struct {
 	Promise search.Promise
 	Range   search.Range // To may be 0: what this host and the model can have
 
-	// Watch is told of each repeat that was measured, and what it means.
-	Watch func(load float64, r *result.Repeat, s search.Sample)
+	Log io.Writer // for a line on each repeat
 
 	run    *Run
 	levels []level // as they came
@@ -171,6 +171,6 @@ func (s *Search) measure(ctx context.Context, at float64) (search.Sample, error)
 	}
 	r.repeats = append(r.repeats, *last)
 	sample := s.Promise.Judge(last)
-	s.Watch(at, last, sample)
+	s.log(at, last, sample)
 	return sample, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/claims"
 	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
+	"github.com/tierbench/tierbench/loadtest/site"
 )
 
 // Files of the ledger in a run's folder.
@@ -44,6 +45,18 @@ func Body(set *result.Set, l *claims.Ledger) (template.HTML, error) {
 		return "", fmt.Errorf("write claims: %w", err)
 	}
 	return template.HTML(b.String()), nil
+}
+
+// OnSite is what a run says of the claims as a site has it; nil if it says nothing.
+func OnSite(set *result.Set) (*site.Claims, error) {
+	l := claims.Evaluate(set)
+	if !l.Tells() {
+		return nil, nil
+	}
+	body, err := Body(set, l)
+	var table bytes.Buffer
+	err = errors.Join(err, claims.Table(&table, l, site.ClaimsFile))
+	return &site.Claims{Table: template.HTML(table.String()), Body: body}, err
 }
 
 // Write writes what a run says of the claims into its folder, next to its report.

@@ -3,8 +3,10 @@ package live
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 
+	"github.com/mattn/go-isatty"
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/trial"
 )
@@ -48,3 +50,12 @@ func (p *Plain) Trial(ev trial.Event) { p.println(trialLine(ev)) }
 
 // End says nothing: the report follows.
 func (p *Plain) End(error) {}
+
+// NewText is a Terminal if w is one, and plain lines else, or if they are wanted.
+func NewText(w io.Writer, plain bool) Watcher {
+	f, ok := w.(*os.File)
+	if ok && !plain && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" { // which cannot go back a line
+		return NewTerminal(f)
+	}
+	return NewPlain(w)
+}

@@ -101,6 +101,26 @@ func Load(dir string) (*Set, error) {
 	return s, nil
 }
 
+// Runs are the folders of the runs in a folder. A link to one, such as latest, is
+// not another. It is an error if there are none.
+func Runs(results string) ([]string, error) {
+	entries, err := os.ReadDir(results)
+	if err != nil {
+		return nil, fmt.Errorf("look for runs: %w", err)
+	}
+	var dirs []string
+	for _, e := range entries {
+		dir := filepath.Join(results, e.Name())
+		if _, err := os.Stat(filepath.Join(dir, RunFile)); err == nil && e.IsDir() {
+			dirs = append(dirs, dir)
+		}
+	}
+	if len(dirs) == 0 {
+		return nil, fmt.Errorf("there is no run in %s", results)
+	}
+	return dirs, nil
+}
+
 // latest keeps the last of those that have the same identity, in its place.
 func latest[T any, ID comparable](all []T, id func(*T) ID) []T {
 	last := make(map[ID]int, len(all))
