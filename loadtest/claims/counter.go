@@ -134,7 +134,7 @@ func (e *evidence) priceRatio(language string, p point, way, other string) point
 	name := trialOf(language, priceTrial)
 	a, b := e.trialValues(name, way, priceValue), e.trialValues(name, other, priceValue)
 	if len(a) > 0 && len(b) > 0 && p.missing == "" {
-		ratio := stats.Bootstrap([][]float64{a, b}, func(s [][]float64) float64 { return stats.Median(s[0]) / stats.Median(s[1]) })
+		ratio := stats.RatioOfMedians(a, b)
 		p.effects = append(p.effects, Effect{What: fmt.Sprintf("price of an increment, %s ÷ %s", way, other), Estimate: ratio})
 	}
 	return p

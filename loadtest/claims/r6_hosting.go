@@ -124,7 +124,7 @@ func (e *evidence) cheaper(language string) Verdict {
 				p.missing = fmt.Sprintf("a number of clients that both %s and %s were asked for and carry", lead, other.model)
 				continue
 			}
-			ratio := stats.Bootstrap([][]float64{res.of(a), res.of(b)}, func(x [][]float64) float64 { return stats.Median(x[0]) / stats.Median(x[1]) })
+			ratio := stats.RatioOfMedians(res.of(a), res.of(b))
 			p.effects = append(p.effects, Effect{
 				What: fmt.Sprintf("clients per %s, %s at %s ÷ %s at %s clients", map[string]string{"memory": "GiB", "cores": "core"}[res.at], lead, stats.Group(a.Clients), other.model, stats.Group(b.Clients)), Estimate: ratio, Bound: "> 1", outcome: leads(ratio),
 			})

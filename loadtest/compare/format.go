@@ -49,10 +49,6 @@ func (c *Comparison) cells(r *Row) []any {
 	if r.Outcome == Unmeasured {
 		return append(out, table.Missing, table.Missing, table.Missing, string(r.Outcome)+": "+r.Why)
 	}
-	iv := "–"
-	if r.Ratio.Known() {
-		iv = fmt.Sprintf("%.3f – %.3f", r.Ratio.Lo, r.Ratio.Hi)
-	}
 	is := string(r.Outcome)
 	if r.Outcome != Tie {
 		if by := math.Abs(r.Change()); by < 1 {
@@ -70,7 +66,7 @@ func (c *Comparison) cells(r *Row) []any {
 	if r.Regressed {
 		is += ", more than allowed"
 	}
-	return append(out, fmt.Sprintf("%.3f", r.Ratio.Value), iv, fmt.Sprintf("%.3f", r.P), is)
+	return append(out, r.Ratio.Format(stats.Times), r.Ratio.Ends(stats.Times), stats.Times.Format(r.P), is)
 }
 
 func side(s stats.Estimate, u stats.Unit) string {

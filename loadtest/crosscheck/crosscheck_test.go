@@ -99,7 +99,7 @@ func TestWrite(t *testing.T) {
 	if err := Write(&b, rows); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"81.0k", "100k", "0.810", "0.800–0.820", "16 : 16", "DISAGREE", "wrk starts a request's clock", "of 1 pairs: 1 disagree"} {
+	for _, want := range []string{"81.0k", "100k", "0.810", "0.800 – 0.820", "16 : 16", "DISAGREE", "wrk starts a request's clock", "of 1 pairs: 1 disagree"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)
 		}

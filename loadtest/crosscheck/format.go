@@ -20,8 +20,8 @@ func Write(w io.Writer, rows []Row) error {
 		r := &rows[i]
 		c := ofBoth(r.Ours)
 		t.Row(c.Model, c.Asked(), c.At(), r.Generator,
-			value(r.Ours, stats.Throughput), value(r.Peer, stats.Throughput), quotient(r.Throughput), interval(r.Throughput),
-			quotient(r.P50), quotient(r.P99), inFlight(r.Ours)+" : "+inFlight(r.Peer), r.Word())
+			value(r.Ours, stats.Throughput), value(r.Peer, stats.Throughput), r.Throughput.Format(stats.Times), r.Throughput.Ends(stats.Times),
+			r.P50.Format(stats.Times), r.P99.Format(stats.Times), inFlight(r.Ours)+" : "+inFlight(r.Peer), r.Word())
 	}
 	notes := []string{
 		fmt.Sprintf("agree: the interval of the quotient lies within ±%.0f %%; undecided: it reaches within and beyond; medians of pairs of one round", 100*Within),
@@ -88,20 +88,6 @@ func Summary(rows []Row) string {
 
 func value(c *stats.Cell, m stats.Metric) string {
 	return strings.TrimSuffix(c.Median(m).Format(m.Unit), "/s")
-}
-
-func quotient(s stats.Estimate) string {
-	if s.N == 0 {
-		return "–"
-	}
-	return fmt.Sprintf("%.3f", s.Value)
-}
-
-func interval(s stats.Estimate) string {
-	if !s.Known() {
-		return ""
-	}
-	return fmt.Sprintf("%.3f–%.3f", s.Lo, s.Hi)
 }
 
 // inFlight is how many clients waited for an answer in the mean.

@@ -358,7 +358,7 @@ func of(m stats.Metric, head string) column {
 }
 
 func withInterval(m stats.Metric) column {
-	return number("interval", func(c *stats.Cell) string { return interval(c.Median(m), m.Unit) })
+	return number("interval", func(c *stats.Cell) string { return c.Median(m).Ends(m.Unit) })
 }
 
 var (
@@ -465,13 +465,6 @@ func kOfN(c *stats.Cell) string {
 
 func value(c *stats.Cell, m stats.Metric) string { return c.Median(m).Format(m.Unit) }
 
-func interval(s stats.Estimate, u stats.Unit) string {
-	if !s.Known() {
-		return "–"
-	}
-	return u.Format(s.Lo) + " – " + u.Format(s.Hi)
-}
-
 // connections tells how evenly the connections lie on the processes, in the
 // first repeat that counts.
 func connections(c *stats.Cell) string {
@@ -508,14 +501,7 @@ func (v *view) ratioTable() *table.Table {
 			peer += " (" + cmp.Or(ask.PeerSetting.String(), "as usual") + ")"
 		}
 		for _, c := range found {
-			ratio, iv := "–", "–"
-			if c.N > 0 {
-				ratio = fmt.Sprintf("%.3f", c.Value)
-			}
-			if c.Known() {
-				iv = fmt.Sprintf("%.3f – %.3f", c.Lo, c.Hi)
-			}
-			t.Row(ask.Model, peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), ratio, iv, bounds(ask), v.outcome(c))
+			t.Row(ask.Model, peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), c.Format(stats.Times), c.Ends(stats.Times), bounds(ask), v.outcome(c))
 		}
 		if len(found) == 0 {
 			t.Row(ask.Model, peer, ask.Metric, cmp.Or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "no such cell in this run")

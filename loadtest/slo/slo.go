@@ -93,21 +93,10 @@ func (o objective) row(c *stats.Cell) Row {
 }
 
 // Shown is what was measured, with its unit.
-func (r *Row) Shown() string {
-	if r.N == 0 {
-		return "–"
-	}
-	return r.Bound.Metric.Unit.Format(r.Value)
-}
+func (r *Row) Shown() string { return r.Format(r.Bound.Metric.Unit) }
 
 // Interval is that of what was measured.
-func (r *Row) Interval() string {
-	if !r.Known() {
-		return "–"
-	}
-	format := r.Bound.Metric.Unit.Format
-	return format(r.Lo) + " – " + format(r.Hi)
-}
+func (r *Row) Interval() string { return r.Ends(r.Bound.Metric.Unit) }
 
 // Of are the rows that ended so.
 func Of(rows []Row, o stats.Outcome) []Row {

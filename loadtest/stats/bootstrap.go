@@ -1,13 +1,9 @@
 package stats
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
-
-	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // resamples is how often Bootstrap draws: enough for the 2.5th percentile to
@@ -31,6 +27,12 @@ func Bootstrap(samples [][]float64, f func([][]float64) float64) Estimate {
 		return Estimate{}
 	}
 	return percentilesOf(f(samples), n, draw(samples, resamples, f))
+}
+
+// RatioOfMedians estimates how many times as large as the median of b that of a is,
+// where no value of one belongs to a certain one of the other.
+func RatioOfMedians(a, b []float64) Estimate {
+	return Bootstrap([][]float64{a, b}, func(s [][]float64) float64 { return Median(s[0]) / Median(s[1]) })
 }
 
 // smallest is the size of the smallest sample.
@@ -79,67 +81,4 @@ func percentilesOf(v float64, n int, drawn []float64) Estimate {
 	cut := int(math.Floor(float64(len(drawn)) * (1 - confidence) / 2))
 	e.Lo, e.Hi, e.Method, e.Level = drawn[cut], drawn[len(drawn)-1-cut], Percentiles, min(confidence, rangeLevel(n))
 	return e
-}
-
-// A Noise is what a comparison of a server with itself came to. The
-// ratio should be 1; how far its repeats stray from 1 is what this machine
-// adds to every ratio.
-type Noise struct {
-	Metric string   `json:"metric"`
-	Ratio  Estimate `json:"ratio"` // of the pairs of all cells
-	// Floor is the half-width in which 95 % of the pairs lie: 0.08 is ±8 %.
-	Floor float64 `json:"floor"`
-	// Cells is how many cells were measured twice. Where none was, the floor is not
-	// known.
-	Cells int `json:"cells"`
-}
-
-// Floors are the noise floors that are known, in words: "throughput ±8.0 %, p99
-// ±21.3 % (95 % of the pairs)". It is empty where none is.
-func Floors(noise []Noise) string {
-	var out []string
-	for _, n := range noise {
-		if n.Cells > 0 {
-			out = append(out, fmt.Sprintf("%s ±%.1f %%", n.Metric, 100*n.Floor))
-		}
-	}
-	if out == nil {
-		return ""
-	}
-	return strings.Join(out, ", ") + " (95 % of the pairs)"
-}
-
-// Plain is the key of the cell that an A/A cell measures again; false if it is not one.
-func Plain(k result.Key) (result.Key, bool) {
-	again := k.Setting.AA
-	k.Setting.AA = false
-	return k, again
-}
-
-// NoiseFloor compares every A/A cell with the cell that it measures again. It is the only measure of noise: charts, ledger and comparisons show it.
-func NoiseFloor(cells []*Cell, m Metric) Noise {
-	var pairs, off []float64
-	n := Noise{Metric: m.Name}
-	for _, c := range cells {
-		k, ok := Plain(c.Key)
-		if !ok {
-			continue
-		}
-		plain := find(cells, k)
-		if plain == nil {
-			continue
-		}
-		if p := Pairs(c, m, plain, m); len(p) > 0 {
-			pairs = append(pairs, p...)
-			n.Cells++
-		}
-	}
-	n.Ratio = MedianOf(pairs)
-	for _, r := range pairs {
-		off = append(off, math.Abs(r-1))
-	}
-	if len(off) > 0 {
-		n.Floor = Quantile(off, confidence)
-	}
-	return n
 }

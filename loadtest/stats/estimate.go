@@ -154,6 +154,14 @@ func (e Estimate) Format(u Unit) string {
 	return u.Format(e.Value)
 }
 
+// Ends returns the interval with its unit: "1.2 ms – 1.4 ms", or "–" if there is none.
+func (e Estimate) Ends(u Unit) string {
+	if !e.Known() {
+		return "–"
+	}
+	return u.Format(e.Lo) + " – " + u.Format(e.Hi)
+}
+
 // Spread is the larger half of the interval as a part of the value: 0.02 is
 // ±2 %. It is NaN without an interval or with a value of 0.
 func (e Estimate) Spread() float64 {

@@ -16,6 +16,7 @@ const (
 	Bytes     Unit = "B"
 	Count     Unit = ""
 	Part      Unit = "%" // of one: 0.05 is 5 %
+	Times     Unit = "×" // a ratio: three decimals
 )
 
 type step struct {
@@ -42,6 +43,8 @@ func (u Unit) Format(v float64) string {
 		return Group(int(v))
 	case u == Part:
 		return strconv.FormatFloat(100*v, 'g', 3, 64) + " %"
+	case u == Times:
+		return strconv.FormatFloat(v, 'f', 3, 64)
 	case v == 0:
 		return "0" + u.zeroSuffix()
 	}
