@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"reflect"
 	"strconv"
 )
 
@@ -40,20 +39,23 @@ func (t *Table) CSV(w io.Writer) error {
 }
 
 func (c Cell) raw() string {
-	v := reflect.ValueOf(c.Value)
-	switch {
-	case c.Value == nil:
+	switch v := c.Value.(type) {
+	case nil:
 		return c.String()
-	case v.Kind() == reflect.Pointer && v.IsNil():
-		return ""
-	case v.Kind() == reflect.Pointer:
-		v = v.Elem()
-	}
-	if v.CanFloat() {
-		if math.IsNaN(v.Float()) {
+	case *float64:
+		if v == nil {
 			return ""
 		}
-		return strconv.FormatFloat(v.Float(), 'g', -1, 64)
+		return number(*v)
+	case float64:
+		return number(v)
 	}
-	return fmt.Sprint(v)
+	return fmt.Sprint(c.Value)
+}
+
+func number(v float64) string {
+	if math.IsNaN(v) {
+		return ""
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }

@@ -5,12 +5,19 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+
+	"github.com/tierbench/tierbench/loadtest/prose"
 )
 
 //go:embed table.html
 var page string
 
-var pageTemplate = template.Must(template.New("table").Funcs(template.FuncMap{"number": func(i int) int { return i + 1 }}).Parse(page))
+var pageTemplate = template.Must(template.New("table").Funcs(template.FuncMap{
+	"lines":   func(s string) []string { return strings.Split(s, "\n") },
+	"number":  func(i int) int { return i + 1 },
+	"strong":  func(m Mark) bool { return m == Strong || m == Best },
+	"suspect": func(m Mark) bool { return m == Suspect },
+}).Parse(page))
 
 type pageRow struct {
 	Class string
@@ -26,10 +33,7 @@ type pageCell struct {
 
 type pageSpan struct {
 	Span
-	Lines  []string
-	Strong bool
-	Tag    string
-	Number int // of the footnote
+	Number int // of the footnote; 0 is none
 }
 
 // HTML returns the table as an element of a page. Its classes are those of the report's style:
@@ -43,40 +47,29 @@ func (t *Table) HTML() (template.HTML, error) {
 			right++
 		}
 	}
-	numbers := 2*right > len(t.Columns)
-	class := func(i int) string {
-		var out []string
-		if t.Columns[i].Width > 0 {
-			out = append(out, "wrap")
-		}
-		switch {
-		case numbers && !t.Columns[i].Right:
-			out = append(out, "left")
-		case !numbers && t.Columns[i].Right:
-			out = append(out, "right")
-		}
-		return strings.Join(out, " ")
-	}
 	data := struct {
-		Title, Class string
-		Groups       []pageCell
-		Heads        []pageCell
-		Rows         []pageRow
-		Notes        []string
-	}{Title: t.Title}
-	if numbers {
-		data.Class = "numbers"
-	}
+		Title         string
+		Numbers       bool
+		Groups, Heads []pageCell
+		Rows          []pageRow
+		Notes         []string
+	}{Title: t.Title, Numbers: 2*right > len(t.Columns)}
 	row := func(cells []Cell) []pageCell {
 		var out []pageCell
 		at := 0
 		for _, c := range cells {
-			p := pageCell{Class: class(at), Over: c.columns()}
+			wrap, align := "", ""
+			if t.Columns[at].Width > 0 {
+				wrap = "wrap"
+			}
+			if right := t.Columns[at].Right; data.Numbers && !right {
+				align = "left"
+			} else if !data.Numbers && right {
+				align = "right"
+			}
+			p := pageCell{Class: prose.Join(" ", wrap, align), Over: c.columns()}
 			for _, s := range c.Spans {
-				span := pageSpan{Span: s, Lines: strings.Split(s.Text, "\n"), Strong: s.Mark == Strong || s.Mark == Best}
-				if s.Mark == Suspect {
-					span.Tag = "suspect"
-				}
+				span := pageSpan{Span: s}
 				if s.Note != "" {
 					span.Number = notes.number(s.Note)
 				}
@@ -87,21 +80,16 @@ func (t *Table) HTML() (template.HTML, error) {
 		}
 		return out
 	}
-	var heads []Cell
-	for _, h := range t.heads() {
-		heads = append(heads, Text(h))
-	}
-	data.Groups, data.Heads = row(t.groupCells()), row(heads)
+	data.Groups, data.Heads = row(t.groupCells()), row(t.headCells())
 	for _, r := range t.Rows {
 		if r.Title != "" {
-			data.Rows = append(data.Rows, pageRow{Class: "section", Cells: row([]Cell{Marked(r.Title, Strong).Across(len(t.Columns))})})
-			continue
+			r = Row{Class: "section", Cells: []Cell{Marked(r.Title, Strong).Across(len(t.Columns))}}
 		}
 		cells := row(r.Cells)
 		if len(cells) > 0 {
 			cells[0].Head = t.RowHeads
 		}
-		data.Rows = append(data.Rows, pageRow{Class: r.Class, Cells: cells})
+		data.Rows = append(data.Rows, pageRow{r.Class, cells})
 	}
 	if own {
 		data.Notes = *notes
@@ -111,21 +99,4 @@ func (t *Table) HTML() (template.HTML, error) {
 		return "", fmt.Errorf("write table: %w", err)
 	}
 	return template.HTML(b.String()), nil
-}
-
-// groupCells are the heads above those of the columns; nil if there are none.
-func (t *Table) groupCells() (out []Cell) {
-	any := false
-	for i, c := range t.Columns {
-		if n := len(out) - 1; i > 0 && c.Group != "" && c.Group == t.Columns[i-1].Group {
-			out[n].Over = out[n].columns() + 1
-			continue
-		}
-		out = append(out, Text(c.Group))
-		any = any || c.Group != ""
-	}
-	if !any {
-		return nil
-	}
-	return out
 }

@@ -181,16 +181,28 @@ func (t *Table) notes() (n *Notes, own bool) {
 	return &Notes{}, true
 }
 
-// heads returns the heads of the columns, or nil if all are empty.
-func (t *Table) heads() []string {
-	var heads []string
-	named := false
-	for _, c := range t.Columns {
-		heads = append(heads, c.Head)
-		named = named || c.Head != ""
-	}
-	if !named {
+// headCells are the heads of the columns, nil if all are empty.
+func (t *Table) headCells() (out []Cell) {
+	if !slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Head != "" }) {
 		return nil
 	}
-	return heads
+	for _, c := range t.Columns {
+		out = append(out, Text(c.Head))
+	}
+	return out
+}
+
+// groupCells are the heads of the groups, each over its columns; nil if there are none.
+func (t *Table) groupCells() (out []Cell) {
+	if !slices.ContainsFunc(t.Columns, func(c Column) bool { return c.Group != "" }) {
+		return nil
+	}
+	for i, c := range t.Columns {
+		if c.Group != "" && i > 0 && c.Group == t.Columns[i-1].Group {
+			out[len(out)-1].Over++
+			continue
+		}
+		out = append(out, Text(c.Group).Across(1))
+	}
+	return out
 }

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -18,61 +19,50 @@ func (t *Table) Text(width int) string {
 	notes, own := t.notes()
 	l := t.layout(notes)
 	var b strings.Builder
-	line := func(s string) {
-		if s = strings.TrimRight(s, " "); s != "" {
-			b.WriteString(strings.Repeat(" ", t.Indent))
-		}
-		b.WriteString(s + "\n")
-	}
 	if t.Title != "" {
 		b.WriteString(t.Title + "\n")
 	}
-	for i, block := range l.blocks(width - t.Indent) {
+	for i, columns := range l.blocks(width - t.Indent) {
 		if i > 0 {
-			line("")
+			b.WriteByte('\n')
 		}
-		for _, s := range l.block(block) {
-			line(s)
+		for _, line := range l.block(columns) {
+			if line = strings.TrimRight(line, " "); line != "" {
+				b.WriteString(strings.Repeat(" ", t.Indent) + line)
+			}
+			b.WriteByte('\n')
 		}
 	}
-	if own && len(*notes) > 0 {
-		line("")
-		for _, s := range notes.lines() {
-			line(s)
+	if own {
+		for i, s := range *notes {
+			if i == 0 {
+				b.WriteByte('\n')
+			}
+			fmt.Fprintf(&b, "[%d] %s\n", i+1, prose.Line(s))
 		}
 	}
 	return b.String()
 }
 
-// lines are the footnotes for a terminal.
-func (n Notes) lines() []string {
-	var out []string
-	for i, s := range n {
-		out = append(out, fmt.Sprintf("[%d] %s", i+1, prose.Line(s)))
-	}
-	return out
-}
-
 // An entry is a cell as a terminal shows it. Its marks follow the last line, in a column of their
 // own, so that numbers stay below each other.
 type entry struct {
-	lines []string
-	marks string
-	over  int
-	none  bool
+	lines   []string
+	marks   string
+	over    int
+	missing bool
+	cut     bool // to the width of its columns, which it does not widen
 }
 
-func newEntry(c Cell, notes *Notes) entry {
-	e := entry{over: c.columns(), none: c.isMissing()}
-	var text strings.Builder
+func newEntry(c Cell, notes *Notes) *entry {
+	e := &entry{over: c.columns(), missing: c.isMissing()}
 	for _, s := range c.Spans {
-		text.WriteString(s.Text)
 		e.marks += signs[s.Mark]
 		if s.Note != "" {
 			e.marks += fmt.Sprintf("[%d]", notes.number(s.Note))
 		}
 	}
-	for s := range strings.SplitSeq(text.String(), "\n") {
+	for s := range strings.SplitSeq(c.String(), "\n") {
 		e.lines = append(e.lines, strings.Map(func(r rune) rune {
 			if unicode.IsControl(r) {
 				return ' '
@@ -86,47 +76,58 @@ func newEntry(c Cell, notes *Notes) entry {
 // A layout is a table with the widths of its columns: of the text, and of the marks after it.
 type layout struct {
 	*Table
-	entries     [][]entry // of the rows
+	heads, rows [][]*entry // by column; nil where there is no cell, or an earlier one goes on
 	text, marks []int
 }
 
 func (t *Table) layout(notes *Notes) *layout {
-	l := &layout{Table: t, text: make([]int, len(t.Columns)), marks: make([]int, len(t.Columns))}
-	for i, c := range t.Columns {
-		l.text[i] = max(c.Width, prose.Width(c.Head))
+	l := &layout{Table: t}
+	for _, c := range t.Columns {
+		l.text, l.marks = append(l.text, c.Width), append(l.marks, 0)
+	}
+	if groups := t.groupCells(); groups != nil {
+		l.heads = append(l.heads, l.row(groups, nil, true))
+	}
+	if heads := t.headCells(); heads != nil {
+		l.heads = append(l.heads, l.row(heads, nil, false))
 	}
 	for _, r := range t.Rows {
-		var entries []entry
-		at := 0
-		for _, c := range r.Cells {
-			e := newEntry(c, notes)
-			if e.over == 1 {
-				if w := t.Columns[at].Width; w > 0 {
-					e.lines = prose.Wrap(strings.Join(e.lines, "\n"), w)
-				}
-				for _, s := range e.lines {
-					l.text[at] = max(l.text[at], prose.Width(s))
-				}
-				l.marks[at] = max(l.marks[at], prose.Width(e.marks))
-			}
-			entries = append(entries, e)
-			at += e.over
-		}
-		l.entries = append(l.entries, entries)
+		l.rows = append(l.rows, l.row(r.Cells, notes, false))
 	}
 	// What several columns share widens the last of them, unless nothing is to its right.
-	for _, entries := range l.entries {
-		at := 0
-		for _, e := range entries {
-			if next := at + e.over; e.over > 1 && next < len(t.Columns) {
-				for _, s := range e.lines {
-					l.text[next-1] += max(0, prose.Width(s+e.marks)-l.span(at, next))
-				}
+	for _, row := range l.rows {
+		for i, e := range row {
+			if e == nil || e.over == 1 || i+e.over == len(row) {
+				continue
 			}
-			at += e.over
+			for _, s := range e.lines {
+				l.text[i+e.over-1] += max(0, prose.Width(s+e.marks)-l.span(i, i+e.over))
+			}
 		}
 	}
 	return l
+}
+
+// row lays out the cells of a row, and widens the columns for those that have one to themselves.
+func (l *layout) row(cells []Cell, notes *Notes, cut bool) []*entry {
+	row := make([]*entry, len(l.Columns))
+	i := 0
+	for _, c := range cells {
+		e := newEntry(c, notes)
+		e.cut = cut
+		if e.over == 1 && !cut {
+			if w := l.Columns[i].Width; w > 0 {
+				e.lines = prose.Wrap(strings.Join(e.lines, "\n"), w)
+			}
+			for _, s := range e.lines {
+				l.text[i] = max(l.text[i], prose.Width(s))
+			}
+			l.marks[i] = max(l.marks[i], prose.Width(e.marks))
+		}
+		row[i] = e
+		i += e.over
+	}
+	return row
 }
 
 // gap is the space before a column that is not the first of a line.
@@ -152,32 +153,25 @@ func (l *layout) span(first, last int) int {
 // blocks divides the columns into those that fit side by side: each with the columns before the
 // first group, and as many groups as there is room for.
 func (l *layout) blocks(width int) [][]int {
-	lead := 0
-	for lead < len(l.Columns) && l.Columns[lead].Group == "" {
-		lead++
+	var lead []int
+	for len(lead) < len(l.Columns) && l.Columns[len(lead)].Group == "" {
+		lead = append(lead, len(lead))
 	}
-	var first []int
-	for i := range lead {
-		first = append(first, i)
-	}
-	blocks := [][]int{first}
-	used := l.span(0, lead)
-	for i := lead; i < len(l.Columns); {
+	blocks, used := [][]int{slices.Clone(lead)}, l.span(0, len(lead))
+	for i := len(lead); i < len(l.Columns); {
 		next := i + 1
-		for next < len(l.Columns) && l.Columns[next].Group == l.Columns[i].Group {
+		for next < len(l.Columns) && l.gap(next) == 1 {
 			next++
 		}
-		w := 2 + l.span(i, next)
 		last := len(blocks) - 1
-		if width > 0 && used+w > width && len(blocks[last]) > lead {
-			blocks = append(blocks, append([]int{}, first...))
-			used = l.span(0, lead)
+		w := 2 + l.span(i, next)
+		if width > 0 && used+w > width && len(blocks[last]) > len(lead) {
+			blocks, used = append(blocks, slices.Clone(lead)), l.span(0, len(lead))
 			last++
 		}
-		for ; i < next; i++ {
+		for used += w; i < next; i++ {
 			blocks[last] = append(blocks[last], i)
 		}
-		used += w
 	}
 	return blocks
 }
@@ -186,116 +180,71 @@ func (l *layout) blocks(width int) [][]int {
 // out, and sections without rows.
 func (l *layout) block(columns []int) []string {
 	var out []string
-	if groups := l.groups(columns); groups != "" {
-		out = append(out, groups)
+	for _, heads := range l.heads {
+		out = append(out, l.lines(columns, heads)...)
 	}
-	if heads := l.heads(); heads != nil {
-		out = append(out, l.headLine(columns, heads))
-	}
-	top := len(out)
-	var section []string
-	for i, r := range l.Rows {
-		if r.Title != "" {
-			section = []string{r.Title}
-			if len(out) > top {
-				section = []string{"", r.Title}
-			}
+	top, title := len(out), ""
+	for i, row := range l.rows {
+		switch {
+		case l.Rows[i].Title != "":
+			title = l.Rows[i].Title
 			continue
+		case !l.anyIn(columns, row):
+			continue
+		case title != "" && len(out) > top:
+			out = append(out, "", title)
+		case title != "":
+			out = append(out, title)
 		}
-		if lines := l.row(columns, l.entries[i]); lines != nil {
-			out = append(append(out, section...), lines...)
-			section = nil
-		}
+		title = ""
+		out = append(out, l.lines(columns, row)...)
 	}
 	return out
 }
 
-func (l *layout) groups(columns []int) string {
-	any := false
-	var b strings.Builder
-	for i := 0; i < len(columns); {
-		first := columns[i]
-		group := l.Columns[first].Group
-		next := i + 1
-		for next < len(columns) && group != "" && l.Columns[columns[next]].Group == group {
-			next++
-		}
-		w := l.span(first, columns[next-1]+1)
-		if i > 0 {
-			b.WriteString("  ")
-		}
-		b.WriteString(pad(prose.Shorten(group, w), w, false))
-		any = any || group != ""
-		i = next
-	}
-	if !any {
-		return ""
-	}
-	return b.String()
+// anyIn reports whether a row has something in the groups of the columns, if these have any.
+func (l *layout) anyIn(columns []int, row []*entry) bool {
+	grouped := slices.DeleteFunc(slices.Clone(columns), func(i int) bool { return l.Columns[i].Group == "" })
+	return len(grouped) == 0 || slices.ContainsFunc(grouped, func(i int) bool { return row[i] != nil && !row[i].missing })
 }
 
-func (l *layout) headLine(columns []int, heads []string) string {
-	var b strings.Builder
-	for i, c := range columns {
-		if i > 0 {
-			b.WriteString(strings.Repeat(" ", l.gap(c)))
-		}
-		b.WriteString(pad(heads[c], l.text[c], l.Columns[c].Right) + strings.Repeat(" ", l.marks[c]))
-	}
-	return b.String()
-}
-
-// row returns the lines of a row, nil if nothing is in the groups of the columns.
-func (l *layout) row(columns []int, entries []entry) []string {
-	at := map[int]entry{}
-	column, height := 0, 1
-	grouped, found := false, false
-	for _, e := range entries {
-		at[column] = e
-		column += e.over
-	}
-	for _, c := range columns {
-		e, ok := at[c]
-		if ok {
-			height = max(height, len(e.lines))
-		}
-		if l.Columns[c].Group != "" {
-			grouped = true
-			found = found || ok && !e.none
-		}
-	}
-	if grouped && !found {
-		return nil
-	}
-	lines := make([]string, height)
-	for n := range lines {
+// lines returns some of the columns of a row.
+func (l *layout) lines(columns []int, row []*entry) []string {
+	var out []string
+	for n := 0; ; n++ {
 		var b strings.Builder
-		for i := 0; i < len(columns); {
-			c := columns[i]
-			e, ok := at[c]
-			if !ok {
-				e.over = 1
+		more := n == 0
+		for k := 0; k < len(columns); {
+			i := columns[k]
+			if k > 0 {
+				b.WriteString(strings.Repeat(" ", l.gap(i)))
 			}
-			if i > 0 {
-				b.WriteString(strings.Repeat(" ", l.gap(c)))
+			e := row[i]
+			if e == nil {
+				e = &entry{over: 1}
 			}
 			text, marks := "", ""
 			if n < len(e.lines) {
-				text = e.lines[n]
-				if n == len(e.lines)-1 {
-					marks = e.marks
-				}
+				text, more = e.lines[n], true
 			}
-			if e.over > 1 {
-				b.WriteString(pad(text+marks, l.span(c, c+e.over), false))
-			} else {
-				b.WriteString(pad(text, l.text[c], l.Columns[c].Right) + pad(marks, l.marks[c], false))
+			if n == len(e.lines)-1 {
+				marks = e.marks
 			}
-			i += e.over
+			switch w := l.span(i, i+e.over); {
+			case e.cut:
+				b.WriteString(pad(prose.Shorten(text, w), w, false))
+			case e.over > 1:
+				b.WriteString(pad(text+marks, w, false))
+			default:
+				b.WriteString(pad(text, l.text[i], l.Columns[i].Right) + pad(marks, l.marks[i], false))
+			}
+			k += e.over
 		}
-		lines[n] = b.String()
+		if !more {
+			return out
+		}
+		out = append(out, b.String())
 	}
-	return lines
 }
 
 // pad fills s up to a width.
