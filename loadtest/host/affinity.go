@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// A CPUSet is numbers of CPUs in ascending order, without repetition.
+// A CPUSet is a list of CPU numbers in ascending order, without repetition.
 type CPUSet []int
 
-// ParseCPUs reads a set the way that taskset(1) writes it, such as "0-3,8".
+// ParseCPUs parses a set of CPUs in the notation of taskset(1), such as "0-3,8".
 func ParseCPUs(s string) (CPUSet, error) {
-	const most = 8192 // CPUs that Linux can be built for
+	const most = 8192 // the most CPUs that Linux can be built for
 	in := map[int]bool{}
 	for part := range strings.SplitSeq(s, ",") {
 		low, high, isRange := strings.Cut(part, "-")
@@ -22,7 +22,7 @@ func ParseCPUs(s string) (CPUSet, error) {
 		from, err1 := strconv.Atoi(low)
 		to, err2 := strconv.Atoi(high)
 		if err := errors.Join(err1, err2); err != nil || from < 0 || to < from || to >= most {
-			return nil, fmt.Errorf("%q is no set of CPUs; a set is numbers and ranges, such as 0-3,8", s)
+			return nil, fmt.Errorf("%q is not a set of CPUs; allowed: numbers and ranges, such as 0-3,8", s)
 		}
 		for cpu := from; cpu <= to; cpu++ {
 			in[cpu] = true
@@ -54,7 +54,7 @@ func (s CPUSet) String() string {
 	return strings.Join(parts, ",")
 }
 
-// Common is how many CPUs are in both sets.
+// Common returns how many CPUs are in both sets.
 func (s CPUSet) Common(o CPUSet) (n int) {
 	in := map[int]bool{}
 	for _, cpu := range o {

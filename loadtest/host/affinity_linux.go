@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Affinity is the set of CPUs that the calling thread may run on.
+// Affinity returns the set of CPUs that the calling thread may run on.
 func Affinity() (CPUSet, error) {
 	var mask unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &mask); err != nil {
@@ -24,8 +24,8 @@ func Affinity() (CPUSet, error) {
 	return set, nil
 }
 
-// Bind binds the calling thread to a set of CPUs. Threads and processes that
-// it starts inherit that.
+// Bind binds the calling thread to a set of CPUs. Threads and processes that it starts
+// inherit the binding.
 func Bind(set CPUSet) error { return bind(0, set) }
 
 func bind(tid int, set CPUSet) error {
@@ -39,10 +39,10 @@ func bind(tid int, set CPUSet) error {
 	return nil
 }
 
-// BindProcess binds all threads of this process, those to come included.
+// BindProcess binds all threads of this process to a set of CPUs, including future ones.
 func BindProcess(set CPUSet) error {
-	// A thread that is started meanwhile by one that is not bound yet is found
-	// in a later round.
+	// While this runs, a thread that is not bound yet may start another. A later round
+	// finds it.
 	for bound := map[int]bool{}; ; {
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {

@@ -2,7 +2,7 @@
 
 package host
 
-// Affinity is the set of CPUs that the calling thread may run on.
+// Affinity returns the set of CPUs that the calling thread may run on.
 func Affinity() (CPUSet, error) { return nil, ErrUnsupported }
 
 // Bind binds the calling thread to a set of CPUs.

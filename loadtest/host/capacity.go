@@ -13,17 +13,17 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Capacity is what this host can carry. A field is -1 where the host sets no
-// limit or has no way to tell.
+// Capacity contains the limits of this host. A field is -1 if the host sets no limit
+// or does not report it.
 type Capacity struct {
 	Cores        int   // that this process may run on
-	NoFile       int64 // descriptors a process, hard limit
-	FileMax      int64 // fs.file-max: open files in all
+	NoFile       int64 // descriptors per process, hard limit
+	FileMax      int64 // fs.file-max: open files of the whole host
 	NProc        int64 // processes and threads of this user
-	PIDMax       int64 // kernel.pid_max: processes and threads in all
+	PIDMax       int64 // kernel.pid_max: processes and threads of the whole host
 	ThreadsMax   int64 // kernel.threads-max
 	CgroupPIDs   int64 // pids.max of the control group
-	Tasks        int64 // processes and threads there are now
+	Tasks        int64 // processes and threads that exist now
 	PortLow      int   // ephemeral ports, both inclusive
 	PortHigh     int
 	SomaxConn    int64 // longest accept queue
@@ -31,13 +31,13 @@ type Capacity struct {
 	MemAvailable int64 // bytes
 }
 
-// reservedFDs are the descriptors that a server or generator needs besides its
-// connections: the runtime's poller, listeners, log, files of the run.
+// reservedFDs is how many descriptors a server or generator needs in addition to those
+// of its connections: the runtime's poller, listeners, log, files of the run.
 const reservedFDs = 256
 
 // A Bound is one limit, and how many clients it allows.
 type Bound struct {
-	What    string // what runs out
+	What    string // the resource that runs out
 	Clients int64
 	Why     string // the arithmetic
 }
@@ -46,60 +46,59 @@ const (
 	// sourcePorts is how many connections the generator opens from one address
 	// before it takes the next of 127.0.0.0/8, which has millions.
 	sourcePorts = 20_000
-	// leastMemory is what a connection takes at the least, both of its ends being
-	// on this host: 6.4 KB with a million of them, half of it for each end's
-	// socket (Linux 6.18), and what a server and a generator note of it.
+	// leastMemory is the least memory that a connection takes if both of its ends are on
+	// this host: 6.4 KB for the two sockets (measured with a million connections on
+	// Linux 6.18), and the state of the server and the generator.
 	leastMemory = 8 << 10
-	// evenShare is how much of the descriptors of several processes can be used:
-	// the kernel deals connections out by a hash, and one of the processes is full
-	// before the others (of 10,000 connections on 8 processes the fullest had 4 %
-	// more than its share).
+	// evenShare is the part of the descriptors of several processes that can be used.
+	// The kernel distributes connections by a hash, so one process is full before the
+	// others: of 10,000 connections on 8 processes, the fullest had 4 % more than its
+	// share.
 	evenShare = 0.95
 )
 
-// PerProcess is how many connections one process can hold, of a server or of a
-// generator.
+// PerProcess returns how many connections one process of a server or a generator can
+// have.
 func (c Capacity) PerProcess() Bound {
 	if c.NoFile < 0 {
 		return unbounded
 	}
 	return Bound{
 		"descriptors", c.NoFile - reservedFDs,
-		fmt.Sprintf("a process may open %d (hard limit), less %d for its own use", c.NoFile, reservedFDs),
+		fmt.Sprintf("a process may open %d descriptors (hard limit), minus %d for its own use", c.NoFile, reservedFDs),
 	}
 }
 
 var unbounded = Bound{"nothing", 1 << 30, "no limit found"}
 
-// Server is how many connections a server of so many processes can hold.
+// Server returns how many connections a server of so many processes can have.
 func (c Capacity) Server(processes int) Bound {
 	b := c.PerProcess()
 	if processes > 1 && b != unbounded {
 		b.Clients = int64(evenShare * float64(b.Clients) * float64(processes))
-		b.Why = fmt.Sprintf("%s, in each of %d processes, less %.0f %% for the uneven shares that the kernel gives them", b.Why, processes, 100*(1-evenShare))
+		b.Why = fmt.Sprintf("%s, in each of %d processes, minus %.0f %% because the kernel does not distribute connections evenly", b.Why, processes, 100*(1-evenShare))
 	}
 	return b
 }
 
-// Bounds lists what limits the number of clients of this host, into however
-// many processes server and generator are divided.
+// Bounds lists the limits on the number of clients of this host that do not depend on
+// the number of processes.
 func (c Capacity) Bounds() []Bound {
 	var b []Bound
 	if c.FileMax >= 0 {
-		b = append(b, Bound{"open files", c.FileMax / 2, fmt.Sprintf("fs.file-max is %d, and both ends of a connection are here", c.FileMax)})
+		b = append(b, Bound{"open files", c.FileMax / 2, fmt.Sprintf("fs.file-max is %d, and both ends of each connection are on this host", c.FileMax)})
 	}
 	if c.MemAvailable >= 0 {
-		b = append(b, Bound{"memory", c.MemAvailable / leastMemory, fmt.Sprintf("%.1f GiB are available, and a connection takes %d KiB at the least", float64(c.MemAvailable)/(1<<30), leastMemory>>10)})
+		b = append(b, Bound{"memory", c.MemAvailable / leastMemory, fmt.Sprintf("%.1f GiB are available, and a connection takes at least %d KiB", float64(c.MemAvailable)/(1<<30), leastMemory>>10)})
 	}
-	// With enough ports for one address, there are addresses enough.
+	// If there are enough ports for one address, there are always enough addresses.
 	if n := int64(c.PortHigh - c.PortLow + 1); c.PortHigh > 0 && n < sourcePorts {
-		b = append(b, Bound{"ports", n, fmt.Sprintf("ip_local_port_range is %d-%d, and a source address is used for %d connections", c.PortLow, c.PortHigh, sourcePorts)})
+		b = append(b, Bound{"ports", n, fmt.Sprintf("ip_local_port_range is %d-%d, and the generator opens %d connections from each source address", c.PortLow, c.PortHigh, sourcePorts)})
 	}
 	return b
 }
 
-// MaxClients is the largest number of clients that this host can hold, and the
-// bound that says so.
+// MaxClients returns the tightest of the bounds.
 func (c Capacity) MaxClients() Bound {
 	least := unbounded
 	for _, b := range c.Bounds() {
@@ -108,7 +107,7 @@ func (c Capacity) MaxClients() Bound {
 	return least
 }
 
-// Least is the tighter one of two bounds.
+// Least returns the tighter of two bounds.
 func Least(a, b Bound) Bound {
 	if b.Clients < a.Clients {
 		return b
@@ -116,8 +115,8 @@ func Least(a, b Bound) Bound {
 	return a
 }
 
-// MaxThreads is how many more threads this host allows, for a server that
-// needs one for each connection.
+// MaxThreads returns how many more threads this host allows, for a server that needs
+// one for each connection.
 func (c Capacity) MaxThreads() Bound {
 	least := Bound{"nothing", 1 << 20, "no limit found"}
 	for _, l := range []struct {
@@ -134,8 +133,8 @@ func (c Capacity) MaxThreads() Bound {
 	return least
 }
 
-// ReadCapacity reads the limits of this host and process. root is that of the
-// proc file system.
+// ReadCapacity reads the limits of this host and process. root is the root of the proc
+// file system.
 func ReadCapacity(root string) Capacity {
 	c := Capacity{
 		Cores: runtime.NumCPU(), NoFile: rlimitNoFile(), NProc: rlimitNProc(),
@@ -157,8 +156,8 @@ func ReadCapacity(root string) Capacity {
 	return c
 }
 
-// cgroupPIDs is the smallest pids.max from this process's control group up to
-// the root of the hierarchy (version 2), -1 if there is none.
+// cgroupPIDs returns the smallest pids.max from this process's control group up to the
+// root of the hierarchy (version 2), -1 if there is none.
 func cgroupPIDs(root string) int64 {
 	least := int64(-1)
 	for line := range strings.Lines(readText(root, "self/cgroup")) {
@@ -186,7 +185,8 @@ func readText(root, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// readInt reads a file of one number; -1 if it is not there or says "max".
+// readInt reads a file that contains one number. It returns -1 if the file is missing
+// or contains "max".
 func readInt(root, name string) int64 {
 	n, err := strconv.ParseInt(readText(root, name), 10, 64)
 	if err != nil {
@@ -202,8 +202,8 @@ func parsePortRange(s string) (low, high int) {
 	return low, high
 }
 
-// parseTasks reads the number of threads in all from /proc/loadavg: the part
-// behind the slash of its fourth field.
+// parseTasks reads the total number of threads from /proc/loadavg: the part after the
+// slash in the fourth field.
 func parseTasks(s string) int64 {
 	f := strings.Fields(s)
 	if len(f) < 4 {
@@ -214,7 +214,7 @@ func parseTasks(s string) int64 {
 	return n
 }
 
-// sysctls that bear on a measurement of many connections.
+// sysctls are the settings of the kernel that affect a measurement with many connections.
 var sysctls = []string{
 	"fs.file-max", "fs.nr_open", "kernel.pid_max", "kernel.threads-max",
 	"net.core.somaxconn", "net.core.netdev_max_backlog", "net.core.rmem_default", "net.core.wmem_default",
@@ -223,7 +223,8 @@ var sysctls = []string{
 	"net.ipv4.tcp_tw_reuse", "vm.overcommit_memory",
 }
 
-// Describe reads what of this machine bears on the numbers.
+// Describe reads the properties of this machine that affect the numbers. root is the
+// root of the proc file system.
 func Describe(root string) result.Host {
 	h := result.Host{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: kernelRelease(root), Cores: runtime.NumCPU(),

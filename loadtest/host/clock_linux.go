@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuClock is the CPU time that all threads of a process have used, in
-// seconds, to the nanosecond. It is false if the process is gone. The clock's
-// number is made as clock_getcpuclockid(3) makes it: the process number,
-// complemented, and the kind of the clock, 2 for the scheduler's own account.
+// cpuClock returns the CPU time that all threads of a process have used, in seconds,
+// with a resolution of a nanosecond. It returns false if the process has ended. The
+// clock's id is built as by clock_getcpuclockid(3): the complement of the process id,
+// and the type of the clock, which is 2 for the scheduler's own accounting.
 func cpuClock(pid int) (float64, bool) {
 	const schedulerClock = 2
 	var ts unix.Timespec

@@ -2,5 +2,5 @@
 
 package host
 
-// cpuClock is false: there are no trees of processes to be read here either.
+// cpuClock returns false: this operating system has no such clock.
 func cpuClock(int) (float64, bool) { return 0, false }

@@ -9,13 +9,13 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Counters are what the kernel has counted since this machine started, of
-// all that may disturb a measurement.
+// Counters are the kernel's counters, since this machine started, of everything that
+// may disturb a measurement.
 type Counters struct {
 	Trouble   result.Trouble // of TCP, in this network namespace
 	TimeWait  int64          // sockets in TIME_WAIT now
-	StolenSec float64        // by the hypervisor, of all cores
-	Processes []ProcessCPU   // but for this one, its descendants and the kernel's threads
+	StolenSec float64        // CPU time taken by the hypervisor, of all cores
+	Processes []ProcessCPU   // except this one, its descendants and the kernel's threads
 }
 
 // ProcessCPU is the CPU time of a process since it started, with a resolution
@@ -26,7 +26,7 @@ type ProcessCPU struct {
 	Sec  float64
 }
 
-// ReadCounters reads the counters now. root is that of the proc file system.
+// ReadCounters reads the counters. root is the root of the proc file system.
 func ReadCounters(root string) (Counters, error) {
 	var c Counters
 	pfs, err := procfs.NewFS(root)
@@ -68,8 +68,8 @@ func ReadCounters(root string) (Counters, error) {
 	return c, err
 }
 
-// processes reads all that are not of the benchmark, whose root is own, and
-// not the kernel's.
+// processes reads the processes outside the benchmark, except the kernel's. own is the
+// root of the benchmark's processes.
 func processes(pfs procfs.FS, own int) ([]ProcessCPU, error) {
 	all, err := pfs.AllProcs()
 	if err != nil {
@@ -90,7 +90,7 @@ func processes(pfs procfs.FS, own int) ([]ProcessCPU, error) {
 	}
 	const kthreadd = 2
 	descends := func(pid int) bool {
-		for range len(parent) + 1 { // the table was not read at one instant: it may have a circle
+		for range len(parent) + 1 { // the table was not read at one instant, so it may contain a cycle
 			if pid == own || pid == kthreadd {
 				return true
 			}

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// cpuModel reads the name of the first CPU, and whether it says that it is a
-// virtual one.
+// cpuModel reads the name of the first CPU, and "virtual machine" if a hypervisor
+// runs it.
 func cpuModel(root string) (name, virtual string) {
 	pfs, err := procfs.NewFS(root)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // The fixture has a group of three processes, 100 with two threads, 101 with
-// one and 102, a zombie, beside a process of another group.
+// one and 102, a zombie, and a process of another group.
 var fixture = Tree{Root: "testdata/proc", PGID: 100}
 
 func TestTreeOfFixture(t *testing.T) {
@@ -47,8 +47,8 @@ func TestTreeOfFixture(t *testing.T) {
 	}
 }
 
-// What a tree says of a process that does nothing more is what the kernel says
-// of it when it has ended.
+// The CPU time that a tree reports for a process that has become idle is the time that the
+// kernel reports when the process has ended.
 func TestCPUOfTheLiving(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("no CPU time of others on " + runtime.GOOS)
@@ -71,7 +71,7 @@ func TestCPUOfTheLiving(t *testing.T) {
 		t.Error(err)
 	}
 	_ = cmd.Wait()
-	// Being killed takes some of it as well.
+	// Being killed takes some CPU time as well.
 	whole := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if read := cpu.User + cpu.Sys; read <= 0 || read > whole.Seconds() || whole.Seconds()-read > 0.01 {
 		t.Errorf("%v s were read, it used %v", read, whole)
@@ -130,7 +130,7 @@ func TestBounds(t *testing.T) {
 
 func TestSocketObjects(t *testing.T) {
 	s := Sockets{Listening: []uint32{1}, Established: []uint32{2, 3}, IPv6: 1, QueuedBytes: 10_000}
-	// The fixture has no cache of inodes nor of names: the usual sizes stand in.
+	// The fixture has no caches of inodes or names, so the usual sizes are used.
 	if n, want := ReadSocketObjects("testdata/proc").Bytes(s), int64(2*2400+2500+3*(832+256+192)+10_000); n != want {
 		t.Errorf("%d bytes, want %d", n, want)
 	}
@@ -179,7 +179,7 @@ func needsLinux(t *testing.T) {
 	}
 }
 
-// The real thing: this process's own sockets, and a real group.
+// This test reads this process's own sockets, and a real group.
 func TestThisHost(t *testing.T) {
 	needsLinux(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

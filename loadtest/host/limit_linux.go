@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LimitData lets a process have so many bytes of data more than it has now: of
-// its heap, its private mappings that can be written and its brk (RLIMIT_DATA,
-// since Linux 4.7). What it asks for beyond that fails. A limit of the address
-// space would not do: runtimes reserve far more of it than they use.
+// LimitData limits the data of a process to more bytes than it uses now. Data is its
+// heap, its private writable mappings and its brk (RLIMIT_DATA, since Linux 4.7).
+// Allocations beyond the limit fail. A limit on the address space would not work,
+// because runtimes reserve far more of it than they use.
 func LimitData(root string, pid int, more int64) error {
 	status := make([]byte, 4096)
 	n, err := readInto(filepath.Join(root, strconv.Itoa(pid), "status"), status)

@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnCPU is the CPU time that this process has used, user and system, in
-// seconds.
+// OwnCPU returns the CPU time that this process has used, user and system, in seconds.
 func OwnCPU() (float64, error) {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {

@@ -19,8 +19,8 @@ func rlimit(which int) int64 {
 func rlimitNoFile() int64 { return rlimit(unix.RLIMIT_NOFILE) }
 func rlimitNProc() int64  { return rlimit(unix.RLIMIT_NPROC) }
 
-// RaiseNoFile lifts this process's soft limit on descriptors to its hard one,
-// which children inherit, and returns the limit in force.
+// RaiseNoFile raises this process's soft limit on descriptors to the hard limit, and
+// returns it. Child processes inherit the limit.
 func RaiseNoFile() (int64, error) {
 	var r unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {

@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// SocketObjects are the sizes of what the kernel allocates for a TCP socket that
-// a process holds, by the slab cache that it comes from: the socket itself, its
-// inode, its file and the file's name. The memory of the queues is beside them.
+// SocketObjects are the sizes of the objects that the kernel allocates for an open TCP
+// socket, in bytes, by slab cache: the socket itself, its inode, its file and the
+// file's name. The memory of its queues is not included.
 type SocketObjects map[string]int64
 
-// usualObjects are those of Linux 6.18 on x86-64, from its /proc/slabinfo, for
-// where only root may read it.
+// usualObjects are the sizes on Linux 6.18, x86-64, from its /proc/slabinfo. They are
+// used if only root may read that file.
 var usualObjects = SocketObjects{"TCP": 2368, "TCPv6": 2496, "sock_inode_cache": 832, "filp": 192, "dentry": 192}
 
-// ReadSocketObjects reads the sizes on this machine. root is that of the proc
-// file system.
+// ReadSocketObjects reads the sizes on this machine. root is the root of the proc file
+// system.
 func ReadSocketObjects(root string) SocketObjects { return parseSlabs(readText(root, "slabinfo")) }
 
-// parseSlabs takes the sizes from a /proc/slabinfo. A cache that is not in it,
-// as the kernel has merged it with another, has the usual size.
+// parseSlabs reads the sizes from a /proc/slabinfo. A cache that is missing, because
+// the kernel has merged it with another, gets the usual size.
 func parseSlabs(slabinfo string) SocketObjects {
 	sizes := SocketObjects{}
 	for name, size := range usualObjects {
@@ -37,7 +37,7 @@ func parseSlabs(slabinfo string) SocketObjects {
 	return sizes
 }
 
-// Bytes is the kernel's memory for sockets: their objects and their queues.
+// Bytes returns the kernel's memory for sockets: their objects and their queues.
 func (o SocketObjects) Bytes(s Sockets) int64 {
 	n := int64(len(s.Listening) + len(s.Established))
 	v6 := int64(s.IPv6)

@@ -16,10 +16,10 @@ const (
 	tcpListen      = 10
 )
 
-// SocketsOn asks the kernel (sock_diag) for the sockets whose local port is
-// port: a server's listening sockets and its ends of the connections, and what
-// memory they hold. The kernel leaves out all others, so that what it costs is a
-// matter of the server's own sockets: about a microsecond each.
+// SocketsOn asks the kernel (sock_diag) for the sockets whose local port is port: a
+// server's listening sockets and its ends of the connections, with the memory of their
+// queues. The kernel filters by port, so the cost depends only on the server's own
+// sockets: about a microsecond each.
 func SocketsOn(port int) (Sockets, error) {
 	var s Sockets
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
@@ -64,8 +64,8 @@ func (s *Sockets) add(sock diagSocket, port int) {
 	}
 }
 
-// A diagRequest is struct inet_diag_req_v2 of linux/inet_diag.h: a dump of the
-// TCP sockets of a family that are bound to a port, with their memory.
+// A diagRequest is struct inet_diag_req_v2 of linux/inet_diag.h: it asks for the TCP
+// sockets of a family that are bound to a port, with their memory.
 type diagRequest struct {
 	family uint8
 	port   uint16
@@ -83,7 +83,8 @@ func (r diagRequest) Serialize() []byte {
 	return b
 }
 
-// A diagSocket is what is used of struct inet_diag_msg and of its memory.
+// A diagSocket contains the fields of struct inet_diag_msg that are used, and the
+// memory of the socket's queues.
 type diagSocket struct {
 	family, state uint8
 	port          uint16
@@ -92,7 +93,7 @@ type diagSocket struct {
 	queued        int64 // bytes
 }
 
-// Of struct inet_diag_msg.
+// Offsets in struct inet_diag_msg, and its size.
 const (
 	diagSize       = 72
 	diagSourcePort = 4
@@ -101,15 +102,16 @@ const (
 	diagInode      = 68
 )
 
-// Of the array that INET_DIAG_SKMEMINFO is, linux/sock_diag.h. Left out is
-// SK_MEMINFO_FWD_ALLOC, which is what the socket may take without asking again,
-// and SK_MEMINFO_WMEM_ALLOC, whose packets are those of the write queue.
+// memoryParts are the entries of the array INET_DIAG_SKMEMINFO (linux/sock_diag.h) that
+// add up to the memory of a socket's queues. SK_MEMINFO_FWD_ALLOC is left out: the
+// socket has reserved it but does not use it. SK_MEMINFO_WMEM_ALLOC is left out: its
+// packets are also in the write queue.
 var memoryParts = []int{0 /* RMEM_ALLOC */, 5 /* WMEM_QUEUED */, 6 /* OPTMEM */, 7 /* BACKLOG */}
 
-// parseDiag reads an answer of sock_diag, without its netlink header.
+// parseDiag parses an answer of sock_diag, without its netlink header.
 func parseDiag(msg []byte) (s diagSocket, err error) {
 	if len(msg) < diagSize {
-		return s, fmt.Errorf("a socket in %d bytes; it takes %d", len(msg), diagSize)
+		return s, fmt.Errorf("a message of %d bytes is too short for a socket; want at least %d", len(msg), diagSize)
 	}
 	s.family, s.state = msg[0], msg[1]
 	s.port = binary.BigEndian.Uint16(msg[diagSourcePort:])
@@ -136,8 +138,7 @@ func parseDiag(msg []byte) (s diagSocket, err error) {
 	return s, nil
 }
 
-// ConnectionsTo counts the established connections that this host has to an
-// address, at its own end of them.
+// ConnectionsTo counts the established connections from this host to an address.
 func ConnectionsTo(addr netip.AddrPort) (n int, err error) {
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {
 		all, err := netlink.SocketDiagTCP(family)

@@ -32,7 +32,7 @@ func diagFixture(family, state uint8, port uint16, peer netip.AddrPort, inode ui
 func TestParseDiag(t *testing.T) {
 	peer := netip.MustParseAddrPort("127.0.0.2:40000")
 	mapped := netip.AddrPortFrom(netip.AddrFrom16(peer.Addr().As16()), peer.Port())
-	// In the order of linux/sock_diag.h: what is not counted has a large number.
+	// In the order of linux/sock_diag.h. The parts that are not counted are large.
 	memory := []uint32{1, 1e6, 1e6, 1e6, 1e6, 20, 300, 4000, 1e6}
 	for _, tt := range []struct {
 		reason string
@@ -62,7 +62,7 @@ func FuzzParseDiag(f *testing.F) {
 	})
 }
 
-// What is sent and not read stays in the receiver's queue, and is its memory.
+// Bytes that were sent but not read stay in the receiver's queue and count as its memory.
 func TestUnreadBytesAreTheSocketsMemory(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package host reads what the kernel says of this machine and of a server's
-// processes: CPU, memory, threads, descriptors, sockets, limits. Reading is
-// kept apart from parsing; the parsers are pure and tested on fixtures.
+// Package host reads from the kernel what this machine and a server's processes use,
+// and their limits: CPU, memory, threads, descriptors, sockets. Reading is separate
+// from parsing; the parsers are pure and tested on fixtures.
 package host
 
 import (
@@ -24,22 +24,21 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// ErrUnsupported is returned where this operating system has no way to tell.
+// ErrUnsupported is returned for what this operating system does not offer.
 var ErrUnsupported = errors.New("not supported on " + runtime.GOOS)
 
 // userHZ is the unit of CPU time in /proc/PID/stat. The kernel's ABI fixes it
 // at 100 for every architecture that Go runs on, whatever CONFIG_HZ is.
 const userHZ = 100
 
-// kernelStackBytes is the size of one thread's kernel stack: THREAD_SIZE of
-// arch/x86 and arch/arm64 (16 KiB), which is also that of the other 64-bit
-// architectures with 4 KiB pages.
+// kernelStackBytes is the size of a thread's kernel stack: THREAD_SIZE of arch/x86 and
+// arch/arm64 (16 KiB). Other 64-bit architectures with 4 KiB pages have the same.
 const kernelStackBytes = 16 << 10
 
-// A Tree is the processes of one process group: a server, its workers and
-// whatever else it started.
+// A Tree is the processes of a process group: a server, its workers and everything
+// else that it started.
 type Tree struct {
-	Root string // of the proc file system; "/proc" when empty
+	Root string // of the proc file system; "/proc" if empty
 	PGID int
 }
 
@@ -50,8 +49,8 @@ func (t Tree) root() string {
 	return t.Root
 }
 
-// stats reads the stat line of each process of the group that is not a zombie.
-// A process that ends while it is read is left out.
+// stats reads the stat line of each process of the group, except zombies and processes
+// that end in the meantime.
 func (t Tree) stats() ([]procfs.ProcStat, error) {
 	pfs, err := procfs.NewFS(t.root())
 	if err != nil {
@@ -77,7 +76,7 @@ func (t Tree) stats() ([]procfs.ProcStat, error) {
 	return out, nil
 }
 
-// gone tells a process that ended while it was read from a failure to read.
+// gone reports whether a read failed because the process ended in the meantime.
 func gone(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
 }
@@ -96,19 +95,18 @@ func (t Tree) PIDs() ([]int, error) {
 	return pids, nil
 }
 
-// A CPUTime is the CPU time of a tree since it started, in seconds. The sum is
-// exact for the processes that live; how it divides into the two has a
-// resolution of 1/100 s for each process.
+// A CPUTime is the CPU time of a tree since it started, in seconds. The sum is exact
+// for living processes. Its division into user and system time has a resolution of
+// 1/100 s per process.
 type CPUTime struct {
 	User, Sys float64
 	At        time.Time // when it was read
 }
 
-// CPU reads the CPU time of the tree. It includes processes that have ended
-// and were waited for by a process that is still there. Finding the processes
-// takes a walk through all of the machine, but their clocks are then read one
-// right after the other: a busy machine makes the walk long, and what is read
-// must be of one moment. It says which.
+// CPU reads the CPU time of the tree. It includes processes that have ended, if a
+// process that still lives has waited for them. CPU first looks for the processes among
+// all those of the machine, which takes long on a busy machine. Then it reads their
+// clocks one right after the other, so that the result describes one moment, CPUTime.At.
 func (t Tree) CPU() (CPUTime, error) {
 	stats, err := t.stats()
 	if err != nil {
@@ -121,18 +119,18 @@ func (t Tree) CPU() (CPUTime, error) {
 		ended += int64(st.CUTime) + int64(st.CSTime)
 	}
 	read := CPUTime{User: float64(user) / userHZ, Sys: float64(sys) / userHZ, At: time.Now()}
-	if t.Root != "" { // clocks are only of what is alive
+	if t.Root != "" { // a fixture has no clocks
 		return read, nil
 	}
 	sum := float64(ended) / userHZ
 	for _, st := range stats {
 		ran, ok := cpuClock(st.PID)
-		if !ok { // it has ended since
+		if !ok { // it has ended in the meantime
 			ran = float64(st.UTime+st.STime) / userHZ
 		}
 		sum += ran
 	}
-	// The reading itself may be held up: in the middle it is off by half of that.
+	// Reading the clocks takes time as well. The middle is wrong by at most half of it.
 	at := read.At.Add(time.Since(read.At) / 2)
 	if user+sys == 0 {
 		return CPUTime{User: sum, At: at}, nil
@@ -141,8 +139,8 @@ func (t Tree) CPU() (CPUTime, error) {
 	return CPUTime{User: sum * share, Sys: sum * (1 - share), At: at}, nil
 }
 
-// Usage reads the memory, threads and descriptors of the tree. That of its
-// sockets is not in it: it is read with them.
+// Usage reads the memory, threads and descriptors of the tree. It does not include the
+// memory of sockets: see SocketsOn.
 func (t Tree) Usage() (result.Usage, error) {
 	stats, err := t.stats()
 	if err != nil {
@@ -172,7 +170,7 @@ func (t Tree) Usage() (result.Usage, error) {
 	return u, nil
 }
 
-// memory adds what a process holds.
+// memory adds the memory of a process.
 func (t Tree) memory(pid int, u *result.Usage) error {
 	pfs, err := procfs.NewFS(t.root())
 	if err != nil {
@@ -201,12 +199,12 @@ func (t Tree) memory(pid int, u *result.Usage) error {
 	return nil
 }
 
-// parsePageTables reads what the page tables of a process take from its
-// /proc/PID/status. A process that is about to end has none.
+// parsePageTables reads the size of a process's page tables from its /proc/PID/status,
+// in bytes. A process that is about to end has none.
 func parsePageTables(status []byte) (int64, error) { return statusBytes(status, "\nVmPTE:") }
 
-// statusBytes is an amount of memory in a /proc/PID/status; 0 if there is no
-// line that begins with key.
+// statusBytes returns an amount of memory from a /proc/PID/status, in bytes; 0 if no
+// line begins with key.
 func statusBytes(status []byte, key string) (int64, error) {
 	field, ok := statusField(status, key)
 	if !ok {
@@ -219,7 +217,7 @@ func statusBytes(status []byte, key string) (int64, error) {
 	return n << 10, nil
 }
 
-// statusField is the rest of the line that begins with key.
+// statusField returns the rest of the line that begins with key.
 func statusField(status []byte, key string) (string, bool) {
 	i := bytes.Index(status, []byte(key))
 	if i < 0 {
@@ -232,8 +230,8 @@ func statusField(status []byte, key string) (string, bool) {
 	return string(bytes.TrimSpace(field)), true
 }
 
-// CtxSwitches reads how often the threads that live now were switched away
-// from, of their own will or not, since they started.
+// CtxSwitches returns the number of context switches, voluntary and involuntary, of all
+// living threads since they started.
 func (t Tree) CtxSwitches() (int64, error) {
 	pids, err := t.PIDs()
 	if err != nil {
@@ -268,8 +266,8 @@ func (t Tree) CtxSwitches() (int64, error) {
 	return sum, nil
 }
 
-// readInto reads the start of a file without allocating: a server may have ten
-// thousand threads, and they are read while it is being measured.
+// readInto reads the start of a file without allocating, because the files of up to ten
+// thousand threads are read while the server is measured.
 func readInto(path string, buf []byte) (int, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -279,7 +277,7 @@ func readInto(path string, buf []byte) (int, error) {
 	return f.Read(buf)
 }
 
-// parseCtxSwitches sums the voluntary and the other context switches of a
+// parseCtxSwitches adds up the voluntary and involuntary context switches in a
 // /proc/PID/task/TID/status.
 func parseCtxSwitches(status []byte) (int64, error) {
 	var sum int64
@@ -297,9 +295,8 @@ func parseCtxSwitches(status []byte) (int64, error) {
 	return sum, nil
 }
 
-// SocketOwners maps the inode of each socket of the tree to the process that
-// holds it. A socket that several processes hold goes to the youngest, the
-// worker that was forked with it.
+// SocketOwners maps the inode of each socket of the tree to the process that has it
+// open. If several processes do, it is the youngest: the worker that was forked with it.
 func (t Tree) SocketOwners() (map[uint32]int, error) {
 	pids, err := t.PIDs()
 	if err != nil {
@@ -318,7 +315,7 @@ func (t Tree) SocketOwners() (map[uint32]int, error) {
 		for _, fd := range fds {
 			link, err := os.Readlink(filepath.Join(dir, fd.Name()))
 			if err != nil {
-				continue // closed since it was listed
+				continue // closed in the meantime
 			}
 			if inode, ok := parseSocketLink(link); ok {
 				owners[inode] = pid
@@ -328,7 +325,7 @@ func (t Tree) SocketOwners() (map[uint32]int, error) {
 	return owners, nil
 }
 
-// parseSocketLink reads the inode from a descriptor's link, "socket:[1234]".
+// parseSocketLink parses the inode from a descriptor's link, "socket:[1234]".
 func parseSocketLink(link string) (uint32, bool) {
 	s, ok := strings.CutPrefix(link, "socket:[")
 	if !ok {
@@ -338,19 +335,19 @@ func parseSocketLink(link string) (uint32, bool) {
 	return uint32(n), err == nil
 }
 
-// Sockets are those of one TCP port on this host, by inode.
+// Sockets are the sockets of one TCP port on this host, by inode.
 type Sockets struct {
 	Listening   []uint32
 	Established []uint32         // the server's ends
 	Peers       []netip.AddrPort // the other ends of those, in the same order
-	IPv6        int              // how many are of that family, also if they talk to IPv4 addresses
-	// QueuedBytes are those of what is in their queues. The sockets themselves
-	// are not in it: see SocketObjects.
+	IPv6        int              // how many are IPv6 sockets, including those connected to IPv4 addresses
+	// QueuedBytes is the memory of their queues. It does not include the sockets
+	// themselves: see SocketObjects.
 	QueuedBytes int64
 }
 
-// OwnerOf is the process of the tree that holds the server's end of a
-// connection from peer; 0 if none does, or not yet.
+// OwnerOf returns the process that has the server's end of the connection from peer
+// open; 0 if none has, or none has accepted it yet.
 func (s Sockets) OwnerOf(peer netip.AddrPort, owners map[uint32]int) int {
 	if i := slices.Index(s.Peers, peer); i >= 0 {
 		return owners[s.Established[i]]
@@ -358,9 +355,9 @@ func (s Sockets) OwnerOf(peer netip.AddrPort, owners map[uint32]int) int {
 	return 0
 }
 
-// ConnsPerProcess counts the established connections that each process of the
-// tree holds, largest first, and how many of them nobody in the tree holds yet
-// (they wait in the accept queue).
+// ConnsPerProcess counts the established connections of each process of the tree,
+// largest number first. Unowned is the number of connections that no process has
+// accepted yet.
 func (s Sockets) ConnsPerProcess(owners map[uint32]int) (perProcess []int, unowned int) {
 	counts := make(map[int]int)
 	for _, inode := range s.Established {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// UnreadOn sums the bytes that have arrived for the established connections
-// whose local port is port, and that no process has read yet.
+// UnreadOn returns the number of bytes that have arrived on the established connections
+// whose local port is port, but that no process has read yet.
 func UnreadOn(port int) (int64, error) {
 	var sum int64
 	for _, family := range []uint8{unix.AF_INET, unix.AF_INET6} {

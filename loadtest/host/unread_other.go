@@ -2,5 +2,5 @@
 
 package host
 
-// UnreadOn sums the bytes that have arrived and were not read.
+// UnreadOn needs Linux's sock_diag.
 func UnreadOn(int) (int64, error) { return 0, ErrUnsupported }

@@ -15,36 +15,36 @@ import (
 	"github.com/tierbench/tierbench/loadtest/host"
 )
 
-// A Group is a process that was started in a process group of its own, with
-// all that it starts in turn.
+// A Group is a process that was started in a process group of its own, the leader, and
+// all processes that it starts.
 type Group struct {
 	cmd  *exec.Cmd
 	log  *tail
-	done chan struct{} // closed when the leader has been waited for
-	err  error         // of the wait, once done is closed
+	done chan struct{} // closed after the leader has been waited for
+	err  error         // of the wait; set once done is closed
 }
 
-// StartGroup starts a command with what env adds to the environment, on the
-// CPUs, if any are given. The kernel ends the leader should this process die
-// first (Linux only).
+// StartGroup starts a command. It adds env to the environment and binds the command to
+// the CPUs, if any are given. The kernel kills the leader if this process dies first
+// (Linux only).
 func StartGroup(argv, env []string, cpus host.CPUSet) (*Group, error) {
 	g := &Group{cmd: exec.Command(argv[0], argv[1:]...), log: &tail{}, done: make(chan struct{})}
 	g.cmd.Env = append(os.Environ(), env...)
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	g.cmd.SysProcAttr = procAttr()
-	// A child that inherits the pipe of our log would keep Wait from returning
-	// after the leader ended.
+	// Without a delay, a child that has inherited the pipe of the log would keep Wait
+	// from returning after the leader has ended.
 	g.cmd.WaitDelay = time.Second
 
 	started := make(chan error)
 	go func() {
-		// The kernel's parent-death signal goes off when the thread that
-		// started the child ends, so this thread stays until the child does.
+		// The kernel sends the parent-death signal when the thread that started the child
+		// ends, so this thread lives as long as the child.
 		runtime.LockOSThread()
 		if len(cpus) == 0 {
 			defer runtime.UnlockOSThread()
 		} else if err := host.Bind(cpus); err != nil {
-			// A thread whose binding was changed is not unlocked: it ends here.
+			// The thread stays locked, so the runtime ends it: its binding has changed.
 			started <- err
 			return
 		}
@@ -58,22 +58,22 @@ func StartGroup(argv, env []string, cpus host.CPUSet) (*Group, error) {
 	return g, <-started
 }
 
-// Tree is the group's processes.
+// Tree returns the group's processes.
 func (g *Group) Tree() host.Tree { return host.Tree{PGID: g.cmd.Process.Pid} }
 
 // Exited is closed when the group's leader has ended.
 func (g *Group) Exited() <-chan struct{} { return g.done }
 
-// Log is the end of what the group printed.
+// Log returns the last 4 KiB that the group printed.
 func (g *Group) Log() string { return g.log.String() }
 
-// Ended says how the leader ended, with the end of what it printed. It is for
-// after Exited.
+// Ended returns an error that says how the leader ended, with the end of its output. It
+// must not be called before Exited is closed.
 func (g *Group) Ended() error {
 	return fmt.Errorf("it ended with %v%s", g.cmd.ProcessState, g.log.quote())
 }
 
-// Kill ends the whole group at once and returns when none of it is left.
+// Kill kills the whole group and returns when no process of it is left.
 func (g *Group) Kill() error {
 	deadline := time.Now().Add(2 * time.Second)
 	for {
@@ -82,13 +82,13 @@ func (g *Group) Kill() error {
 		}
 		pids, err := g.Tree().PIDs()
 		if err != nil {
-			return fmt.Errorf("look for what is left of group %d: %w", g.cmd.Process.Pid, err)
+			return fmt.Errorf("list the processes left in group %d: %w", g.cmd.Process.Pid, err)
 		}
 		if len(pids) == 0 {
 			break
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("processes %v of group %d are still there after SIGKILL", pids, g.cmd.Process.Pid)
+			return fmt.Errorf("processes %v of group %d still exist after SIGKILL", pids, g.cmd.Process.Pid)
 		}
 		time.Sleep(pollEvery)
 	}
@@ -104,7 +104,7 @@ func exitError(err error) error {
 	return err
 }
 
-// tail keeps the end of what a group prints.
+// tail keeps the end of a group's output.
 type tail struct {
 	mu  sync.Mutex
 	buf []byte

@@ -1,7 +1,6 @@
-// Package launch starts a server as a process group of its own, waits until it
-// answers on sockets that it owns itself, and stops it with nothing left
-// behind. The server may be written in any language: see the contract in the
-// README.
+// Package launch starts a server as a process group, waits until it answers on its own
+// sockets, and stops it without leaving a process behind. The server may be written in
+// any language: see the contract in the README.
 package launch
 
 import (
@@ -19,14 +18,14 @@ import (
 	"github.com/tierbench/tierbench/loadtest/host"
 )
 
-// A Spec says what to start. In Argv the words {addr}, {host}, {port},
-// {protocol} and {cpus} are filled in.
+// A Spec says what to start. The placeholders {addr}, {host}, {port}, {protocol} and
+// {cpus} in Argv are replaced.
 type Spec struct {
 	Argv     []string
-	Protocol string      // "http" or "echo": how readiness is asked for
-	Host     string      // to listen on; 127.0.0.1 when empty
-	CPUs     host.CPUSet // to run on, and their number for {cpus}; those of this process when empty
-	// ReadyTimeout bounds the wait for the first answer; 15 s when 0.
+	Protocol string      // "http" or "echo", which decides how the server is probed
+	Host     string      // to listen on; 127.0.0.1 if empty
+	CPUs     host.CPUSet // to run on; those of this process if empty. {cpus} is their number.
+	// ReadyTimeout is the longest wait for the server to be ready; 15 s if 0.
 	ReadyTimeout time.Duration
 }
 
@@ -36,9 +35,9 @@ const StopTimeout = 5 * time.Second
 const (
 	readyTimeout = 15 * time.Second
 	pollEvery    = 5 * time.Millisecond
-	// settle is how long the number of processes and of listening sockets must
-	// stay the same: the workers of a server start to listen one by one, and a
-	// client that connects too early misses the late ones.
+	// settle is how long the numbers of processes and of listening sockets must stay the
+	// same. The workers of a server start to listen one by one, and clients that connect
+	// too early would not reach the late ones.
 	settle = 100 * time.Millisecond
 )
 
@@ -49,9 +48,9 @@ type Server struct {
 	*Group
 }
 
-// Start starts the server on a free port and returns once it answers and every
-// socket that listens on the port belongs to its group. On failure nothing of
-// it is left, and the error carries the end of what it printed.
+// Start starts the server on a free port. It returns once the server answers and every
+// socket that listens on the port belongs to its group. If Start fails, no process is
+// left, and the error contains the end of the server's output.
 func Start(ctx context.Context, spec Spec) (*Server, error) {
 	if len(spec.Argv) == 0 {
 		return nil, errors.New("start server: empty command")
@@ -130,12 +129,12 @@ func (s *Server) ready(ctx context.Context, spec Spec) error {
 	}
 }
 
-// shape is what must stay the same for a server to have settled.
+// shape contains the numbers that must stay the same until a server is ready.
 type shape struct{ processes, listening int }
 
-// shape fails unless every socket that listens on the server's port is held by
-// its group: a leftover of another server on the port, or one that came first,
-// would otherwise be measured in its place.
+// shape fails unless every socket that listens on the server's port belongs to its
+// group. Otherwise another server on the port, left over or faster to start, would be
+// measured instead.
 func (s *Server) shape() (shape, error) {
 	sockets, err := host.SocketsOn(s.Port)
 	if err != nil {
@@ -160,9 +159,9 @@ func (s *Server) shape() (shape, error) {
 	return shape{len(pids), len(sockets.Listening)}, nil
 }
 
-// Stop sends SIGTERM to the leader and waits for it, as long as the contract
-// allows. What is left of the group then is killed. An error says how the
-// server broke the contract; nothing is left in any case.
+// Stop sends SIGTERM to the leader and waits for its end as long as the contract
+// allows. Then it kills what is left of the group, so that no process is left even if
+// Stop fails. The error says how the server broke the contract.
 func (s *Server) Stop() error {
 	var broken []string
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {

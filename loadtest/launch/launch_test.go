@@ -22,8 +22,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/host"
 )
 
-// The servers of these tests are this binary, in a role that its first
-// argument names.
+// The servers of these tests are this binary. Its first argument names the role that it
+// plays.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "role" {
 		role(os.Args[2], os.Args[3:])
@@ -185,8 +185,7 @@ func TestStartSaysWhyNot(t *testing.T) {
 	}
 }
 
-// A server that could not bind must not pass for one that is ready because
-// somebody else answers on its port.
+// A server that could not bind is not ready, even if another process answers on its port.
 func TestAnotherServerOnThePortIsNotTakenForOurs(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -224,7 +223,7 @@ func TestAnEndedContextLeavesNothing(t *testing.T) {
 	}
 }
 
-// The kernel ends the server of a harness that was killed.
+// The kernel kills the server of a harness that was killed.
 func TestAServerDoesNotOutliveItsHarness(t *testing.T) {
 	if os.Getenv("LAUNCH_HARNESS") != "" {
 		s, err := Start(t.Context(), spec("echo", "echo"))

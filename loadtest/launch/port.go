@@ -9,9 +9,9 @@ import (
 	"github.com/tierbench/tierbench/loadtest/host"
 )
 
-// freePort picks a port that nothing is bound to. It prefers one below the
-// range from which the kernel gives clients theirs: a client that happened to
-// sit on the port would keep the server, or the next one, from binding it.
+// freePort picks a port that is not in use. It chooses one below the range of ephemeral
+// ports: a client that happened to get the port would keep the server, or the next one,
+// from binding it.
 func freePort(ip string) (int, error) {
 	low := host.ReadCapacity("/proc").PortLow
 	if low <= 2048 {

@@ -9,12 +9,11 @@ import (
 	"time"
 )
 
-// probeTimeout bounds one question to a server that may have just started on a
-// busy machine.
+// probeTimeout is long enough for a server that has just started on a busy machine.
 const probeTimeout = 2 * time.Second
 
-// Probe asks a server once whether it answers: GET /healthz with status 200,
-// or one byte that comes back.
+// Probe returns an error unless the server answers: with status 200 to GET /healthz, or
+// over echo by sending a byte back.
 func Probe(addr, protocol string) error {
 	c, err := net.DialTimeout("tcp", addr, probeTimeout)
 	if err != nil {

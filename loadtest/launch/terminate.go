@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// Terminate sends SIGTERM to the leader and does not wait. Stop does all of it;
-// this is for who wants to watch the end.
+// Terminate sends SIGTERM to the leader and does not wait. It is for callers that watch
+// how the server ends; the others use Stop.
 func (s *Server) Terminate() error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -15,7 +15,7 @@ func (s *Server) Terminate() error {
 	return nil
 }
 
-// ExitError says how the leader ended: nil with status 0. It waits for the end.
+// ExitError waits for the leader to end. It returns nil if its exit status was 0.
 func (s *Server) ExitError() error {
 	<-s.done
 	return exitError(s.err)

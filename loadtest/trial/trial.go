@@ -1,4 +1,4 @@
-// Package trial runs the trials of a plan: what a program measures by itself,
+// Package trial runs the trials of a plan: measurements that a program makes by itself,
 // without clients.
 package trial
 
@@ -15,15 +15,14 @@ import (
 type Runner struct {
 	RunID string
 	Plan  *plan.Plan
-	// Try runs one step and returns its values, which have their units in their
-	// names.
+	// Try runs one step and returns its values. Their names contain the units.
 	Try func(context.Context, plan.TrialStep) (map[string]float64, error)
-	// Save keeps a trial. It is called for every trial, those that failed included.
+	// Save keeps a trial. It is called for every trial, including those that failed.
 	Save func(*result.Trial) error
-	// Earlier are the trials that an earlier part of the run has saved. They are
-	// not run again.
+	// Earlier are the trials saved before the run was interrupted. They are not run
+	// again.
 	Earlier []result.Trial
-	// Watch is called after each trial, if it is not nil.
+	// Watch is called after each trial; nil means no one is notified.
 	Watch func(Event)
 }
 
@@ -31,12 +30,12 @@ type Runner struct {
 type Event struct {
 	Trial *result.Trial
 	N     int           // number of the trial, from 1
-	Total int           // trials in all
-	Left  time.Duration // estimated, to the end of the trials
+	Total int           // number of trials
+	Left  time.Duration // estimated time to the end of the trials
 }
 
-// Run runs the trials until all are done or ctx is. It returns the cause of ctx
-// then; a trial that was cut off is not saved.
+// Run runs all trials. If ctx is done first, Run returns the cause of ctx and does not
+// save the current trial.
 func (r *Runner) Run(ctx context.Context) error {
 	type id struct {
 		name, variant string

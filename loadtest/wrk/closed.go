@@ -3,6 +3,7 @@ package wrk
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -14,7 +15,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// summary has wrk and wrk2 print their numbers unrounded.
+// summary makes wrk and wrk2 print their numbers unrounded.
 const summary = `
 done = function(summary, latency, requests)
   local e = summary.errors
@@ -22,7 +23,7 @@ done = function(summary, latency, requests)
   io.write(string.format("\"connect\":%d,\"read\":%d,\"write\":%d,\"status\":%d,\"timeout\":%d", e.connect, e.read, e.write, e.status, e.timeout))
 `
 
-// script has wrk print its whole histogram too.
+// script makes wrk print its whole histogram as well.
 const script = summary + `
   io.write(",\"values\":[")
   for i = 1, #latency do
@@ -33,7 +34,7 @@ const script = summary + `
 end
 `
 
-// wrk is that tool.
+// wrk is https://github.com/wg/wrk.
 var wrk = tool{
 	name: "wrk", loop: result.Closed,
 	args: func(dir string, r run) ([]string, error) {
@@ -54,27 +55,27 @@ type output struct {
 	Write      int64      `json:"write"`
 	Status     int64      `json:"status"`
 	Timeout    int64      `json:"timeout"`
-	Values     [][2]int64 `json:"values"` // µs and how many
+	Values     [][2]int64 `json:"values"` // latency in µs, number of requests
 }
 
-// read reads the line that the script has printed.
+// read parses the line that the script printed.
 func read(out []byte) (o output, err error) {
 	_, line, found := bytes.Cut(out, []byte("\ntierbench "))
 	if !found {
-		return o, fmt.Errorf("no result")
+		return o, errors.New("the script printed no result")
 	}
 	line, _, _ = bytes.Cut(line, []byte("\n"))
 	if err := json.Unmarshal(line, &o); err != nil {
 		return o, err
 	}
 	if o.DurationUS <= 0 {
-		return o, fmt.Errorf("it measured %d µs", o.DurationUS)
+		return o, fmt.Errorf("the run took %d µs; want more than 0", o.DurationUS)
 	}
 	return o, nil
 }
 
-// errors counts what went wrong in the whole run.
-func (o *output) errors(w *load.Window) {
+// addErrors adds the errors of the whole run to a window.
+func (o *output) addErrors(w *load.Window) {
 	for kind, n := range map[string]int64{
 		"connect": o.Connect, "read": o.Read, "write": o.Write, result.KindStatus: o.Status, result.KindTimeout: o.Timeout,
 	} {
@@ -84,9 +85,9 @@ func (o *output) errors(w *load.Window) {
 	}
 }
 
-// parseWrk fills a window. What wrk counted is of its whole run: the window gets
-// its share of it. Its histogram may hold more values than there were requests,
-// as it adds some for waits that were longer than usual.
+// parseWrk fills a window. wrk counts over its whole run, and the window gets its share.
+// Its histogram may contain more values than there were requests, because wrk adds
+// values for waits that were longer than expected.
 func parseWrk(out []byte, _ run, w *load.Window) error {
 	o, err := read(out)
 	if err != nil {
@@ -102,7 +103,7 @@ func parseWrk(out []byte, _ run, w *load.Window) error {
 		return err
 	}
 	w.Intervals = []*load.Interval{all}
-	o.errors(w)
+	o.addErrors(w)
 	w.BytesIn = int64(math.Round(float64(o.Bytes) * share))
 	return nil
 }

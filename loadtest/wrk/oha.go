@@ -14,10 +14,11 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// deadline is how oha calls the requests that were in flight at its end.
+// deadline is oha's name for the requests that were in flight at the end of the run.
 const deadline = "aborted due to deadline"
 
-// oha is that tool. Its JSON has been asked for in two ways.
+// oha is https://github.com/hatoo/oha. The flag for JSON output has changed between its
+// versions.
 var oha = tool{
 	name: "oha", loop: result.Closed,
 	args: func(_ string, r run) ([]string, error) {
@@ -36,7 +37,7 @@ var oha = tool{
 	parse: parseOha,
 }
 
-// ohaOutput is what is read of oha's JSON. Its times are in seconds.
+// ohaOutput contains the fields of oha's JSON that are used. Times are in seconds.
 type ohaOutput struct {
 	Summary struct {
 		Total     float64 `json:"total"`
@@ -49,21 +50,21 @@ type ohaOutput struct {
 	Errors      map[string]int64    `json:"errorDistribution"`
 }
 
-// ohaPercentiles are those that it gives.
+// ohaPercentiles are the percentiles that oha reports.
 var ohaPercentiles = []struct {
 	name string
 	part float64
 }{{"p10", .1}, {"p25", .25}, {"p50", .5}, {"p75", .75}, {"p90", .9}, {"p95", .95}, {"p99", .99}, {"p99.9", .999}, {"p99.99", .9999}}
 
-// parseOha fills a window. Of the latencies oha's JSON has a few percentiles and
-// the ends.
+// parseOha fills a window. oha's JSON contains a few percentiles of the latencies, the
+// fastest and the slowest.
 func parseOha(out []byte, _ run, w *load.Window) error {
 	var o ohaOutput
 	if err := json.Unmarshal(out, &o); err != nil {
 		return err
 	}
 	if !(o.Summary.Total > 0) {
-		return fmt.Errorf("it measured %v s", o.Summary.Total)
+		return fmt.Errorf("the run took %v s; want more than 0", o.Summary.Total)
 	}
 	var n int64
 	for status, k := range o.Statuses {
@@ -76,9 +77,9 @@ func parseOha(out []byte, _ run, w *load.Window) error {
 			w.Errors[result.KindStatus] += k
 		}
 	}
-	for what, k := range o.Errors {
-		if what != deadline {
-			w.Errors[ohaError(what)] += k
+	for message, k := range o.Errors {
+		if message != deadline {
+			w.Errors[ohaError(message)] += k
 		}
 	}
 	if n == 0 {
@@ -106,14 +107,15 @@ func parseOha(out []byte, _ run, w *load.Window) error {
 // seconds rounds to the nanosecond.
 func seconds(sec float64) time.Duration { return time.Duration(math.Round(sec * float64(time.Second))) }
 
-// ohaError is the kind of an error by its message, whose wording may change.
-func ohaError(what string) string {
-	switch what = strings.ToLower(what); {
-	case strings.Contains(what, "timeout"), strings.Contains(what, "timed out"):
+// ohaError returns the kind of an error. It looks only for words, because the wording of
+// oha's messages may change.
+func ohaError(message string) string {
+	switch message = strings.ToLower(message); {
+	case strings.Contains(message, "timeout"), strings.Contains(message, "timed out"):
 		return result.KindTimeout
-	case strings.Contains(what, "refused"):
+	case strings.Contains(message, "refused"):
 		return result.KindRefused
-	case strings.Contains(what, "reset"):
+	case strings.Contains(message, "reset"):
 		return result.KindReset
 	}
 	return result.KindOther

@@ -8,14 +8,14 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A value is a latency and its weight among others.
+// A value is a latency and its weight.
 type value struct {
 	latency time.Duration
 	weight  float64
 }
 
-// spread records n values, which are shared out by their weights: rising, so that
-// what rounding leaves over of one goes to the next.
+// spread records n values in proportion to their weights. The rounding error of one value
+// is carried over to the next, so that exactly n are recorded.
 func spread(h *hdrhistogram.Histogram, values []value, n float64) error {
 	var total, seen float64
 	for _, v := range values {
@@ -42,14 +42,14 @@ func spread(h *hdrhistogram.Histogram, values []value, n float64) error {
 	return nil
 }
 
-// A point says how many values there are up to a latency, as a count or a part.
+// A point says how many values are at most a latency, as a count or as a fraction.
 type point struct {
 	latency time.Duration
 	upTo    float64
 }
 
-// between gives the values between two points half to the one and half to the
-// other: the points stay what they were, the mean is an estimate.
+// between assigns half of the values between two points to each of the two. So the
+// percentiles at the points stay exact, and the mean is an estimate.
 func between(points []point) []value {
 	values := make([]value, len(points))
 	before := 0.0

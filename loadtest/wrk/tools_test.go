@@ -9,8 +9,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// The other tools are driven where they happen to be installed: no
-// distribution has them.
+// The other tools are tested only if they are installed, because no distribution packages
+// them.
 func TestTheRealOthers(t *testing.T) {
 	target := plaintext(t)
 	for _, c := range []*Clients{NewOha(target, 5), NewWrk2(target, 5, 1)} {

@@ -1,13 +1,13 @@
 // Package wrk drives other load generators: wrk (https://github.com/wg/wrk),
 // wrk2 (https://github.com/giltene/wrk2) and oha (https://github.com/hatoo/oha).
-// They are a second opinion on the project's own generator, and wrk is the
-// client by which the servers are set beside peers written in C, where a
-// heavier client would hide the differences.
+// They are a second opinion on the project's own generator. wrk also drives the
+// comparison of the servers with peers written in C, where a heavier client would hide
+// the differences.
 //
-// Each opens its connections itself, checks no bytes of an answer and reports
-// only its run as a whole. So it runs for longer than the window, the window
-// is cut out of it for what the kernel says of the server, and its requests
-// are its mean rate times the length of the window.
+// Each tool opens its own connections, does not check the bytes of an answer, and reports
+// only on its run as a whole. So the tool runs for longer than the window: the server is
+// observed during the window, and the requests of the window are the tool's mean rate
+// times the length of the window.
 package wrk
 
 import (
@@ -29,32 +29,32 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// connectTimeout is how long a generator may take to have all its connections,
-// beyond what it spends by design.
+// connectTimeout is how long a tool may take to open all its connections, in addition to
+// the time that it spends by design.
 const connectTimeout = 10 * time.Second
 
 // A tool is a generator that is a program of its own.
 type tool struct {
 	name string
-	loop string // the only one that it can do
-	// args is its command line, for a run of whole seconds. Dir is for files.
+	loop string // the only loop that it supports
+	// args returns its arguments. It may write files to dir.
 	args func(dir string, r run) ([]string, error)
-	// parse fills a window from what it printed.
+	// parse fills a window from the tool's output.
 	parse func(out []byte, r run, w *load.Window) error
-	// lead is how long after its start it measures nothing that counts; nil is not
-	// at all.
+	// lead returns how long after its start the tool begins to measure. If it is nil,
+	// the tool measures from the start.
 	lead func(r run) time.Duration
 }
 
-// A run is what a tool is asked for.
+// A run is what a tool is asked to do.
 type run struct {
 	url        string
 	n, threads int
 	seconds    int
-	rate       float64 // of the open loop
+	rate       float64 // requests a second, for the open loop
 }
 
-// Clients are those of a tool. They exist while Run does.
+// Clients are the clients of a tool. Their connections exist only while Run is running.
 type Clients struct {
 	tool        tool
 	target      load.Target
@@ -64,27 +64,27 @@ type Clients struct {
 	tree        host.Tree
 }
 
-// New prepares n clients of wrk, shared out to at most as many threads. It can
-// only do the closed loop.
+// New prepares n clients of wrk, distributed over at most threads threads. wrk supports
+// only the closed loop.
 func New(t load.Target, n, threads int) *Clients { return newClients(wrk, t, n, threads) }
 
-// NewWrk2 prepares n clients of wrk2, shared out to at most as many threads. It
-// can only do the open loop. Each of its clients has a schedule of its own. It
-// needs ten seconds and more before it measures.
+// NewWrk2 prepares n clients of wrk2, distributed over at most threads threads. wrk2
+// supports only the open loop, and each client has a schedule of its own. It takes more
+// than ten seconds before it begins to measure.
 func NewWrk2(t load.Target, n, threads int) *Clients { return newClients(wrk2, t, n, threads) }
 
-// NewOha prepares n clients of oha, which has a thread for each core. It can only
-// do the closed loop.
+// NewOha prepares n clients of oha, which has a thread for each core. oha supports only
+// the closed loop.
 func NewOha(t load.Target, n int) *Clients { return newClients(oha, t, n, runtime.GOMAXPROCS(0)) }
 
 func newClients(tool tool, t load.Target, n, threads int) *Clients {
 	return &Clients{tool: tool, target: t, n: n, threads: max(1, min(n, threads))}
 }
 
-// Shards is the number of the tool's threads.
+// Shards returns the number of the tool's threads.
 func (c *Clients) Shards() int { return c.threads }
 
-// CPU is the time that the tool has used, in seconds, to 1/100 s.
+// CPU returns the CPU time that the tool has used, in seconds.
 func (c *Clients) CPU() (float64, error) {
 	if c.tree.PGID == 0 {
 		return 0, nil
@@ -93,13 +93,13 @@ func (c *Clients) CPU() (float64, error) {
 	return cpu.User + cpu.Sys, err
 }
 
-// Established counts the connections by the kernel, as no tool says.
+// Established returns the number of connections by the kernel's count: no tool reports it.
 func (c *Clients) Established() int { return int(c.established.Load()) }
 
 // Close does nothing: the tool closes its connections when it ends.
 func (c *Clients) Close() error { return nil }
 
-// Run runs the tool for at least the warm-up, and then for the window.
+// Run runs the tool for at least the warm-up and the window.
 func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	if work.Loop != c.tool.loop {
 		return nil, fmt.Errorf("%s can only do the %s loop", c.tool.name, c.tool.loop)
@@ -123,7 +123,7 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.
 	if c.tool.lead != nil {
 		lead = c.tool.lead(r)
 	}
-	// A second more than is needed covers the connecting and whole seconds.
+	// The extra second is for connecting and for rounding to whole seconds.
 	r.seconds = int(math.Ceil((lead + work.Warmup + work.Length + time.Second).Seconds()))
 	args, err := c.tool.args(dir, r)
 	if err != nil {
@@ -141,14 +141,14 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.
 	w := &load.Window{Errors: map[string]int64{}}
 	err = c.window(ctx, w, measuring, work, m)
 	if err != nil {
-		_ = cmd.Process.Kill() // ended already at worst
+		_ = cmd.Process.Kill() // fails only if the tool has already ended
 	}
 	werr := cmd.Wait()
 	if err != nil {
 		return w, err
 	}
 	if werr != nil {
-		return w, fmt.Errorf("%s: %w: %s", c.tool.name, werr, bytes.TrimSpace(append(errOut.Bytes(), out.Bytes()...)))
+		return w, fmt.Errorf("run %s: %w: %s", c.tool.name, werr, bytes.TrimSpace(append(errOut.Bytes(), out.Bytes()...)))
 	}
 	if err := c.tool.parse(out.Bytes(), r, w); err != nil {
 		return w, fmt.Errorf("read what %s printed: %w: %s", c.tool.name, err, bytes.TrimSpace(clip(append(errOut.Bytes(), out.Bytes()...))))
@@ -156,7 +156,7 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.
 	return w, nil
 }
 
-// clip is what is shown of an output that was not understood.
+// clip shortens an output for an error message.
 func clip(out []byte) []byte { return out[:min(len(out), 500)] }
 
 func (c *Clients) window(ctx context.Context, w *load.Window, measuring time.Time, work load.Work, m load.Hooks) error {
@@ -183,7 +183,7 @@ func (c *Clients) window(ctx context.Context, w *load.Window, measuring time.Tim
 	return err
 }
 
-// connected waits until the tool has all its connections, or had the time.
+// connected waits until the tool has opened all its connections, or has had the time to.
 func (c *Clients) connected(ctx context.Context, lead time.Duration) error {
 	for deadline := time.Now().Add(lead + connectTimeout); time.Now().Before(deadline); {
 		if err := c.count(); err != nil {
@@ -196,7 +196,7 @@ func (c *Clients) connected(ctx context.Context, lead time.Duration) error {
 			return err
 		}
 	}
-	return nil // the gate says how many there were
+	return nil // a gate reports how many there were
 }
 
 func (c *Clients) count() error {

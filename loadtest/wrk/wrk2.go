@@ -16,22 +16,22 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Of wrk2's source, src/wrk.c and wrk.h: each thread opens a connection every
-// 5 ms, and ten seconds behind that it throws away what it has recorded so far.
+// From wrk2's source, src/wrk.c and wrk.h: each thread opens a connection every 5 ms. Ten
+// seconds after the last, it discards what it has recorded so far.
 const (
 	wrk2Stagger   = 5 * time.Millisecond
 	wrk2Calibrate = 10 * time.Second
 )
 
-// wrk2Script is short of the histogram, which scripts cannot read of wrk2: that is
-// in what it prints itself.
+// wrk2Script does not print the histogram, which scripts cannot read in wrk2. wrk2 prints
+// it itself.
 const wrk2Script = summary + `
   io.write("}\n")
 end
 `
 
-// wrk2 is that tool. Its program must be there by the name of wrk2: the source
-// calls it wrk, which is another.
+// wrk2 is https://github.com/giltene/wrk2. Its program must be installed under the name
+// wrk2; its makefile calls it wrk, which is the name of the other tool.
 var wrk2 = tool{
 	name: "wrk2", loop: result.Open,
 	args: func(dir string, r run) ([]string, error) {
@@ -43,12 +43,13 @@ var wrk2 = tool{
 	lead:  func(r run) time.Duration { return wrk2Calibrate + wrk2Ramp(r) },
 }
 
-// wrk2Ramp is how long it takes to open the connections.
+// wrk2Ramp returns how long wrk2 takes to open its connections.
 func wrk2Ramp(r run) time.Duration { return time.Duration((r.n-1)/r.threads) * wrk2Stagger }
 
-// parseWrk2 fills a window. Its clients began one after the other and have each
-// had a schedule since: the mean rate is over the time that all have had one, in
-// the mean. Its two histograms are of the part of the run that it measured.
+// parseWrk2 fills a window. The clients of wrk2 connect one after the other, and each
+// follows its schedule from then on. So the mean rate is the number of requests divided
+// by the average time that a client had a schedule. The two histograms cover only the
+// part of the run that wrk2 measured.
 func parseWrk2(out []byte, r run, w *load.Window) error {
 	o, err := read(out)
 	if err != nil {
@@ -56,7 +57,7 @@ func parseWrk2(out []byte, r run, w *load.Window) error {
 	}
 	mean := float64(o.DurationUS)/1e6 - wrk2Ramp(r).Seconds()/2
 	if mean <= 0 {
-		return fmt.Errorf("it ran for %d µs", o.DurationUS)
+		return fmt.Errorf("the run took %d µs; want more than the time to connect", o.DurationUS)
 	}
 	share := w.Length.Seconds() / mean
 	all := load.NewInterval(result.Open)
@@ -78,13 +79,13 @@ func parseWrk2(out []byte, r run, w *load.Window) error {
 	}
 	w.Intervals = []*load.Interval{all}
 	w.Due = int64(math.Round(r.rate * w.Length.Seconds()))
-	o.errors(w)
+	o.addErrors(w)
 	w.BytesIn = int64(math.Round(float64(o.Bytes) * share))
 	return nil
 }
 
-// spectrum reads a detailed percentile spectrum: a value in milliseconds, the part
-// of the values up to it, and how many these are.
+// spectrum parses a detailed percentile spectrum. Each line has a value in milliseconds,
+// the fraction of the values up to it, and their number.
 func spectrum(out []byte) ([]value, error) {
 	_, table, found := bytes.Cut(out, []byte("Detailed Percentile spectrum:"))
 	if !found {
@@ -106,7 +107,7 @@ func spectrum(out []byte) ([]value, error) {
 			return nil, err
 		}
 		if n := len(points); n > 0 && count < points[n-1].upTo {
-			return nil, fmt.Errorf("the counts fall: %q", line)
+			return nil, fmt.Errorf("the counts must not fall: %q", line)
 		}
 		points = append(points, point{seconds(ms / 1e3), count})
 	}

@@ -44,7 +44,7 @@ func TestParseWrkSaysWhatIsWrong(t *testing.T) {
 	for _, tt := range []struct{ reason, out, want string }{
 		{"wrk failed before it measured", "unable to connect to 127.0.0.1:1 Connection refused\n", "no result"},
 		{"the line is cut short", strings.TrimSuffix(printed, "]}\n"), "unexpected end of JSON"},
-		{"no time has passed", "\ntierbench {\"requests\":1}\n", "measured 0 µs"},
+		{"no time has passed", "\ntierbench {\"requests\":1}\n", "the run took 0 µs; want more than 0"},
 	} {
 		w := &load.Window{Length: time.Second, Errors: map[string]int64{}}
 		if err := parseWrk([]byte(tt.out), run{}, w); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -84,7 +84,7 @@ func TestParseOha(t *testing.T) {
 	}
 	for _, tt := range []struct{ reason, out, want string }{
 		{"not JSON", "error: unexpected argument", "invalid character"},
-		{"no time has passed", `{"summary": {"total": 0}}`, "measured 0 s"},
+		{"no time has passed", `{"summary": {"total": 0}}`, "the run took 0 s; want more than 0"},
 		{"nothing was answered, and the percentiles are null", `{"summary": {"total": 1}, "latencyPercentiles": {"p10": null}}`, "no request was answered"},
 		{"a percentile is missing", `{"summary": {"total": 1}, "statusCodeDistribution": {"200": 5}, "latencyPercentiles": {"p10": 1, "p25": null}}`, "no percentile p25"},
 		{"fewer answers than none", `{"summary": {"total": 1}, "statusCodeDistribution": {"200": -5}}`, "-5 answers"},
@@ -108,7 +108,7 @@ func FuzzParseOha(f *testing.F) {
 	})
 }
 
-// The fixture is what wrk2 printed of 8 connections at 500 requests/s.
+// The fixture is wrk2's output for 8 connections at 500 requests/s.
 func TestParseWrk2(t *testing.T) {
 	out, err := os.ReadFile("testdata/wrk2.txt")
 	if err != nil {
@@ -120,8 +120,7 @@ func TestParseWrk2(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := w.Whole()
-	// 5992 requests in 11.988 s, of which the clients had a schedule for 11.970 s in
-	// the mean.
+	// 5992 requests in 11.988 s. A client had a schedule for 11.970 s on average.
 	if n := all.Service.TotalCount(); n != 501 || all.Response.TotalCount() != n || w.Due != 500 || len(w.Errors) != 0 {
 		t.Errorf("%d requests and %d response times of %d due, errors %v", n, all.Response.TotalCount(), w.Due, w.Errors)
 	}
@@ -137,7 +136,7 @@ func TestParseWrk2(t *testing.T) {
 		{"it printed its usage", "Throughput MUST be specified", "no result"},
 		{"it was asked for no service times", string(bytes.ReplaceAll(out, []byte("Uncorrected"), nil)), "no uncorrected latencies"},
 		{"a table is not there", string(bytes.ReplaceAll(out, []byte("Detailed"), nil)), "no percentile spectrum"},
-		{"counts that fall", strings.Replace(string(out), "           99 ", "            0 ", 1), "the counts fall"},
+		{"counts that fall", strings.Replace(string(out), "           99 ", "            0 ", 1), "the counts must not fall"},
 	} {
 		w := &load.Window{Length: time.Second, Errors: map[string]int64{}}
 		if err := parseWrk2([]byte(tt.out), r, w); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -181,7 +180,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// plaintext is a server that any of the tools can ask.
+// plaintext starts a server that all of the tools can drive.
 func plaintext(t *testing.T) load.Target {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
