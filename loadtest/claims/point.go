@@ -53,8 +53,8 @@ func (p point) decisive() []Effect {
 	return out
 }
 
-// A subject is what points are of: a language, a column of it, one of its models, or what else is
-// said of it aside.
+// A subject is what points are about: a language, one of its columns, one of its models, or
+// something aside from these.
 type subject struct{ language, column, model, aside string }
 
 // verdict returns an empty verdict on the subject.

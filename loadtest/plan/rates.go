@@ -52,7 +52,7 @@ func (d *decoder) share(dst *result.Share) decode {
 	}
 }
 
-// setting decodes the text by which a setting is shown.
+// setting decodes a setting from the text that is shown for it.
 func (d *decoder) setting(dst *result.Setting) decode {
 	return func(n ast.Node, path string) {
 		var text string

@@ -64,7 +64,7 @@ func (w Workload) Cheap() bool {
 	return of.Cheap
 }
 
-// Request is what is asked for, as a record has it; zero of a mix.
+// Request returns what is asked for, as in the record; zero for a mix.
 func (w Workload) Request() result.Request {
 	if len(w.Requests) != 1 {
 		return result.Request{}

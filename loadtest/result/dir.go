@@ -55,7 +55,7 @@ func Load(dir string) (*Set, error) {
 	if s.Run.Schema > Schema || s.Run.Schema < 1 {
 		return nil, fmt.Errorf("read %s: schema %d, this program knows 1 to %d", filepath.Join(dir, RunFile), s.Run.Schema, Schema)
 	}
-	s.Run.Schema = Schema // whoever writes it again writes that
+	s.Run.Schema = Schema // a run that is resumed is written in this schema
 	if s.Repeats, err = loadLines[Repeat](filepath.Join(dir, CellsFile)); err != nil {
 		return nil, err
 	}

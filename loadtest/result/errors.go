@@ -1,6 +1,6 @@
 package result
 
-// Kinds of error of a request or a connect: the keys of Repeat.Errors.
+// Kinds of errors of requests and connects, which are the keys of Repeat.Errors.
 const (
 	KindRefused   = "refused"   // nothing listens
 	KindReset     = "reset"     // the connection was torn down

@@ -11,7 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/quantity"
 )
 
-// A Rate is that of an open loop. One of its fields is set; the zero value is none.
+// A Rate is the rate of an open loop. One field is set; the zero value means no rate.
 type Rate struct {
 	PerSecond float64 `json:"per_second,omitempty"`
 	PerClient float64 `json:"per_client,omitempty"` // a second
@@ -31,7 +31,8 @@ func (r Rate) String() string {
 	return ""
 }
 
-// Of is the rate in requests a second. Capacity is the cell's.
+// Of returns the rate in requests a second for a number of clients and the throughput of the
+// cell's closed loop.
 func (r Rate) Of(clients int, capacity float64) float64 {
 	return r.PerSecond + r.PerClient*float64(clients) + r.Capacity*capacity
 }
@@ -44,7 +45,7 @@ const (
 	Sine     = "sine"     // around the rate, by Amplitude, once a period
 )
 
-// A Shape is how the rate of an open loop changes over the window.
+// A Shape says how the rate of an open loop changes over the window.
 type Shape struct {
 	Kind      string  `json:"kind,omitempty"` // empty is constant
 	To        Rate    `json:"to,omitzero"`
@@ -53,10 +54,10 @@ type Shape struct {
 	PeriodSec float64 `json:"period_sec,omitempty"`
 }
 
-// Changes reports whether the rate is another at some time of the window.
+// Changes reports whether the rate changes within the window.
 func (s Shape) Changes() bool { return s.Kind != "" && s.Kind != Constant }
 
-// Period is that of a sine.
+// Period returns the period of a sine.
 func (s Shape) Period() time.Duration {
 	return time.Duration(math.Round(s.PeriodSec * float64(time.Second)))
 }
@@ -73,14 +74,14 @@ func (s Shape) String() string {
 	return ""
 }
 
-// A Schedule is what an open loop is asked for: a rate, and how it changes. The zero value is that
-// of a closed loop.
+// A Schedule says when an open loop sends: the rate, and how it changes. It is zero in a closed
+// loop.
 type Schedule struct {
 	Rate
 	Shape Shape `json:"shape,omitzero"`
 }
 
-// String is the schedule as it is shown: "70%", "500/s, linear to 900/s". ParseSchedule reads it.
+// String returns the schedule as it is shown: "70%" or "500/s, linear to 900/s".
 func (s Schedule) String() string {
 	if s.Shape.Changes() {
 		return s.Rate.String() + ", " + s.Shape.String()
@@ -88,18 +89,19 @@ func (s Schedule) String() string {
 	return s.Rate.String()
 }
 
-// Rounded is the schedule as precise as it is shown, so that keys that look alike are alike.
+// Rounded returns the schedule with the precision with which it is shown. Keys that look the
+// same are the same.
 func (s Schedule) Rounded() Schedule {
 	out, _ := ParseSchedule(s.String())
 	return out
 }
 
-// ParseSchedule reads what String writes, as a record of schema 1 has it.
+// ParseSchedule parses the text of String, for records of schema 1.
 func ParseSchedule(text string) (Schedule, error) {
 	rate, shape, _ := strings.Cut(text, ", ")
 	s := Schedule{Rate: ParseRate(rate), Shape: parseShape(shape)}
 	if s.String() != text {
-		return Schedule{}, fmt.Errorf("%q is not a rate; such are 500/s, 2/s per client, 70%%, and 500/s, linear to 900/s", text)
+		return Schedule{}, fmt.Errorf("%q is not a rate; allowed: a rate such as 500/s, 2/s per client or 70%%, and how it changes, such as 500/s, linear to 900/s", text)
 	}
 	return s, nil
 }
@@ -116,7 +118,7 @@ func ParseRate(text string) (r Rate) {
 	return r
 }
 
-// parseShape is the zero value of what is no shape.
+// parseShape returns the zero value if the text is not a shape.
 func parseShape(text string) Shape {
 	if to, ok := strings.CutPrefix(text, "linear to "); ok {
 		return Shape{Kind: Linear, To: ParseRate(to)}
@@ -133,7 +135,7 @@ func parseShape(text string) Shape {
 	return Shape{}
 }
 
-// UnmarshalJSON reads an object, or the text of schema 1.
+// UnmarshalJSON decodes an object, or the text of schema 1.
 func (s *Schedule) UnmarshalJSON(b []byte) error {
 	if text, ok, err := quoted(b); ok {
 		if err == nil {

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// A Request is what a client asks for each time.
+// A Request is what each request of a client asks for.
 type Request struct {
 	Workload string  `json:"workload"`           // "plaintext", "wait", …
-	TimeSec  float64 `json:"time_sec,omitempty"` // that it is to take, if it takes one
-	// PayloadBytes are those of an echo; 0 is not known.
+	TimeSec  float64 `json:"time_sec,omitempty"` // that the server takes for it; 0 if the workload takes no time
+	// PayloadBytes is the payload of an echo; 0 if the record does not say.
 	PayloadBytes int `json:"payload_bytes,omitempty"`
 }
 
-// ParseRequest reads what the name of a workload says, for records that do not say it by
-// themselves: "wait-50ms", "echo-100B". It is the zero value of a mix.
+// ParseRequest parses the name of a workload, such as "wait-50ms" or "echo-100B", for records
+// without a request. It returns the zero value for a mix.
 func ParseRequest(name string) Request {
 	if strings.Contains(name, "+") {
 		return Request{}

@@ -13,8 +13,8 @@ import (
 )
 
 // Schema is the version of the record format. It goes up when a reader of the
-// previous one would misunderstand a field, not when a field is added. In schema 1 a
-// rate and a setting are the texts that are shown; both are read.
+// previous one would misunderstand a field, not when a field is added. Both schemas are
+// read: in schema 1 a rate and a setting are the text that is shown.
 const Schema = 2
 
 // A Key names a cell: one measured combination.
@@ -24,11 +24,9 @@ type Key struct {
 	Workload string `json:"workload"`
 	Clients  int    `json:"clients"`
 	Loop     string `json:"loop"` // "closed" or "open"
-	// Rate is what the open loop was asked for: a number a second, a number a second for each
-	// client, or a fraction of the cell's closed-loop throughput; and how it changes.
+	// Rate is what the open loop was asked for.
 	Rate Schedule `json:"rate,omitzero"`
-	// Setting is what else was asked for that differs from the usual. Cells are
-	// compared with those of the same setting.
+	// Setting says how the cell differs from the default.
 	Setting Setting `json:"setting,omitzero"`
 }
 
@@ -44,14 +42,14 @@ func (k Key) String() string {
 	return s
 }
 
-// Question is what is asked of the server, at any number of clients and any rate: cells of one
-// question are compared with each other. It is a key without the rest.
+// Question returns the key without the model, the clients and the rate: what is asked of the
+// server. Cells with the same question are compared with each other.
 func (k Key) Question() Key {
 	k.Model, k.Clients, k.Rate = "", 0, Schedule{}
 	return k
 }
 
-// Labels are a key for who reads JSON, with its rate and its setting as they are shown.
+// Labels is a key for other programs, with the rate and the setting as they are shown.
 type Labels struct {
 	Model    string `json:"model"`
 	Protocol string `json:"protocol"`
@@ -62,7 +60,7 @@ type Labels struct {
 	Setting  string `json:"setting,omitempty"`
 }
 
-// Labels are the key's.
+// Labels returns the labels of the key.
 func (k Key) Labels() Labels {
 	return Labels{k.Model, k.Protocol, k.Workload, k.Clients, k.Loop, k.Rate.String(), k.Setting.String()}
 }
@@ -84,7 +82,7 @@ type Repeat struct {
 	Run string `json:"run"`
 	Key
 	Repeat int `json:"repeat"` // from 1
-	// Request is what the clients ask for; zero of a mix, whose parts are in Mix.
+	// Request is what the clients ask for; zero for a mix, whose parts are in Mix.
 	Request Request `json:"request,omitzero"`
 	// PerRequest says that the clients opened a connection for each request.
 	PerRequest bool      `json:"per_request,omitempty"`
@@ -140,8 +138,7 @@ type Repeat struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Failure is why the repeat ended early, empty when it did not.
 	Failure string `json:"failure,omitempty"`
-	// FailureKind is the kind of error, as in Errors, because of which not all clients could
-	// connect; empty where something else failed.
+	// FailureKind is the kind of error, as in Errors, if the clients could not connect.
 	FailureKind string `json:"failure_kind,omitempty"`
 }
 
@@ -504,7 +501,7 @@ type Ratio struct {
 	AtMost  float64 `json:"at_most,omitempty"`
 }
 
-// AcrossSettings reports whether the cells to compare are of the two settings that it names.
+// AcrossSettings reports whether the ratio compares cells of two settings.
 func (r *Ratio) AcrossSettings() bool { return r.Setting != Setting{} || r.PeerSetting != Setting{} }
 
 // SLO is a service-level objective: bounds that are set to cells. Empty fields

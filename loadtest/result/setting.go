@@ -9,25 +9,25 @@ import (
 	"github.com/tierbench/tierbench/loadtest/quantity"
 )
 
-// A Setting is what a cell is asked beyond the usual, part by part. The zero value is the usual.
-// Cells are compared with those of the same setting.
+// A Setting says how a cell differs from the default, which is the zero value. A cell is
+// compared with cells of the same setting.
 type Setting struct {
-	// Generator makes the load, in a run that has several.
+	// Generator makes the load; empty in a run with only one generator.
 	Generator string `json:"generator,omitempty"`
-	// Name and Value are what the config calls the setting, or the arguments of the server: "gil"
-	// and "5ms", "counter" and "atomic", "offload" and nothing.
+	// Name and Value come from the config's setting, or else from the arguments of the server:
+	// "gil" and "5ms", or "offload" without a value.
 	Name  string `json:"name,omitempty"`
 	Value string `json:"value,omitempty"`
-	// Fault is the kind of what is done to the server in the window.
+	// Fault is the kind of the fault that is injected in the window.
 	Fault string `json:"fault,omitempty"`
-	// Active clients ask; the others only hold their connections.
+	// Active clients send requests; the others only hold their connections.
 	Active Share `json:"active,omitzero"`
 	// PerRequest clients open a connection for each request.
 	PerRequest bool `json:"per_request,omitempty"`
-	// ServerCPUs and GeneratorCPUs are those that they are bound to, such as "0-3,8".
+	// ServerCPUs and GeneratorCPUs are the CPUs that each is bound to, such as "0-3,8".
 	ServerCPUs    string `json:"server_cpus,omitempty"`
 	GeneratorCPUs string `json:"generator_cpus,omitempty"`
-	// AA cells measure again what the cell without it measures: a server is compared with itself.
+	// AA marks a second measurement of the cell without it, which compares a server with itself.
 	AA bool `json:"a_a,omitempty"`
 }
 
@@ -42,7 +42,7 @@ const (
 	aaWord            = "A/A"
 )
 
-// parts are the name and the value of each part, in the order of String.
+// parts returns the name and the value of each part, in the order in which they are shown.
 func (s Setting) parts() (out [][2]string) {
 	add := func(present bool, name, value string) {
 		if present {
@@ -70,11 +70,12 @@ func joined(parts [][2]string) string {
 	return strings.Join(words, ", ")
 }
 
-// String is the setting as it is shown: "generator wrk, gil 5ms, A/A". ParseSetting reads it.
+// String returns the setting as it is shown: "generator wrk, gil 5ms, A/A". ParseSetting is its
+// inverse.
 func (s Setting) String() string { return joined(s.parts()) }
 
-// Variable is the setting as it is shown but for the value of its last part, which is what settings
-// such as "gil 5ms" and "gil 20ms" differ in.
+// Variable returns the setting as it is shown, without the value of its last part. Settings
+// such as "gil 5ms" and "gil 20ms" share it.
 func (s Setting) Variable() string {
 	parts := s.parts()
 	if n := len(parts); n > 0 {
@@ -83,22 +84,22 @@ func (s Setting) Variable() string {
 	return joined(parts)
 }
 
-// ParseSetting reads a setting as a config, or a record of schema 1, has it. What it does not know
-// is the name, so that the String of what it returns is always the text.
+// ParseSetting parses a setting as it is shown, for configs and for records of schema 1. Text
+// that it does not know becomes the name, so that String always returns the same text again.
 func ParseSetting(text string) Setting {
 	var s Setting
 	rest := text
-	// last takes the last part away, if it is the one that is meant.
-	last := func(meant func(part string) bool) {
+	// last removes the last part if take accepts it.
+	last := func(take func(part string) bool) {
 		before, part := "", rest
 		if i := strings.LastIndex(rest, ", "); i > 0 {
 			before, part = rest[:i], rest[i+len(", "):]
 		}
-		if meant(part) {
+		if take(part) {
 			rest = before
 		}
 	}
-	// word is a value without spaces after a name.
+	// word accepts a name with a value that has no spaces.
 	word := func(name string, to *string) func(string) bool {
 		return func(part string) bool {
 			value, ok := strings.CutPrefix(part, name+" ")
@@ -133,7 +134,7 @@ func ParseSetting(text string) Setting {
 
 func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// UnmarshalJSON reads an object, or the text of schema 1.
+// UnmarshalJSON decodes an object, or the text of schema 1.
 func (s *Setting) UnmarshalJSON(b []byte) error {
 	if text, ok, err := quoted(b); ok {
 		*s = ParseSetting(text)
@@ -143,7 +144,7 @@ func (s *Setting) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*object)(s))
 }
 
-// quoted is the string that a value is, if it is one.
+// quoted decodes a value if it is a string.
 func quoted(b []byte) (text string, ok bool, err error) {
 	if !bytes.HasPrefix(b, []byte{'"'}) {
 		return "", false, nil
@@ -152,13 +153,13 @@ func quoted(b []byte) (text string, ok bool, err error) {
 	return text, true, err
 }
 
-// A Share is a number of clients, or a fraction of them. The zero value says nothing.
+// A Share is a number of clients, or a fraction of them. The zero value means all of them.
 type Share struct {
 	N        int     `json:"n,omitempty"`
 	Fraction float64 `json:"fraction,omitempty"`
 }
 
-// Of is the share of n clients: at least one; n if the share says nothing.
+// Of returns the share of n clients, which is at least one.
 func (s Share) Of(n int) int {
 	switch {
 	case s.Fraction > 0:
@@ -176,15 +177,16 @@ func (s Share) String() string {
 	return strconv.Itoa(s.N)
 }
 
-// Rounded is the share as precise as it is shown, so that keys that look alike are alike.
+// Rounded returns the share with the precision with which it is shown. Keys that look the same
+// are the same.
 func (s Share) Rounded() Share { return parseShare(s.String()) }
 
 func percent(fraction float64) string { return number(100*fraction) + "%" }
 
-// number has six significant digits.
+// number formats f with six significant digits.
 func number(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
 
-// parseShare reads what String writes; the zero value is of what is no share.
+// parseShare parses the text of String. It returns the zero value if the text is not a share.
 func parseShare(text string) Share {
 	var s Share
 	if v, ok := quantity.Percent(text); ok {
