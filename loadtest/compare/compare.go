@@ -12,7 +12,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// An Outcome says which side is better.
+// An Outcome says which side is better. Unlike stats.Outcome it is of no bound.
 type Outcome string
 
 // Outcomes, of B compared with A.
@@ -57,7 +57,7 @@ func (r *Row) Change() float64 {
 	return r.Ratio.Value - 1
 }
 
-// A Comparison is two sides of which each has what the other is measured by.
+// A Comparison is two sides, with a row for each cell and metric that both have.
 type Comparison struct {
 	A, B   string // their names
 	Paired bool

@@ -1,5 +1,5 @@
-// Package crosscheck says whether generators agree on what they measured of the
-// same servers in the same run, and if they do not, why. It is pure.
+// Package crosscheck says whether several generators measured the same of the same
+// servers in one run, and if they did not, why. It is pure.
 package crosscheck
 
 import (
@@ -38,13 +38,13 @@ type Row struct {
 	Reasons []string
 }
 
-// Failed tells whether a row is one that a check does not pass with. That a peer
-// measured nothing that counts says nothing of ours.
+// Failed reports whether the row fails the check. A peer that measured nothing that
+// counts says nothing about our generator.
 func (r *Row) Failed() bool {
 	return r.Outcome == stats.Missed && r.Reasons == nil || r.Outcome == stats.Unmeasured && len(r.Ours.Counted) == 0
 }
 
-// Checked tells whether any row has numbers of both sides.
+// Checked reports whether any row has numbers of both sides.
 func Checked(rows []Row) bool {
 	return slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome != stats.Unmeasured })
 }

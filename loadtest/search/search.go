@@ -1,6 +1,6 @@
-// Package search finds the highest load at which a server keeps a promise, by
-// doubling, bisection and repeats that confirm the two ends. It measures
-// nothing itself and is pure: what a load came to is told to it.
+// Package search finds the highest load at which a server keeps a promise: by
+// doubling the load, by bisection, and by repeats that confirm both ends. It measures
+// nothing itself: the caller measures a load and returns the outcome.
 package search
 
 import (
@@ -154,7 +154,7 @@ const (
 	blocked
 )
 
-// state also tells whether it is confirmed.
+// state also reports whether it is confirmed.
 func (r Range) state(l *Level) (s state, confirmed bool) {
 	met, not, useless := l.Count(stats.Met), l.Count(stats.Missed), l.Count(stats.Unmeasured)
 	switch {

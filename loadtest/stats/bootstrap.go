@@ -16,8 +16,8 @@ const bootstrapSeed = 20170520
 
 // Bootstrap estimates f of several samples, with the interval from the 2.5th to
 // the 97.5th percentile of f of samples drawn from them with replacement (B.
-// Efron, 1979). It is for what is no median of one sample: MedianOf is exact for that.
-// Each sample is drawn from by itself. Where f is NaN of a drawn sample, that draw is
+// Efron, 1979). For the median of one sample use MedianOf, whose interval is exact.
+// Each sample is drawn from by itself. A draw for which f is NaN is
 // left out. N is the size of the smallest sample; below two there is no interval.
 // With few values the interval is narrower than it should be, as it never leaves
 // their range: its level is then at most that of the range.
@@ -29,8 +29,8 @@ func Bootstrap(samples [][]float64, f func([][]float64) float64) Estimate {
 	return percentilesOf(f(samples), n, draw(samples, resamples, f))
 }
 
-// RatioOfMedians estimates how many times as large as the median of b that of a is,
-// where no value of one belongs to a certain one of the other.
+// RatioOfMedians estimates the median of a ÷ that of b, for samples whose values do
+// not pair.
 func RatioOfMedians(a, b []float64) Estimate {
 	return Bootstrap([][]float64{a, b}, func(s [][]float64) float64 { return Median(s[0]) / Median(s[1]) })
 }
@@ -45,7 +45,7 @@ func smallest(samples [][]float64) (n int) {
 	return n
 }
 
-// draw is f of samples drawn with replacement, as often as it is a number.
+// draw returns f of samples drawn with replacement, without the NaN.
 func draw(samples [][]float64, draws int, f func([][]float64) float64) []float64 {
 	n := smallest(samples)
 	if n < 2 {
@@ -70,8 +70,8 @@ func draw(samples [][]float64, draws int, f func([][]float64) float64) []float64
 	return of
 }
 
-// percentilesOf is a value of n repeats with the interval of what was drawn. It
-// sorts drawn.
+// percentilesOf is the value v of n repeats, with the interval from the percentiles of
+// drawn. It sorts drawn.
 func percentilesOf(v float64, n int, drawn []float64) Estimate {
 	e := alone(v, n)
 	if len(drawn) == 0 || math.IsNaN(v) {

@@ -52,7 +52,7 @@ func Cells(run *result.Run, repeats []result.Repeat) []*Cell {
 	return out
 }
 
-// Counts says whether a repeat is in the medians.
+// Counts reports whether a repeat is in the medians.
 func Counts(r *result.Repeat) bool {
 	return r.Gates.Verdict == result.Valid || r.Gates.Verdict == result.Suspect
 }
@@ -146,8 +146,8 @@ func Band(clients int) string {
 	return "thousands+"
 }
 
-// Best are the places in cells of the best median of m and of all that tie with
-// it, in the order of cells. A cell of which no repeat counts is never among them.
+// Best returns the indices of the cell with the best median of m and of all that tie
+// with it, in the order of cells. A cell without a repeat that counts is never among them.
 func Best(cells []*Cell, m Metric) []int {
 	best := -1
 	for i, c := range cells {

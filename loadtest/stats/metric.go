@@ -38,7 +38,7 @@ var (
 	P999 = Metric{"p999", "p99.9 latency", Seconds, false, ofLatency(func(l *result.Latency) float64 { return l.P999 })}
 	Max  = Metric{"max", "longest latency", Seconds, false, ofLatency(func(l *result.Latency) float64 { return l.Max })}
 
-	// The service times of an open loop stand beside its response times.
+	// Service times are reported of an open loop, too, next to its response times.
 	ServiceP50 = Metric{"service_p50", "p50 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P50 })}
 	ServiceP99 = Metric{"service_p99", "p99 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P99 })}
 	// Achieved is the throughput as a part of the rate that was asked.
@@ -62,7 +62,7 @@ var (
 	Memory = Metric{"memory", "user memory per client", Bytes, false, func(r *result.Repeat) (float64, bool) {
 		return r.MemoryPerClientBytes(), r.Clients > 0 && r.Server.PSSBytes > 0
 	}}
-	// MemoryTotal is all the server holds for itself: PSS and kernel stacks.
+	// MemoryTotal is all that the server takes for itself: PSS and kernel stacks.
 	// Sockets and their buffers are not in it.
 	MemoryTotal = Metric{"memory_total", "user memory and kernel stacks", Bytes, false, func(r *result.Repeat) (float64, bool) {
 		return float64(r.Server.PSSBytes + r.Server.KernelStackBytes), r.Server.PSSBytes > 0
@@ -71,8 +71,8 @@ var (
 	KernelStacks = Metric{"kernel_stacks", "kernel stacks", Bytes, false, ofServer(func(s *result.Server) float64 { return float64(s.KernelStackBytes) })}
 
 	Threads = Metric{"threads", "threads", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Threads) })}
-	// Busiest is the connections of the worker process that holds most, as a
-	// multiple of an even share among those that hold any.
+	// Busiest is the connections of the worker process that has most of them, as a
+	// multiple of an even share among the processes that have any.
 	Busiest   = Metric{"busiest", "connections on the busiest process ÷ an even share", Count, false, share(func(of []int) int { return of[0] })}
 	LeastBusy = Metric{"least_busy", "connections on the least busy process ÷ an even share", Count, true, share(func(of []int) int { return of[len(of)-1] })}
 	Processes = Metric{"processes", "processes", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Processes) })}

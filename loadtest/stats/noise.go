@@ -8,9 +8,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A Noise is what a comparison of a server with itself came to. The
-// ratio should be 1; how far its repeats stray from 1 is what this machine
-// adds to every ratio.
+// A Noise is the result of comparing servers with themselves. The ratio should be 1;
+// how far its repeats are from 1 is the noise that this machine adds to every ratio.
 type Noise struct {
 	Metric string   `json:"metric"`
 	Ratio  Estimate `json:"ratio"` // of the pairs of all cells

@@ -10,12 +10,12 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Alpha is the probability, of a difference where there is none, from which on
-// two samples are not told apart.
+// Alpha is the probability of seeing such a difference where there is none: at
+// this value and above, two samples are not told apart.
 const Alpha = 0.05
 
-// Quotient estimates how many times as large as those of a the values of b are,
-// where no value of one belongs to a certain one of the other: by the median of all
+// Quotient estimates how many times as large as the values of a those of b are, for
+// samples whose values do not pair: by the median of all
 // quotients (J. Hodges and E. Lehmann, 1963, of logarithms), with the interval
 // that goes with the Mann–Whitney test. Where there are too few values for a
 // confidence of 95 %, the interval is from the smallest quotient to the largest. Values
@@ -58,7 +58,7 @@ func MannWhitney(a, b []float64) float64 {
 }
 
 // LeastP is the smallest probability that MannWhitney can give for samples of
-// such sizes: that of the two lying wholly apart.
+// these sizes: that of two samples that do not overlap at all.
 func LeastP(n, m int) float64 {
 	ways := 1.0 // n+m over n
 	for i := 1; i <= n; i++ {
