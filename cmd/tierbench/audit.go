@@ -20,11 +20,6 @@ func (c *auditCmd) Help() string {
 		"Example:\n\n    tierbench audit table.csv"
 }
 
-// errAudit says that rows do not hold.
-type errAudit struct{ wrong, rows int }
-
-func (e errAudit) Error() string { return fmt.Sprintf("%d of %d rows do not hold", e.wrong, e.rows) }
-
 func (c *auditCmd) Run(e *env) error {
 	f, err := os.Open(c.File)
 	if err != nil {
@@ -40,7 +35,7 @@ func (c *auditCmd) Run(e *env) error {
 		return err
 	}
 	if wrong > 0 {
-		return errAudit{wrong, len(rows)}
+		return fmt.Errorf("%d of %d rows do not hold", wrong, len(rows))
 	}
 	return nil
 }

@@ -10,10 +10,10 @@ import (
 
 type claimsCmd struct {
 	Results  string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
-	JSON     bool   `name:"json" help:"Print the whole ledger as JSON."`
-	Markdown bool   `help:"Print the table as Markdown."`
-	Brief    bool   `help:"Print the document's table alone as Markdown, with a word and a number in each cell."`
-	Explain  string `help:"Print one claim's rule, and the numbers and cells of its verdicts, such as T3." placeholder:"ID"`
+	JSON     bool   `name:"json" xor:"format" help:"Print the whole ledger as JSON."`
+	Markdown bool   `xor:"format" help:"Print the table as Markdown."`
+	Brief    bool   `xor:"format" help:"Print the document's table alone as Markdown, with a word and a number in each cell."`
+	Explain  string `xor:"format" help:"Print one claim's rule, and the numbers and cells of its verdicts, such as T3." placeholder:"ID"`
 }
 
 // Help is an example for --help.
@@ -25,15 +25,6 @@ func (c *claimsCmd) Help() string {
 }
 
 func (c *claimsCmd) Run(e *env) error {
-	format := 0
-	for _, asked := range []bool{c.JSON, c.Markdown, c.Brief, c.Explain != ""} {
-		if asked {
-			format++
-		}
-	}
-	if format > 1 {
-		return mistake{fmt.Errorf("--json, --markdown, --brief and --explain are ways to print; allowed: one of them")}
-	}
 	var id string
 	if c.Explain != "" {
 		claim, ok := claims.Find(strings.ToUpper(c.Explain))

@@ -28,13 +28,6 @@ func (c *compareCmd) Help() string {
 		"    tierbench compare results/latest --models thread,eventloop --format html >compare.html"
 }
 
-// errRegressed says that a comparison did not pass. The table says the rest.
-type errRegressed int
-
-func (e errRegressed) Error() string {
-	return fmt.Sprintf("%d comparisons are worse by more than allowed, or cannot be made", int(e))
-}
-
 func (c *compareCmd) Run(e *env) error {
 	write, ok := compare.Formats[c.Format]
 	if !ok {
@@ -76,7 +69,7 @@ func (c *compareCmd) Run(e *env) error {
 		return fmt.Errorf("write comparison: %w", err)
 	}
 	if n := cmp.Fails(); n > 0 {
-		return errRegressed(n)
+		return fmt.Errorf("%d comparisons are worse by more than allowed, or cannot be made", n)
 	}
 	return nil
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -28,37 +26,21 @@ func (c *conformCmd) Help() string {
 Exit code 0: it keeps the contract; 1: it does not; 2: the command line is wrong.`
 }
 
-// check says what is wrong with the command line.
-func (c *conformCmd) check() error {
-	words := strings.Join(c.Command, " ")
-	switch {
-	case len(c.Command) == 0:
-		return errors.New("no command: the server belongs behind --, as in tierbench conform -- ./my-server --listen={addr}")
-	case c.Clients < 1 || c.Clients > 100_000:
-		return fmt.Errorf("--clients %d: must be 1 to 100000", c.Clients)
-	case c.Ready < 100*time.Millisecond || c.Ready > 10*time.Minute:
-		return fmt.Errorf("--ready %v: must be 100ms to 10m", c.Ready)
-	case !strings.Contains(words, "{addr}") && !strings.Contains(words, "{port}"):
-		return fmt.Errorf("%s: has no {addr} or {port}, so it cannot know where to listen", words)
-	case c.Protocol == "both" && !strings.Contains(words, "{protocol}"):
-		return fmt.Errorf("%s: has no {protocol}, which --protocol both needs", words)
-	}
-	if _, err := exec.LookPath(c.Command[0]); err != nil {
-		return fmt.Errorf("find the server: %w", err)
-	}
-	return nil
-}
-
 func (c *conformCmd) Run(e *env) error {
 	if len(c.Command) > 0 && c.Command[0] == "--" {
 		c.Command = c.Command[1:]
 	}
-	if err := c.check(); err != nil {
-		return mistake{err}
-	}
 	protocols := []string{c.Protocol}
 	if c.Protocol == "both" {
 		protocols = []string{"http", "echo"}
+	}
+	switch err := conform.Testable(c.Command, protocols); {
+	case err != nil:
+		return mistake{err}
+	case c.Clients < 1 || c.Clients > 100_000:
+		return mistake{fmt.Errorf("--clients %d: must be 1 to 100000", c.Clients)}
+	case c.Ready < 100*time.Millisecond || c.Ready > 10*time.Minute:
+		return mistake{fmt.Errorf("--ready %v: must be 100ms to 10m", c.Ready)}
 	}
 	var all []conform.Finding
 	for _, protocol := range protocols {

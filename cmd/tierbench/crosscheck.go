@@ -52,16 +52,6 @@ func (c *crosscheckCmd) Help() string {
 		"    tierbench crosscheck results/latest"
 }
 
-// errCrosscheck says that generators disagree. The table says the rest.
-type errCrosscheck int
-
-func (e errCrosscheck) Error() string {
-	if e == 0 {
-		return "no pair was measured by both sides"
-	}
-	return fmt.Sprintf("%d pairs disagree without a reason, or were not measured by this project's generator", int(e))
-}
-
 func (c *crosscheckCmd) Run(e *env) error {
 	if st, err := os.Stat(c.Config); err == nil && st.IsDir() {
 		set, err := result.Load(c.Config)
@@ -146,8 +136,12 @@ func verdict(e *env, set *result.Set) ([]byte, error) {
 			failed++
 		}
 	}
-	if failed > 0 || !crosscheck.Checked(rows) {
-		return b.Bytes(), errCrosscheck(failed)
+	switch {
+	case failed > 0:
+		err := fmt.Errorf("%d pairs disagree without a reason, or were not measured by this project's generator", failed)
+		return b.Bytes(), err
+	case !crosscheck.Checked(rows):
+		return b.Bytes(), errors.New("no pair was measured by both sides")
 	}
 	return b.Bytes(), nil
 }

@@ -1,19 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"slices"
-	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/tierbench/tierbench/loadtest/harness"
+	"github.com/tierbench/tierbench/loadtest/report"
 	"github.com/tierbench/tierbench/loadtest/result"
 )
-
-// ticksPerHalfDistance is how many percentiles are printed each time the distance
-// to 100 % halves. It is the default of HdrHistogram's own tools.
-const ticksPerHalfDistance = 5
 
 type hdrCmd struct {
 	Run_ string   `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
@@ -37,39 +31,9 @@ func (c *hdrCmd) Run(e *env) error {
 	if err != nil {
 		return mistake{err}
 	}
-	found := map[string]bool{}
-	var total *hdrhistogram.Histogram
-	for _, r := range set.Repeats {
-		for _, clock := range []string{result.ServiceClock, result.ResponseClock} {
-			tag := result.Tag(r.Key, r.Repeat, clock)
-			if len(c.Tags) > 0 && !slices.Contains(c.Tags, tag) {
-				continue
-			}
-			h, err := all.Of(r.Key, r.Repeat, clock)
-			switch {
-			case err != nil:
-				return err
-			case h == nil: // no client waited for an answer, or another program measured it
-			case len(c.Tags) == 0:
-				fmt.Fprintln(e.out, tag)
-			case total == nil:
-				total = h
-			default:
-				total.Merge(h)
-			}
-			found[tag] = h != nil
-		}
+	err = report.Distribution(e.out, set, all, c.Tags)
+	if errors.Is(err, report.ErrTag) {
+		return mistake{fmt.Errorf("%w; tierbench hdr %s lists those there are", err, harness.Relative(c.Run_))}
 	}
-	for _, tag := range c.Tags {
-		if !found[tag] {
-			return mistake{fmt.Errorf("no histogram has the tag %q; tierbench hdr %s lists those there are", tag, harness.Relative(c.Run_))}
-		}
-	}
-	if total == nil {
-		return nil
-	}
-	if _, err := total.PercentilesPrint(e.out, ticksPerHalfDistance, float64(time.Millisecond)); err != nil {
-		return fmt.Errorf("write distribution: %w", err)
-	}
-	return nil
+	return err
 }

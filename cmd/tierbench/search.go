@@ -56,11 +56,6 @@ func (c *searchCmd) Help() string {
 		"    tierbench search --p99 50ms -- ./my-server --listen={addr}"
 }
 
-// errSearch says that a search has found no load that keeps the promise.
-type errSearch string
-
-func (e errSearch) Error() string { return string(e) }
-
 func (c *searchCmd) Run(e *env) error {
 	s, err := c.search()
 	if err != nil {
@@ -106,7 +101,7 @@ func (c *searchCmd) Run(e *env) error {
 	case err != nil:
 		return err
 	case answer.End == search.None || answer.End == search.Undecided:
-		return errSearch(text)
+		return errors.New(text)
 	}
 	fmt.Fprintf(e.out, "\n%s\n", text)
 	return nil

@@ -2,6 +2,10 @@ package conform
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/host"
@@ -18,6 +22,24 @@ func Command(argv []string, readyTimeout time.Duration) Start {
 		}
 		return launched{s}, nil
 	}
+}
+
+// Testable is an error that says why the server that an argument list is cannot be
+// tested over the protocols.
+func Testable(argv, protocols []string) error {
+	words := strings.Join(argv, " ")
+	switch {
+	case len(argv) == 0:
+		return errors.New("no command: the server belongs behind --, as in tierbench conform -- ./my-server --listen={addr}")
+	case !strings.Contains(words, "{addr}") && !strings.Contains(words, "{port}"):
+		return fmt.Errorf("%s: has no {addr} or {port}, so it cannot know where to listen", words)
+	case len(protocols) > 1 && !strings.Contains(words, "{protocol}"):
+		return fmt.Errorf("%s: has no {protocol}, which --protocol both needs", words)
+	}
+	if _, err := exec.LookPath(argv[0]); err != nil {
+		return fmt.Errorf("find the server: %w", err)
+	}
+	return nil
 }
 
 type launched struct{ *launch.Server }
