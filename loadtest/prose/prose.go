@@ -53,10 +53,10 @@ func Line(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 var markdown = strings.NewReplacer("<", "&lt;", "*", `\*`, "`", "\\`")
 
-// Markdown returns s on one line, such that nothing in it is markup.
+// Markdown returns s on one line, escaped so that nothing in it is markup.
 func Markdown(s string) string { return markdown.Replace(Line(s)) }
 
-// Code returns s on one line as Markdown's code.
+// Code returns s on one line as code in Markdown.
 func Code(s string) string {
 	if strings.Contains(s, "`") {
 		return "`` " + Line(s) + " ``"

@@ -8,9 +8,9 @@ import (
 	"strconv"
 )
 
-// CSV writes the table with a line of heads and one for each row. Of a cell with a value it writes
-// that: numbers in full, a nil pointer and NaN as nothing. Title, sections and footnotes are not
-// written: a column has to say what a section would.
+// CSV writes a line of heads and a line for each row. If a cell has a Value, it writes that instead
+// of the text: floats with all their digits, nil pointers and NaN as an empty field. It leaves out the
+// title, the sections and the footnotes.
 func (t *Table) CSV(w io.Writer) error {
 	out := csv.NewWriter(w)
 	heads := make([]string, len(t.Columns))

@@ -8,8 +8,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/prose"
 )
 
-// Markdown returns the table as one of Markdown's. A group is named before each head of its columns,
-// and a section is a row of its own.
+// Markdown returns the table in Markdown. The heads of grouped columns begin with the group, and a
+// section is a row with its title in the first cell.
 func (t *Table) Markdown() string {
 	notes, own := t.notes()
 	var rows [][]string

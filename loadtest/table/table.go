@@ -1,6 +1,7 @@
-// Package table is a table before it is written: columns, rows, and cells whose emphasis, marks and
-// footnotes are typed. A table is written for a terminal (Text), as Markdown, CSV or HTML; each
-// writer escapes the text and shows the marks in its own way.
+// Package table builds tables and writes them for a terminal (Text), as Markdown, CSV or HTML.
+//
+// A cell contains plain text. Its emphasis, marks and footnotes are fields, never signs within the
+// text: each writer escapes the text and shows them in its own way.
 package table
 
 import (
@@ -9,77 +10,74 @@ import (
 	"strings"
 )
 
-// A Table has columns, which are given first, and rows. The zero value is empty.
+// A Table has columns and rows. No row may have more cells than there are columns.
 type Table struct {
 	Title   string // above the table; CSV has none
 	Columns []Column
 	Rows    []Row
 
-	// RowHeads says that the first cell of a row is its head; HTML marks it up as one.
+	// RowHeads makes the first cell of each row its head in HTML.
 	RowHeads bool
-	// Notes collects the footnotes of several tables, for the caller to write below the last. Where
-	// it is nil, the table's footnotes follow the table itself.
+	// Notes collects the footnotes of several tables, for the caller to write after the last. If it
+	// is nil, each writer but CSV puts the footnotes below the table.
 	Notes *Notes
-	// Indent is how many spaces each line but the title has before it in a terminal.
+	// Indent is the number of spaces before each line in a terminal, except the title.
 	Indent int
-	// Padded pads the columns of Markdown, which then reads as a table as it is.
+	// Padded pads the columns of Markdown, so that its source reads as a table.
 	Padded bool
 }
 
-// A Column is one of a table.
+// A Column has a head and an alignment.
 type Column struct {
 	Head  string
 	Right bool // aligned to the right, as numbers are
-	// Group is a head above those of neighbouring columns of the same group.
+	// Group is a common head above neighbouring columns of the same group.
 	Group string
-	// Width wraps the text of the column's cells at so many columns of a terminal; the column is
-	// never narrower. 0 is as wide as the widest cell, and nothing is wrapped.
+	// Width is where text wraps, in columns of a terminal; the column is never narrower. If it is 0,
+	// the column is as wide as its widest cell and nothing wraps.
 	Width int
 }
 
-// A Row is a row of cells or, if it has a title, the start of a section. It may be shorter than the
-// table.
+// A Row is a row of cells or, if it has a title, the start of a section.
 type Row struct {
 	Cells []Cell
-	Class string // of the row, in HTML
-
+	Class string // in HTML
 	Title string
 }
 
-// A Cell is a text in spans. The zero value is empty.
+// A Cell is text in spans. The zero value is empty.
 type Cell struct {
 	Spans []Span
-	Over  int // how many columns it takes; 0 is one
-	Value any // what CSV writes in place of the text, such as a number in its base unit
+	Over  int // the number of columns that it spans; 0 means one
+	Value any // what CSV writes instead of the text, such as a number in its base unit
 }
 
-// A Span is a part of a cell. A line break in the text is one in the cell.
+// A Span is a part of a cell's text. A line break in it is a line break in the cell.
 type Span struct {
 	Text string
 	Mark Mark
-	Note string // a footnote to it
-	// HTML alone has these: a link, relative to the page; what its tooltip says; and a class.
+	Note string // a footnote
+	// For HTML only: a link relative to the page, the link's tooltip, and a class.
 	Href, Hint, Class string
 }
 
-// A Mark is a sign that each writer shows in its way.
+// A Mark is emphasis, or a sign after the text.
 type Mark uint8
 
 // Marks of a span.
 const (
 	Strong  Mark = iota + 1 // bold; a terminal shows nothing
 	Best                    // bold; "*" after it in a terminal
-	Suspect                 // the word; "?" in a terminal
+	Suspect                 // the word after it; "?" in a terminal
+
+	missing
 )
 
-// missing stands where there is no value.
-const missing = "–"
-
-// Missing is the cell of what has no value. CSV leaves it empty.
-var Missing = Cell{Spans: []Span{{Text: missing}}, Value: ""}
+// Missing is the cell of a value that there is not. CSV leaves it empty.
+var Missing = Cell{Spans: []Span{{Text: "–", Mark: missing}}, Value: ""}
 
 func (c Cell) isMissing() bool {
-	return len(c.Spans) == 0 || len(c.Spans) == 1 && c.Spans[0].Text == missing
+	return len(c.Spans) == 0 || len(c.Spans) == 1 && c.Spans[0].Mark == missing
 }
 
 // Left returns columns that are aligned to the left.
@@ -99,8 +97,8 @@ func columns(right bool, heads []string) []Column {
 // New returns a table with these columns.
 func New(columns ...[]Column) *Table { return &Table{Columns: slices.Concat(columns...)} }
 
-// Row adds a row. A cell is a Cell, a string, or any other value: CSV writes that as it is, the
-// others as fmt.Sprint does.
+// Row adds a row and returns it. Each cell is a Cell, a string, or another value, which is shown as
+// fmt.Sprint prints it and is the Value of its cell.
 func (t *Table) Row(cells ...any) *Row {
 	r := Row{}
 	for _, c := range cells {
