@@ -317,7 +317,7 @@ func TestScale(t *testing.T) {
 func blocks(model, setting, kind string, i float64) *record {
 	r := newRecord()
 	r.cell(closed(model, bystander, blockClients), 10, tail(0.001))
-	return r.cell(with(closed(model, mixed(kind, "1%"), blockClients), result.ParseSetting(setting)), 10, func(rep *result.Repeat, j float64) {
+	return r.cell(with(closed(model, mixed(kind, decidingShare), blockClients), result.ParseSetting(setting)), 10, func(rep *result.Repeat, j float64) {
 		rep.Service.P99 = 0.1
 		rep.Mix = []result.MixPart{{Workload: bystander, Requests: 990, Service: result.Latency{P99: 0.001 * i * j * j}}, {Workload: kind + "-100ms", Requests: 10, Service: result.Latency{P99: 0.1}}}
 	})

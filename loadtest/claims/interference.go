@@ -9,30 +9,32 @@ import (
 
 // What T4 and R4 ask for, and their bounds.
 const (
-	bystander     = "plaintext"
-	blockClients  = 100
-	blockSec      = 0.1
-	stalls        = 10
-	undisturbed   = 2
-	decidingShare = "1%"
+	bystander    = "plaintext"
+	blockClients = 100
+	blockSec     = 0.1
+	stalls       = 10
+	undisturbed  = 2
 )
 
-// shareOf has the shares as numbers.
-var shareOf = map[string]float64{"0.1%": 0.001, "1%": 0.01, "10%": 0.1}
+// decidingShare is the share of requests that block or wait, by which T4 and R4 are decided.
+var decidingShare = result.Share{Fraction: 0.01}
 
-func mixed(kind, share string) string { return bystander + "+" + share + kind + "-100ms" }
+// mixed returns the name of the workload of which a share of the requests blocks or waits.
+func mixed(kind string, share result.Share) string {
+	return bystander + "+" + share.String() + kind + "-100ms"
+}
 
 // interference is Met if the other clients are not delayed. model and plain are the
 // names of the server with the requests that disturb and without.
-func (e *evidence) interference(model, plain string, setting result.Setting, kind, share string) point {
+func (e *evidence) interference(model, plain string, setting result.Setting, kind string, share result.Share) point {
 	km, kp := with(closed(model, mixed(kind, share), blockClients), setting), closed(plain, bystander, blockClients)
 	m, p := e.cell(km), e.cell(kp)
 	if m == nil || p == nil {
 		return point{missing: e.lackOf(km, kp)}
 	}
 	i := stats.MedianOf(stats.Pairs(m, kindP99(bystander), p, stats.P99))
-	out := point{cells: keys(m, p), effects: []Effect{{What: "I at " + share + " " + kind, Estimate: i, Bound: "≤ 2, or ≥ 10"}}}
-	if away := stats.Median(m.Values(stats.Throughput)) * shareOf[share] * blockSec; away >= 1 {
+	out := point{cells: keys(m, p), effects: []Effect{{What: "I at " + share.String() + " " + kind, Estimate: i, Bound: "≤ 2, or ≥ 10"}}}
+	if away := stats.Median(m.Values(stats.Throughput)) * share.Fraction * blockSec; away >= 1 {
 		out.notes = append(out.notes, fmt.Sprintf("%s at %s %s: of its %s clients some %.0f wait at a time, and the others have the server to themselves: I can be below 1", model, share, kind, stats.Group(m.Clients), away))
 	}
 	switch {

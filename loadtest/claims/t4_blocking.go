@@ -10,7 +10,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-var blockShares = []string{"0.1%", "1%", "10%"}
+var blockShares = []result.Share{{Fraction: 0.001}, decidingShare, {Fraction: 0.1}}
 
 // offload is the setting of a loop that gives blocking calls to a pool, usual the one of others.
 var usual, offload = result.Setting{}, result.Setting{Name: "offload"}
@@ -90,8 +90,7 @@ func (e *evidence) offloaded(s server) Verdict {
 // one of its loops one blocks, so that more than one falls into a round only where
 // those of several meet.
 func frozen(c *stats.Cell, loops int) string {
-	share := shareOf[decidingShare]
-	blocked := max(1, math.Round(float64(c.Clients)/float64(loops)*share))
+	blocked := max(1, math.Round(float64(c.Clients)/float64(loops)*decidingShare.Fraction))
 	measured := c.Median(kindP99(bystander))
 	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %s, one serves %d requests a round, of which %.0f blocks: its bystanders wait %s, or a multiple where those of several of the generator's loops meet; measured %s",
 		prose.Count(loops, "loop"), c.Clients/loops, blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
