@@ -9,12 +9,12 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// A packet is a value as it is sent: its JSON, in which histograms are empty,
-// and these in the order in which a walk through the value comes to them. A
-// field that is added to what is sent, a histogram or not, is sent as well.
+// A packet is an encoded value: its JSON, in which histograms are empty, and its
+// histograms in the order of a walk through the value. A new field of a message is sent
+// without a change here, even if it is a histogram.
 type packet struct {
 	Value      json.RawMessage
-	Histograms []string `json:",omitempty"` // in HdrHistogram's compressed V2 encoding, which loses nothing
+	Histograms []string `json:",omitempty"` // in HdrHistogram's compressed V2 encoding, which is lossless
 }
 
 func encode(v any) ([]byte, error) {
@@ -58,7 +58,7 @@ func decode(b []byte, v any) error {
 	return err
 }
 
-// histograms does something to each histogram within v that is not nil.
+// histograms calls do for each histogram within v that is not nil.
 func histograms(v reflect.Value, do func(**hdrhistogram.Histogram) error) error {
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -74,7 +74,7 @@ func histograms(v reflect.Value, do func(**hdrhistogram.Histogram) error) error 
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if !v.Type().Field(i).IsExported() {
-				continue // JSON does not send it either
+				continue // JSON leaves it out as well
 			}
 			if err := histograms(v.Field(i), do); err != nil {
 				return err

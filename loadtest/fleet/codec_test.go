@@ -11,7 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// populate sets each field that is sent to something other than its zero.
+// populate sets each field that is sent to a value other than zero.
 func populate(v reflect.Value, n *int64) {
 	*n++
 	if v.CanAddr() {
@@ -59,7 +59,7 @@ func populate(v reflect.Value, n *int64) {
 	}
 }
 
-// What is sent arrives whole, also what somebody adds to it later.
+// Every field of a message arrives, including those that are added to it later.
 func TestMessagesArriveWhole(t *testing.T) {
 	same := cmp.Options{
 		cmp.Comparer(func(a, b *hdrhistogram.Histogram) bool {

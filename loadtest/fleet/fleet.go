@@ -16,15 +16,15 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// A Spec says what a fleet is made of.
+// A Spec describes a fleet.
 type Spec struct {
 	Link      Link
-	Argv      []string // starts a generator process, which finds in its environment where it belongs (EnvURL, …)
-	Processes int      // of the generator; at most as many as there are clients
-	// Shards share the clients in all. Each generator process has one at least.
+	Argv      []string // starts a generator process; its environment says how to connect (EnvURL, …)
+	Processes int      // of the generator; at most one per client
+	// Shards is the total number of shards. Each generator process has at least one.
 	Shards  int
-	Version string      // of the program, which the generator processes must have too
-	CPUs    host.CPUSet // to run on; those of this process when empty
+	Version string      // of the program; the generator processes must have the same
+	CPUs    host.CPUSet // to run on; those of this process if empty
 	// AllowRemote lets the target be another host.
 	AllowRemote bool
 	Timing
@@ -39,53 +39,53 @@ type Fleet struct {
 	clients int
 	active  int
 	monitor sync.WaitGroup
-	asking  sync.Mutex // by one at a time, what the members use
+	asking  sync.Mutex // held while the members are asked for their usage
 	showing sync.Mutex // held while progress is called
 
-	over   chan struct{} // closed with the fleet
+	over   chan struct{} // closed by Close
 	failed chan struct{} // closed once failure is set
 
 	mu       sync.Mutex
 	failure  error
-	changed  chan struct{} // closed, and made anew, when anything below changes
+	changed  chan struct{} // closed and replaced when any of the fields below changes
 	closing  bool
-	told     int64 // usage, the last time it was asked for
+	asked    int64 // how often usage was asked for
 	progress func(int, *load.Interval)
-	shown    int              // intervals that progress was told
-	ran      bool             // Run has returned what there was
+	shown    int              // how many intervals were passed to progress
+	ran      bool             // Run has returned; later reports do not count
 	sums     []*load.Interval // over all members
 }
 
-// A member is one generator process as the fleet sees it.
+// A member is one generator process, as the coordinator knows it.
 type member struct {
 	name  string // in errors
 	part  Part
-	first int // active clients before its own
+	first int // number of active clients of the members before it
 	group *launch.Group
 
-	// Under the fleet's lock.
-	silent    int // heartbeats
-	stage     int // of stages
-	connected *load.Connected
-	shards    int
-	sent      sums
-	answers   int64
-	told      int64 // which time it told its usage
-	held      int   // connections, as it told
-	cpu       float64
-	window    *load.Window
-	complete  bool // all its intervals are there
+	// Guarded by the fleet's mu.
+	silent      int // heartbeats without a report
+	stage       int // the last one it reported, of stages
+	connected   *load.Connected
+	shards      int
+	sent        sums
+	answers     int64
+	reported    int64 // the number of its last report of usage
+	established int   // connections, from that report
+	cpu         float64
+	window      *load.Window
+	complete    bool // all its intervals have arrived
 }
 
-// defaultConnectRate is what attack's is: it is shared out here.
+// defaultConnectRate is the same as that of package attack. The fleet needs it to divide
+// it among the members.
 const defaultConnectRate = 5000
 
-// lead is how far ahead the beginning is set, for all to hear of it.
+// lead is how far in the future the start is set, so that all members know it in time.
 const lead = 100 * time.Millisecond
 
-// Connect starts the generator processes and has them connect, each with its part of the
-// population. What is known of the connecting is returned in any case. On
-// failure nothing is left.
+// Connect starts the generator processes and lets each connect its part of the
+// population. It describes the connects even if it fails. If it fails, no process is left.
 func Connect(ctx context.Context, spec Spec, target load.Target, p load.Population) (*Fleet, *load.Connected, error) {
 	spec.Timing = spec.Timing.withDefaults()
 	spec.Processes = max(1, min(spec.Processes, p.Clients))
@@ -108,15 +108,15 @@ func Connect(ctx context.Context, spec Spec, target load.Target, p load.Populati
 	}
 	f.mu.Unlock()
 	if err != nil {
-		f.fail(err) // nobody is waited for
+		f.fail(err) // so that Close does not wait for the processes to end
 		return nil, how, errors.Join(err, f.Close())
 	}
 	return f, how, nil
 }
 
 func (f *Fleet) connect(ctx context.Context, target load.Target, p load.Population) error {
-	f.share(target, p) // before anybody is heard: hear reads the members
-	if _, err := f.conn.Subscribe(reports(f.job), f.hear); err != nil {
+	f.share(target, p) // before the subscription, because receive reads the members
+	if _, err := f.conn.Subscribe(reports(f.job), f.receive); err != nil {
 		return fmt.Errorf("listen to the generator processes: %w", err)
 	}
 	if err := f.conn.Flush(); err != nil {
@@ -135,7 +135,7 @@ func (f *Fleet) connect(ctx context.Context, target load.Target, p load.Populati
 			select {
 			case <-f.over:
 			case <-group.Exited():
-				f.fail(fmt.Errorf("%s is gone: %w", m.name, group.Ended()))
+				f.fail(fmt.Errorf("%s exited unexpectedly: %w", m.name, group.Ended()))
 			}
 		})
 	}
@@ -144,12 +144,11 @@ func (f *Fleet) connect(ctx context.Context, target load.Target, p load.Populati
 		return err
 	}
 	for i, m := range f.members {
-		if err := f.tell(i, order{What: toConnect, Part: &m.part}); err != nil {
+		if err := f.send(i, order{Kind: toConnect, Part: &m.part}); err != nil {
 			return err
 		}
 	}
-	// As long as the slowest connect rate needs, and whatever the clients' own
-	// bound on it is.
+	// Wait as long as the connect rate needs, and allow for the clients' own timeout.
 	ramp := time.Duration(float64(p.Clients) / rateOf(p) * float64(time.Second))
 	return f.await(ctx, isConnected, ramp+f.spec.Grace)
 }
@@ -161,8 +160,8 @@ func rateOf(p load.Population) float64 {
 	return p.ConnectRate
 }
 
-// share gives each member its part. The parts follow each other, and so do the
-// active clients of each: number i of n is active as in one generator.
+// share divides the population among the members. The parts are consecutive. The same
+// clients are active as in a single generator.
 func (f *Fleet) share(target load.Target, p load.Population) {
 	n, first := f.spec.Processes, 0
 	for i := range n {
@@ -177,13 +176,13 @@ func (f *Fleet) share(target load.Target, p load.Population) {
 		part.ConnectRate = rateOf(p) * float64(clients) / float64(p.Clients)
 		m.first = before(first)
 		if part.Active = before(first+clients) - m.first; part.Active <= 0 {
-			part.Active = -1 // 0 is all
+			part.Active = -1 // 0 would mean all
 		}
 		shards := f.spec.Shards / n
 		if i < f.spec.Shards%n {
 			shards++
 		}
-		// Requests that have clients of their own are shared out as well.
+		// Requests that have clients of their own are divided as well.
 		own := target.Part(m.first, max(part.Active, 0), f.active)
 		m.part = Part{Target: own, Population: part, Shards: max(1, shards), AllowRemote: f.spec.AllowRemote}
 		f.members = append(f.members, m)
@@ -191,23 +190,23 @@ func (f *Fleet) share(target load.Target, p load.Population) {
 	}
 }
 
-// tell gives an order to one member, or to all if i is negative.
-func (f *Fleet) tell(i int, o order) error {
+// send sends an order to one member, or to all if i is negative.
+func (f *Fleet) send(i int, o order) error {
 	subject := orders(f.job)
 	if i >= 0 {
 		subject = ordersOf(f.job, i+1)
 	}
 	if err := publish(f.conn, subject, &o); err != nil {
-		err = fmt.Errorf("tell the generator processes to %s: %w", o.What, err)
+		err = fmt.Errorf("send the generator processes the order %s: %w", o.Kind, err)
 		f.fail(err)
 		return err
 	}
 	return nil
 }
 
-func (f *Fleet) all(o order) error { return f.tell(-1, o) }
+func (f *Fleet) all(o order) error { return f.send(-1, o) }
 
-// fail notes the first thing that goes wrong.
+// fail records the first failure.
 func (f *Fleet) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -217,14 +216,13 @@ func (f *Fleet) fail(err error) {
 	}
 }
 
-// change tells those that wait that there is something to look at. The lock is
-// held.
+// change wakes all that wait for a change. The caller holds mu.
 func (f *Fleet) change() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// watch sends heartbeats, and finds those who send none.
+// watch sends heartbeats, and fails the fleet if a member sends none.
 func (f *Fleet) watch() {
 	beat := time.NewTicker(f.spec.Heartbeat)
 	defer beat.Stop()
@@ -238,13 +236,13 @@ func (f *Fleet) watch() {
 			return
 		case <-beat.C:
 		}
-		if f.all(order{What: alive}) != nil {
+		if f.all(order{Kind: alive}) != nil {
 			return
 		}
 		var dead string
 		f.mu.Lock()
 		for _, m := range f.members {
-			// One that starts has its own bound.
+			// The wait for a process to start has its own timeout.
 			if m.stage > 0 {
 				m.silent++
 			}
@@ -260,15 +258,15 @@ func (f *Fleet) watch() {
 	}
 }
 
-// hear takes a report. It is called for one after the other.
-func (f *Fleet) hear(msg *nats.Msg) {
+// receive handles a report. NATS calls it for one report at a time.
+func (f *Fleet) receive(msg *nats.Msg) {
 	var r report
 	if err := decode(msg.Data, &r); err != nil {
 		f.fail(fmt.Errorf("read a generator process's report: %w", err))
 		return
 	}
 	if r.Number < 1 || r.Number > len(f.members) {
-		f.fail(fmt.Errorf("a generator process calls itself number %d of %d", r.Number, len(f.members)))
+		f.fail(fmt.Errorf("a report came from generator process number %d, but there are only %d", r.Number, len(f.members)))
 		return
 	}
 	m := f.members[r.Number-1]
@@ -284,7 +282,7 @@ func (f *Fleet) hear(msg *nats.Msg) {
 		return
 	}
 	f.show()
-	if stage := stages[r.What]; stage > 0 {
+	if stage := stages[r.Kind]; stage > 0 {
 		f.mu.Lock()
 		m.stage = stage
 		f.change()
@@ -292,20 +290,20 @@ func (f *Fleet) hear(msg *nats.Msg) {
 	}
 }
 
-// take notes what a report says. An error is what is wrong with the member.
+// take records the content of a report. The error says what is wrong with the member.
 func (f *Fleet) take(m *member, r *report) error {
-	if stage := stages[r.What]; stage > 0 && r.Err == "" && stage != m.stage+1 {
-		return fmt.Errorf("disagrees: it says that it is %s, out of turn", r.What)
+	if stage := stages[r.Kind]; stage > 0 && r.Err == "" && stage != m.stage+1 {
+		return fmt.Errorf("reported %s out of order", r.Kind)
 	}
-	switch r.What {
+	switch r.Kind {
 	case alive:
 		return nil
 	case isUp:
 		switch h := r.Hello; {
 		case h == nil:
-			return errors.New("disagrees: it does not say who it is")
+			return errors.New("did not report its version")
 		case h.Protocol != protocol || h.Version != f.spec.Version:
-			return fmt.Errorf("disagrees: it is of version %q, protocol %d, and its coordinator of version %q, protocol %d",
+			return fmt.Errorf("has version %q, protocol %d, but its coordinator has version %q, protocol %d; use the same program on all hosts",
 				h.Version, h.Protocol, f.spec.Version, protocol)
 		}
 	case isConnected:
@@ -318,7 +316,7 @@ func (f *Fleet) take(m *member, r *report) error {
 			return nil
 		}
 		if r.Interval == nil || r.Interval.Service == nil || r.N != int64(m.sent.Intervals) {
-			return fmt.Errorf("disagrees: after %d seconds it sends number %d", m.sent.Intervals, r.N)
+			return fmt.Errorf("sent second %[2]d of its window after %[1]d seconds; the seconds must follow each other", m.sent.Intervals, r.N)
 		}
 		m.sent.add(r.Interval)
 		if int(r.N) == len(f.sums) {
@@ -328,27 +326,27 @@ func (f *Fleet) take(m *member, r *report) error {
 	case answers:
 		m.answers = r.N
 		f.change()
-	case tells:
+	case usage:
 		if r.Err != "" {
-			return errors.New("cannot tell what it uses: " + r.Err)
+			return errors.New("cannot read its usage: " + r.Err)
 		}
-		m.told, m.held, m.cpu = r.N, r.Established, r.CPUSec
+		m.reported, m.established, m.cpu = r.N, r.Established, r.CPUSec
 		f.change()
 	case isDone:
 		if r.Err != "" {
-			return errors.New("has failed: " + r.Err)
+			return errors.New("failed: " + r.Err)
 		}
-		// A second in which nothing happened may have been sent as well.
+		// The member may also have sent an empty interval that its window does not count.
 		s := r.Sums
 		if r.Window == nil || s == nil || s.Intervals > m.sent.Intervals || s.Requests != m.sent.Requests || s.Errored != m.sent.Errored {
-			return fmt.Errorf("disagrees: its window has %+v, and it has sent %+v", r.Sums, m.sent)
+			return fmt.Errorf("sent intervals that do not add up to its window: window %+v, sent %+v", r.Sums, m.sent)
 		}
 		m.window, m.complete = r.Window, true
 	}
 	return nil
 }
 
-// show passes on the intervals to which no member will add any more.
+// show passes the complete intervals to progress: those that no member will add to.
 func (f *Fleet) show() {
 	f.showing.Lock()
 	defer f.showing.Unlock()
@@ -371,15 +369,15 @@ func (f *Fleet) show() {
 	}
 }
 
-// await waits until all members have come to a stage.
-func (f *Fleet) await(ctx context.Context, until what, atMost time.Duration) error {
+// await waits until all members have reported a stage.
+func (f *Fleet) await(ctx context.Context, until kind, atMost time.Duration) error {
 	stage := stages[until]
 	return f.wait(ctx, atMost, string(until), func(m *member) bool { return m.stage >= stage })
 }
 
-// wait waits until something is true of all members. Whoever it is not true of
-// in time has failed.
-func (f *Fleet) wait(ctx context.Context, atMost time.Duration, what string, is func(*member) bool) error {
+// wait waits until a condition is true for all members. If it is not true in time, the
+// fleet fails, and the failure names a member for which it is not.
+func (f *Fleet) wait(ctx context.Context, atMost time.Duration, state string, is func(*member) bool) error {
 	late := time.NewTimer(atMost)
 	defer late.Stop()
 	for {
@@ -399,15 +397,15 @@ func (f *Fleet) wait(ctx context.Context, atMost time.Duration, what string, is 
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-late.C:
-			f.fail(fmt.Errorf("%s is not %s after %v", f.members[i].name, what, atMost))
+			f.fail(fmt.Errorf("%s is not %s after %v", f.members[i].name, state, atMost))
 		}
 	}
 }
 
-// Processes is how many generator processes there are.
+// Processes returns the number of generator processes.
 func (f *Fleet) Processes() int { return len(f.members) }
 
-// Shards is how many shards share the clients, in all processes.
+// Shards returns the number of shards of all generator processes.
 func (f *Fleet) Shards() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -417,35 +415,35 @@ func (f *Fleet) Shards() (n int) {
 	return n
 }
 
-// usage asks all members for theirs. Of a fleet that has failed, which Run
-// says, it is the last that is known.
-func (f *Fleet) usage() (held int, cpu float64) {
+// usage asks all members for their usage and adds it up. If the fleet has failed, which
+// Run reports, it returns the last known values.
+func (f *Fleet) usage() (established int, cpu float64) {
 	f.asking.Lock()
 	defer f.asking.Unlock()
 	f.mu.Lock()
-	f.told++
-	n := f.told
+	f.asked++
+	n := f.asked
 	f.mu.Unlock()
-	if f.all(order{What: toTell, N: n}) == nil {
-		_ = f.wait(context.Background(), f.spec.Grace, "telling what it uses", func(m *member) bool { return m.told >= n })
+	if f.all(order{Kind: toReport, N: n}) == nil {
+		_ = f.wait(context.Background(), f.spec.Grace, "reporting its usage", func(m *member) bool { return m.reported >= n })
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, m := range f.members {
-		held += m.held
+		established += m.established
 		cpu += m.cpu
 	}
-	return held, cpu
+	return established, cpu
 }
 
-// Established is the number of connections on which nothing has failed.
+// Established returns the number of connections that have not failed.
 func (f *Fleet) Established() int {
-	held, _ := f.usage()
-	return held
+	established, _ := f.usage()
+	return established
 }
 
-// CPU is the time that the generator processes have used and this process, which is a part
-// of the generator too, in seconds.
+// CPU returns the CPU time of the generator processes and of this process, which is part
+// of the generator, in seconds.
 func (f *Fleet) CPU() (float64, error) {
 	own, err := host.OwnCPU()
 	if err != nil {
@@ -455,10 +453,11 @@ func (f *Fleet) CPU() (float64, error) {
 	return own + cpu, nil
 }
 
-// endTimeout is how long a generator process that is well may take to end.
+// endTimeout is how long a generator process that has not failed may take to end.
 const endTimeout = 2 * time.Second
 
-// Close ends the generator processes, and with them the connections. None is left.
+// Close ends the generator processes, and with them the clients' connections. It leaves
+// no process behind.
 func (f *Fleet) Close() error {
 	f.mu.Lock()
 	if f.closing {
@@ -472,14 +471,14 @@ func (f *Fleet) Close() error {
 	f.monitor.Wait()
 	patience := time.NewTimer(endTimeout)
 	defer patience.Stop()
-	if well && publish(f.conn, orders(f.job), &order{What: toEnd}) == nil && f.conn.Flush() == nil {
+	if well && publish(f.conn, orders(f.job), &order{Kind: toEnd}) == nil && f.conn.Flush() == nil {
 		for _, m := range f.members {
 			select {
 			case <-m.group.Exited():
 				continue
 			case <-patience.C:
 			}
-			break // the others have had their time as well
+			break // the time is over for the others as well
 		}
 	}
 	errs := make([]error, len(f.members))

@@ -25,8 +25,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// The generator processes of these tests are this binary, in a role that its first
-// argument names.
+// The generator processes of these tests are this binary. Its first argument names the
+// role that it plays.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "role" {
 		if err := role(os.Args[2]); err != nil {
@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 
 const version = "of the tests"
 
-// controlEnv is where a generator process tells that it is a second into its window.
+// controlEnv is where a generator process reports that its window has been open for a second.
 const controlEnv = "FLEET_TEST_CONTROL"
 
 func role(name string) error {
@@ -69,8 +69,8 @@ func role(name string) error {
 	})
 }
 
-// tampered are clients that tell the test where they are, and that may not be
-// right.
+// tampered are clients that report their progress to the test, and may report wrong
+// numbers.
 type tampered struct {
 	*attack.Clients
 	miscounts, fails bool
@@ -114,8 +114,8 @@ func spec(link Link, role string, processes int) Spec {
 }
 
 // serve is an echo server of 8 bytes. before is called with the number of each
-// message of a connection (from 0: the one that connecting asks for) before it
-// is answered.
+// message of a connection before it is answered. Number 0 is the one with which a client
+// checks a new connection.
 func serve(t *testing.T, before func(k int)) load.Target {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -180,7 +180,7 @@ func fleet(t *testing.T, s Spec, target load.Target, p load.Population) *Fleet {
 	return f
 }
 
-// gone fails if anything of a fleet that was closed is left.
+// gone fails the test if a process of a closed fleet is left.
 func gone(t *testing.T, f *Fleet) {
 	t.Helper()
 	for _, m := range f.members {
@@ -193,8 +193,8 @@ func gone(t *testing.T, f *Fleet) {
 	}
 }
 
-// Every client is answered ten times within the window, and then not before it
-// is closed: the sum of what the generator processes counted must be just that.
+// Every client gets ten answers within the window, and no more until it is closed. The sum
+// of what the generator processes counted must be exactly that.
 func TestWhatTheProcessesCountAddsUp(t *testing.T) {
 	const clients, each = 23, 10
 	control, err := net.Listen("tcp", "127.0.0.1:0")
@@ -266,8 +266,8 @@ func TestWhatTheProcessesCountAddsUp(t *testing.T) {
 	}
 }
 
-// The shares of an open loop are one whole, and what is due in the window is
-// the rate's, whichever way the clients are divided.
+// The shares of an open loop add up to one, and the number of due requests follows from
+// the rate, however the clients are divided.
 func TestTheRateIsSharedOut(t *testing.T) {
 	const rate, clients, processes, shards = 500, 7, 3, 5
 	s := spec(hub(t).Link, "generator", processes)
@@ -283,7 +283,7 @@ func TestTheRateIsSharedOut(t *testing.T) {
 	if err != nil || len(w.Errors) != 0 {
 		t.Fatalf("err %v, errors %v", err, w.Errors)
 	}
-	// Each shard's first and last request may be on either side of an edge.
+	// The first and the last request of each shard may be on either side of an edge.
 	if want := rate * w.Length.Seconds(); float64(w.Due) < want-2*shards || float64(w.Due) > want+2*shards {
 		t.Errorf("%d were due in %v, want %.0f", w.Due, w.Length, want)
 	}
@@ -356,14 +356,14 @@ func TestIdleClientsAreSharedOut(t *testing.T) {
 	}
 }
 
-// A generator process that is lost makes the run fail, with its name.
+// The loss of a generator process makes the run fail with an error that names it.
 func TestAGeneratorProcessThatIsLost(t *testing.T) {
 	for _, tt := range []struct {
 		reason string
 		signal syscall.Signal
 		want   string
 	}{
-		{"it is killed", syscall.SIGKILL, "is gone: it ended with signal: killed"},
+		{"it is killed", syscall.SIGKILL, "exited unexpectedly: it ended with signal: killed"},
 		{"it hangs", syscall.SIGSTOP, "has been silent for 3s"},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
@@ -401,8 +401,8 @@ func TestAGeneratorProcessThatDisagrees(t *testing.T) {
 		}
 	})
 	for role, want := range map[string]string{
-		"miscounting": "disagrees: its window has",
-		"failing":     "has failed: epoll is broken",
+		"miscounting": "sent intervals that do not add up to its window: window &{",
+		"failing":     " failed: epoll is broken",
 	} {
 		t.Run(role, func(t *testing.T) {
 			f := fleet(t, spec(hub(t).Link, role, 2), target, load.Population{Clients: 2})
@@ -449,7 +449,7 @@ func TestAGeneratorProcessThatCannotBe(t *testing.T) {
 	}
 }
 
-// The generator processes of a coordinator that was killed end.
+// When a coordinator is killed, its generator processes end.
 func TestGeneratorProcessesDoNotOutliveTheirCoordinator(t *testing.T) {
 	if target := os.Getenv("FLEET_TEST_TARGET"); target != "" {
 		h, err := StartHub()

@@ -13,16 +13,17 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// A Link is how to reach the NATS server on which generator processes and coordinator meet.
+// A Link says how to reach the NATS server that connects generator processes and
+// coordinator.
 type Link struct {
-	URL   string // several, separated by commas, of a cluster
+	URL   string // of a cluster: several, separated by commas
 	Token string
 	Creds string // file of user credentials (JWT and key)
 	CA    string // file of the authority that signed the server's certificate (PEM)
 }
 
-// Names of the environment variables by which a generator process is told where
-// it belongs. The token is not in its arguments, which all users can read.
+// Names of the environment variables that tell a generator process how to connect, and
+// which job and number it has. Arguments would show the token to all users of the host.
 const (
 	EnvURL    = "TIERBENCH_NATS"
 	EnvToken  = "TIERBENCH_NATS_TOKEN"
@@ -41,8 +42,8 @@ func (l Link) env(job string, number int) []string {
 
 const dialTimeout = 10 * time.Second
 
-// Dial connects. The connection does not come back once it is lost, as what
-// was said meanwhile would be missing. The caller closes it.
+// Dial connects to the server. A lost connection is not reopened, because messages sent
+// in the meantime would be missing. The caller closes the connection.
 func (l Link) Dial(name string) (*nats.Conn, error) {
 	options := []nats.Option{nats.Name(name), nats.NoReconnect(), nats.Timeout(dialTimeout)}
 	if l.Token != "" {
@@ -70,17 +71,17 @@ func (l Link) Dial(name string) (*nats.Conn, error) {
 	return conn, nil
 }
 
-// A Hub is a NATS server within this process, for generator processes on this host.
+// A Hub is a NATS server in this process, for generator processes on this host.
 type Hub struct {
 	Link
 	server *server.Server
 }
 
-// maxPayload is room for the counts of an hour's window in one message.
+// maxPayload is large enough for the slices of a window of an hour in one message.
 const maxPayload = 8 << 20
 
-// StartHub starts one on a free port of the loopback interface, with a fresh
-// token that it asks for.
+// StartHub starts a hub on a free port of the loopback interface. Clients need its token,
+// which is new for each hub.
 func StartHub() (*Hub, error) {
 	token := rand.Text()
 	s, err := server.NewServer(&server.Options{
@@ -93,18 +94,18 @@ func StartHub() (*Hub, error) {
 	s.Start()
 	if !s.ReadyForConnections(dialTimeout) {
 		s.Shutdown()
-		return nil, errors.New("start a NATS server: it is not ready")
+		return nil, errors.New("start a NATS server: it was not ready in time")
 	}
 	return &Hub{Link{URL: s.ClientURL(), Token: token}, s}, nil
 }
 
-// Close ends it, and with it the generator processes that are left.
+// Close stops the server. Generator processes that are still connected end as well.
 func (h *Hub) Close() {
 	h.server.Shutdown()
 	h.server.WaitForShutdown()
 }
 
-// redact takes the passwords out of a list of addresses.
+// redact removes the credentials from a list of URLs.
 func redact(urls string) string {
 	parts := strings.Split(urls, ",")
 	for i, p := range parts {

@@ -27,8 +27,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Generator processes and coordinator meet on a server that is there already, with TLS and
-// credentials of a user.
+// Generator processes and coordinator use an existing server, with TLS and the credentials
+// of a user.
 func TestAServerThatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	certificate, ca := selfSigned(t)
@@ -108,7 +108,7 @@ func selfSigned(t *testing.T) (own tls.Certificate, ca []byte) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// trust is an operator, its accounts, and the credentials of a user of one.
+// trust is an operator, its accounts, and the credentials of a user of one of them.
 func trust(t *testing.T) (*jwt.OperatorClaims, *server.MemAccResolver, []byte) {
 	t.Helper()
 	must := func(err error) {

@@ -9,56 +9,59 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// protocol is raised whenever a message changes its meaning.
+// protocol is incremented whenever the meaning of a message changes.
 const protocol = 1
 
-// A Part is what one generator process does of a whole.
+// A Part is the part of the load that one generator process makes.
 type Part struct {
 	Target     load.Target
 	Population load.Population
-	Shards     int // that share its clients
+	Shards     int // that divide its clients
 	// AllowRemote lets the target be another host.
 	AllowRemote bool `json:",omitempty"`
 }
 
-// An order is what the coordinator tells a generator process.
+// An order is a message from the coordinator to a generator process.
 type order struct {
-	What what
-	Part *Part      `json:",omitempty"` // to connect
-	Work *load.Work `json:",omitempty"` // to run
-	N    int64      `json:",omitempty"` // to tell: which time this is
+	Kind kind       `json:"What"`       // the key is part of the protocol
+	Part *Part      `json:",omitempty"` // of toConnect
+	Work *load.Work `json:",omitempty"` // of toRun
+	N    int64      `json:",omitempty"` // of toReport: counts the requests for usage
 }
 
-// A report is what a generator process tells the coordinator.
+// A report is a message from a generator process to the coordinator.
 type report struct {
-	Number int
-	What   what
-	Hello  *hello `json:",omitempty"`
+	Number int    // of the generator process, from 1
+	Kind   kind   `json:"What"`       // the key is part of the protocol
+	Hello  *hello `json:",omitempty"` // of isUp
 
-	Connected *load.Connected `json:",omitempty"`
-	Shards    int             `json:",omitempty"` // of connected
+	Connected *load.Connected `json:",omitempty"` // of isConnected
+	Shards    int             `json:",omitempty"` // of isConnected
 
-	N        int64          `json:",omitempty"` // of what was counted, of answers, and which time it tells
-	Interval *load.Interval `json:",omitempty"`
+	// N is the number of the interval (counted), of the answers so far (answers), or of
+	// the order that asked for the usage (usage).
+	N        int64          `json:",omitempty"`
+	Interval *load.Interval `json:",omitempty"` // of counted
 
-	Established int     `json:",omitempty"` // as it tells
-	CPUSec      float64 `json:",omitempty"`
+	Established int     `json:",omitempty"` // of usage
+	CPUSec      float64 `json:",omitempty"` // of usage
 
-	Window *load.Window `json:",omitempty"` // of done, without its intervals
-	Sums   *sums        `json:",omitempty"` // of these
+	Window *load.Window `json:",omitempty"` // of isDone, without its intervals
+	Sums   *sums        `json:",omitempty"` // of isDone: the sums of its intervals
 
-	Err string `json:",omitempty"` // of connected, tells and done
+	Err string `json:",omitempty"` // of isConnected, usage and isDone
 }
 
-// A hello is the first report of a generator process: what it must have in common with
-// its coordinator.
+// A hello is part of the first report of a generator process. Protocol and version must
+// be those of the coordinator.
 type hello struct {
 	PID      int
 	Protocol int
 	Version  string
 }
 
-// sums are what the intervals that were sent must come to.
+// sums are the totals of the intervals of a window. Those that were sent and those of the
+// window must be the same.
 type sums struct {
 	Intervals int
 	Requests  int64
@@ -71,52 +74,53 @@ func (s *sums) add(i *load.Interval) {
 	s.Errored += i.Errored
 }
 
-type what string
+// A kind is the kind of a message. Its value is part of the protocol.
+type kind string
 
 const (
-	alive what = "alive" // both sides
+	alive kind = "alive" // a heartbeat, of both sides
 
 	// Orders.
-	toConnect what = "connect"
-	toRun     what = "run"
-	toOpen    what = "open"  // the window
-	toClose   what = "close" // the window, before its time
-	toRest    what = "rest"  // the window is closed, and the server was looked at
-	toTell    what = "tell"  // usage
-	toAbort   what = "abort" // the run
-	toEnd     what = "end"   // the process
+	toConnect kind = "connect"
+	toRun     kind = "run"
+	toOpen    kind = "open"  // open the window
+	toClose   kind = "close" // close the window early
+	toRest    kind = "rest"  // stop the load: the readings at the end of the window are done
+	toReport  kind = "tell"  // report the usage
+	toAbort   kind = "abort" // abort the run
+	toEnd     kind = "end"   // end the process
 
-	// Reports. A generator process comes to the first five in this order.
-	isUp        what = "up"
-	isConnected what = "connected"
-	isWarm      what = "warm"   // it waits for the window to be opened
-	isClosed    what = "closed" // the window is; it waits for rest
-	isDone      what = "done"
+	// Reports. A generator process sends the first five in this order.
+	isUp        kind = "up"
+	isConnected kind = "connected"
+	isWarm      kind = "warm"   // waits for the order to open the window
+	isClosed    kind = "closed" // the window is closed; waits for the order to rest
+	isDone      kind = "done"
 
-	counted what = "counted" // an interval
-	tells   what = "tells"   // usage
-	answers what = "answers" // so far, where a number of them ends the window
+	counted kind = "counted" // an interval
+	usage   kind = "tells"   // of connections and CPU time
+	answers kind = "answers" // their number so far, if a number of them ends the window
 )
 
-// stages are in the order of the reports.
-var stages = map[what]int{isUp: 1, isConnected: 2, isWarm: 3, isClosed: 4, isDone: 5}
+// stages numbers the stages of a generator process in their order.
+var stages = map[kind]int{isUp: 1, isConnected: 2, isWarm: 3, isClosed: 4, isDone: 5}
 
-// Subjects of a job. Each side publishes on one connection, so that what it
-// says is heard in the order in which it was said.
+// The subjects of a job. Each side publishes on one connection, so its messages arrive in
+// the order in which it sent them.
 func ordersOf(job string, number int) string {
 	return fmt.Sprintf("tierbench.%s.orders.%d", job, number)
 }
 func reports(job string) string { return "tierbench." + job + ".reports" }
 func orders(job string) string  { return "tierbench." + job + ".orders" }
 
-// Timing is how long the two sides wait for each other. The zero value works.
+// Timing says how long the two sides wait for each other. The zero value works.
 type Timing struct {
 	Heartbeat time.Duration // 250 ms if 0
-	// DeadAfter is how long a side may be silent; 10 s if 0. It is counted in
-	// heartbeats, so that a side which was stopped itself does not take what it
-	// has not read yet for silence.
+	// DeadAfter is how long a side may be silent; 10 s if 0. It is counted in heartbeats
+	// of the waiting side. So a side that was itself stopped for a while does not mistake
+	// messages that it has not read yet for silence.
 	DeadAfter time.Duration
-	// Grace is how much longer than its work a generator process may take; one minute if 0.
+	// Grace is how much longer than planned a generator process may take; 1 min if 0.
 	Grace time.Duration
 }
 
@@ -133,7 +137,7 @@ func (t Timing) withDefaults() Timing {
 	return t
 }
 
-// beats is how many heartbeats may be missed.
+// beats returns how many heartbeats may be missed.
 func (t Timing) beats() int { return max(1, int(t.DeadAfter/t.Heartbeat)) }
 
 func publish(conn *nats.Conn, subject string, v any) error {

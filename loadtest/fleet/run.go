@@ -11,9 +11,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Run loads the server, as the Run of a single generator does. Whatever is
-// wrong with a generator process is an error that names it; what was counted until then
-// is returned with it.
+// Run drives the load, like the Run of a single generator. If a generator process fails,
+// the error names it, and the window contains what was counted until then.
 func (f *Fleet) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Window, error) {
 	w := &load.Window{Errors: map[string]int64{}}
 	f.mu.Lock()
@@ -21,9 +20,9 @@ func (f *Fleet) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.Wi
 	f.mu.Unlock()
 	err := f.load(ctx, work, m, w)
 	if err != nil {
-		_ = f.all(order{What: toAbort})
+		_ = f.all(order{Kind: toAbort})
 	}
-	// What is heard from now on is too late to count.
+	// Reports that arrive from now on do not count.
 	f.showing.Lock()
 	defer f.showing.Unlock()
 	f.mu.Lock()
@@ -42,7 +41,7 @@ func (f *Fleet) load(ctx context.Context, work load.Work, m load.Hooks, w *load.
 	}
 	for i := range f.members {
 		own := f.workOf(f.members[i], work)
-		if err := f.tell(i, order{What: toRun, Work: &own}); err != nil {
+		if err := f.send(i, order{Kind: toRun, Work: &own}); err != nil {
 			return err
 		}
 	}
@@ -52,7 +51,7 @@ func (f *Fleet) load(ctx context.Context, work load.Work, m load.Hooks, w *load.
 	if err := call(m.Open); err != nil {
 		return err
 	}
-	if err := f.all(order{What: toOpen}); err != nil {
+	if err := f.all(order{Kind: toOpen}); err != nil {
 		return err
 	}
 	w.Started = time.Now()
@@ -61,18 +60,18 @@ func (f *Fleet) load(ctx context.Context, work load.Work, m load.Hooks, w *load.
 	if err := errors.Join(err, call(m.Close)); err != nil {
 		return err
 	}
-	if err := f.all(order{What: toRest}); err != nil {
+	if err := f.all(order{Kind: toRest}); err != nil {
 		return err
 	}
 	return f.await(ctx, isDone, f.spec.Grace)
 }
 
-// workOf is a member's share of the work. The shares of the rate are those of
-// the clients that ask, and add up to one.
+// workOf returns a member's share of the work. Its share of the rate is its share of the
+// active clients.
 func (f *Fleet) workOf(m *member, work load.Work) load.Work {
 	active := m.part.Population.Active
 	if active < 0 {
-		work.Loop = "" // it only holds its connections
+		work.Loop = "" // it only keeps its connections open
 		return work
 	}
 	if work.Loop == result.Open {
@@ -86,7 +85,7 @@ func (f *Fleet) workOf(m *member, work load.Work) load.Work {
 	return work
 }
 
-// window waits for its end, and reads the server each second.
+// window waits for the end of the window, and calls the Second hook every second.
 func (f *Fleet) window(ctx context.Context, work load.Work, m load.Hooks) error {
 	opened := time.Now()
 	late := time.NewTimer(work.Length + f.spec.Grace)
@@ -94,9 +93,8 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Hooks) error 
 	second := time.NewTimer(time.Second)
 	defer second.Stop()
 	at, ended := time.Second, false
-	// tell tells of the seconds that have passed, also if it is late: there is one
-	// reading for each.
-	tell := func() error {
+	// readings calls the hook for each second that has passed, even if it is late.
+	readings := func() error {
 		for ; at < work.Length && !ended && time.Since(opened) >= at; at += time.Second {
 			if m.Second == nil {
 				continue
@@ -122,10 +120,10 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Hooks) error 
 		case failure != nil:
 			return failure
 		case open < 0:
-			return tell()
+			return readings()
 		case work.Requests > 0 && total >= work.Requests && !ended:
 			ended = true
-			if err := f.all(order{What: toClose}); err != nil {
+			if err := f.all(order{Kind: toClose}); err != nil {
 				return err
 			}
 		}
@@ -137,7 +135,7 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Hooks) error 
 		case <-late.C:
 			f.fail(fmt.Errorf("%s has not closed its window after %v", f.members[open].name, work.Length+f.spec.Grace))
 		case <-second.C:
-			if err := tell(); err != nil {
+			if err := readings(); err != nil {
 				return err
 			}
 			if at < work.Length && !ended {
@@ -147,25 +145,26 @@ func (f *Fleet) window(ctx context.Context, work load.Work, m load.Hooks) error 
 	}
 }
 
-// How far the window of a generator process may be from the mean of all.
+// How far the length of a generator process's window may be from the mean of all: up to
+// the larger of the two.
 const (
-	lengthShare = 0.10
-	lengthLeast = 500 * time.Millisecond // a busy machine is late
+	lengthShare = 0.10                   // as a fraction of the mean
+	lengthLeast = 500 * time.Millisecond // because a busy machine is late
 )
 
-// add sums up the windows of the members. The lock is held.
+// add adds up the windows of the members. The caller holds mu.
 func (f *Fleet) add(w *load.Window) error {
 	var lengths time.Duration
 	for _, m := range f.members {
 		lengths += m.window.Length
 	}
-	// Each counts from its own opening to its own close, which are not at quite
-	// the same instant: what they have counted together, they have in the mean.
+	// The windows of the members do not open and close at exactly the same instant. So
+	// the requests of all belong to a window of the mean length.
 	w.Length = lengths / time.Duration(len(f.members))
 	for _, m := range f.members {
 		off := m.window.Length - w.Length
 		if off.Abs() > lengthLeast && math.Abs(off.Seconds()) > lengthShare*w.Length.Seconds() {
-			return fmt.Errorf("%s disagrees: its window was %v long, that of all %v", m.name, m.window.Length, w.Length)
+			return fmt.Errorf("the window of %s was %v long, but the mean of all generator processes is %v", m.name, m.window.Length, w.Length)
 		}
 		w.Add(m.window)
 	}

@@ -1,16 +1,15 @@
-// Package fleet spreads a load over many processes: Serve is one of them, and
-// a Fleet is all of them as their coordinator sees them. They meet on a NATS
-// server, and it makes no difference to either on which host that is.
+// Package fleet distributes a load over many generator processes. Serve runs one of them;
+// a Fleet is their coordinator. They communicate through a NATS server, which may be on
+// any host.
 //
 // The coordinator gives each generator process its part of the clients and of the rate.
-// All connect, and begin at one instant; when all have warmed up, the window is
-// opened for all at once. Each generator process sends what it measured second by second,
-// as histograms, and the coordinator adds these up: percentiles are taken of
-// the sum only. There is one way for one generator process and for a hundred.
+// All connect, and start at the same instant. When all have warmed up, the coordinator
+// opens the window for all of them. Each generator process sends what it measured every
+// second as histograms. The coordinator adds these up and computes percentiles only from
+// the sum. One generator process works in the same way as a hundred.
 //
-// A generator process that ends, is silent, or whose numbers do not fit what it sent makes
-// the whole run fail, with its name. What the others measured never stands for
-// all.
+// If a generator process ends, is silent, or sends numbers that do not add up, the whole
+// run fails with an error that names it. The others alone never count as a result.
 package fleet
 
 import (
@@ -26,39 +25,38 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// Clients are what a generator process drives.
+// Clients are the clients of a generator process.
 type Clients interface {
 	Run(context.Context, load.Work, load.Hooks) (*load.Window, error)
 	Established() int
-	// Shards is how many shards share them.
+	// Shards returns how many shards divide the clients.
 	Shards() int
-	// CPU is the time that this process has used, in seconds.
+	// CPU returns the CPU time that this process has used, in seconds.
 	CPU() (float64, error)
-	// Answers is how many there have been within the window so far. It is called
-	// while Run runs.
+	// Answers returns the number of answers within the window so far. It is called while
+	// Run is running.
 	Answers() int64
 	Close() error
 }
 
-// A ConnectFunc opens the clients of a part. What is known of the connecting is
-// returned in any case.
+// A ConnectFunc opens the connections of a part. It describes the connects even if it
+// fails.
 type ConnectFunc func(context.Context, Part) (Clients, *load.Connected, error)
 
-// ServeOptions say who a generator process is.
+// ServeOptions identify a generator process.
 type ServeOptions struct {
-	Job     string // its coordinator's
-	Number  int    // number, from 1
+	Job     string // id of the coordinator's job
+	Number  int    // of this process in the job, from 1
 	Version string // of the program; the coordinator's must be the same
 	Timing
 }
 
-// answersEvery is how often a generator process says how many answers there are, where
-// their number ends the window.
+// answersEvery is how often a generator process reports the number of answers, if a number
+// of them ends the window.
 const answersEvery = 2 * time.Millisecond
 
-// Serve does what the coordinator of the job says, until it says that this is
-// the end, is silent or cannot be heard any more. Only the first is no error.
-// Clients are closed when it returns.
+// Serve carries out the orders of the coordinator until it is told to end. It fails if the
+// coordinator is silent or the connection is lost. The clients are closed when it returns.
 func Serve(ctx context.Context, conn *nats.Conn, o ServeOptions, connect ConnectFunc) (err error) {
 	o.Timing = o.Timing.withDefaults()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -80,11 +78,11 @@ func Serve(ctx context.Context, conn *nats.Conn, o ServeOptions, connect Connect
 		}
 		defer func() { _ = sub.Unsubscribe() }()
 	}
-	// Whoever answers a hello must be heard.
+	// Subscribe before the hello, so that no answer to it is missed.
 	if err := conn.Flush(); err != nil {
 		return fmt.Errorf("listen to the coordinator: %w", err)
 	}
-	s.say(report{What: isUp, Hello: &hello{PID: os.Getpid(), Protocol: protocol, Version: o.Version}})
+	s.send(report{Kind: isUp, Hello: &hello{PID: os.Getpid(), Protocol: protocol, Version: o.Version}})
 
 	beat := time.NewTicker(o.Heartbeat)
 	defer beat.Stop()
@@ -101,14 +99,14 @@ func Serve(ctx context.Context, conn *nats.Conn, o ServeOptions, connect Connect
 			if missed++; missed > o.beats() {
 				return fmt.Errorf("the coordinator has been silent for %v", o.DeadAfter)
 			}
-			s.say(report{What: alive})
+			s.send(report{Kind: alive})
 		case m := <-heard:
 			missed = 0
 			var to order
 			if err := decode(m.Data, &to); err != nil {
 				return fmt.Errorf("read an order: %w", err)
 			}
-			if to.What == toEnd {
+			if to.Kind == toEnd {
 				return nil
 			}
 			if err := s.do(ctx, to); err != nil {
@@ -118,7 +116,7 @@ func Serve(ctx context.Context, conn *nats.Conn, o ServeOptions, connect Connect
 	}
 }
 
-// serving is a generator process at work.
+// serving is the state of Serve.
 type serving struct {
 	conn    *nats.Conn
 	options ServeOptions
@@ -128,22 +126,22 @@ type serving struct {
 	run  *running
 
 	mu      sync.Mutex
-	clients Clients // once they are connected
-	err     error   // of saying something
+	clients Clients // nil until they are connected
+	err     error   // of sending reports
 }
 
-// running is what a run waits for.
+// running contains the signals that a run waits for.
 type running struct {
 	open, rest, enough chan struct{}
 	abort              context.CancelFunc
 }
 
-func (s *serving) say(r report) {
+func (s *serving) send(r report) {
 	r.Number = s.options.Number
 	if err := publish(s.conn, reports(s.options.Job), &r); err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.err = errors.Join(s.err, fmt.Errorf("report %s: %w", r.What, err))
+		s.err = errors.Join(s.err, fmt.Errorf("report %s: %w", r.Kind, err))
 	}
 }
 
@@ -153,10 +151,10 @@ func (s *serving) failed() error {
 	return s.err
 }
 
-// do carries out an order. An error is one of the coordinator's.
+// do carries out an order. It fails if the order is not allowed now.
 func (s *serving) do(ctx context.Context, to order) error {
-	wrong := fmt.Errorf("the coordinator says %s, which has no meaning now", to.What)
-	switch to.What {
+	wrong := fmt.Errorf("the coordinator sent an order that is not allowed now: %s", to.Kind)
+	switch to.Kind {
 	case alive:
 	case toConnect:
 		if to.Part == nil || s.connected() != nil {
@@ -164,7 +162,7 @@ func (s *serving) do(ctx context.Context, to order) error {
 		}
 		s.busy.Go(func() {
 			clients, how, err := s.connect(ctx, *to.Part)
-			r := report{What: isConnected, Connected: how}
+			r := report{Kind: isConnected, Connected: how}
 			if err != nil {
 				r.Err = err.Error()
 			} else {
@@ -173,7 +171,7 @@ func (s *serving) do(ctx context.Context, to order) error {
 				s.mu.Unlock()
 				r.Shards = clients.Shards()
 			}
-			s.say(r)
+			s.send(r)
 		})
 	case toRun:
 		clients := s.connected()
@@ -186,8 +184,8 @@ func (s *serving) do(ctx context.Context, to order) error {
 			defer abort()
 			s.work(ctx, clients, *to.Work, s.run)
 		})
-	case toTell:
-		r := report{What: tells, N: to.N}
+	case toReport:
+		r := report{Kind: usage, N: to.N}
 		if clients := s.connected(); clients != nil {
 			r.Established = clients.Established()
 			var err error
@@ -195,12 +193,12 @@ func (s *serving) do(ctx context.Context, to order) error {
 				r.Err = err.Error()
 			}
 		}
-		s.say(r)
+		s.send(r)
 	case toOpen, toClose, toRest, toAbort:
 		if s.run == nil {
 			return wrong
 		}
-		switch to.What {
+		switch to.Kind {
 		case toOpen:
 			shut(s.run.open)
 		case toClose:
@@ -216,7 +214,7 @@ func (s *serving) do(ctx context.Context, to order) error {
 	return nil
 }
 
-// shut closes a channel that may be closed already, by this goroutine.
+// shut closes a channel, unless this goroutine has already closed it.
 func shut(c chan struct{}) {
 	select {
 	case <-c:
@@ -231,7 +229,7 @@ func (s *serving) connected() Clients {
 	return s.clients
 }
 
-// work runs the clients. The edges of the window are the coordinator's.
+// work runs the clients. The coordinator decides when the window opens and closes.
 func (s *serving) work(ctx context.Context, clients Clients, work load.Work, r *running) {
 	wait := func(c <-chan struct{}) error {
 		select {
@@ -249,21 +247,21 @@ func (s *serving) work(ctx context.Context, clients Clients, work load.Work, r *
 	}
 	w, err := clients.Run(ctx, work, load.Hooks{
 		Open: func() error {
-			s.say(report{What: isWarm})
+			s.send(report{Kind: isWarm})
 			return wait(r.open)
 		},
 		Close: func() error {
-			s.say(report{What: isClosed})
+			s.send(report{Kind: isClosed})
 			return wait(r.rest)
 		},
 		Enough: r.enough,
 		Progress: func(n int, i *load.Interval) {
-			s.say(report{What: counted, N: int64(n), Interval: i})
+			s.send(report{Kind: counted, N: int64(n), Interval: i})
 		},
 	})
 	close(over)
 	counting.Wait()
-	done := report{What: isDone, Window: w}
+	done := report{Kind: isDone, Window: w}
 	if err != nil {
 		done.Err = err.Error()
 	}
@@ -272,12 +270,12 @@ func (s *serving) work(ctx context.Context, clients Clients, work load.Work, r *
 		for _, i := range w.Intervals {
 			done.Sums.add(i)
 		}
-		w.Intervals = nil // they are there already
+		w.Intervals = nil // the coordinator already has them
 	}
-	s.say(done)
+	s.send(done)
 }
 
-// count says how many answers there are, as their number changes.
+// count reports the number of answers whenever it has changed.
 func (s *serving) count(clients Clients, over <-chan struct{}) {
 	tick := time.NewTicker(answersEvery)
 	defer tick.Stop()
@@ -288,7 +286,7 @@ func (s *serving) count(clients Clients, over <-chan struct{}) {
 		case <-tick.C:
 		}
 		if n := clients.Answers(); n != last {
-			s.say(report{What: answers, N: n})
+			s.send(report{Kind: answers, N: n})
 			last = n
 		}
 	}

@@ -16,8 +16,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// killed runs this test again as a coordinator that kills itself. It returns
-// what that printed.
+// killed runs this test again as a coordinator that kills itself, and returns its output.
 func killed(t *testing.T, target string) string {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$")
@@ -35,8 +34,8 @@ func nobody(context.Context, Part) (Clients, *load.Connected, error) {
 	return nil, nil, errors.New("nobody is to be connected")
 }
 
-// Without a parent that dies, as on another host, it is the silence or the end
-// of the connection that ends a generator process.
+// A generator process on another host has no parent that dies. It ends when the coordinator
+// is silent or the connection is lost.
 func TestAGeneratorProcessEndsWithoutItsCoordinator(t *testing.T) {
 	t.Run("it is silent", func(t *testing.T) {
 		conn := dial(t, hub(t).Link)
@@ -69,10 +68,10 @@ func TestAGeneratorProcessObeysOnlyWhatHasAMeaning(t *testing.T) {
 		reason, message, want string
 	}{
 		{"it is told to end", `{"Value":{"What":"end"}}`, ""},
-		{"no clients are connected that could run", `{"Value":{"What":"run","Work":{}}}`, "the coordinator says run"},
-		{"no window can be opened", `{"Value":{"What":"open"}}`, "the coordinator says open"},
-		{"nobody is named to connect", `{"Value":{"What":"connect"}}`, "the coordinator says connect"},
-		{"there is no such order", `{"Value":{"What":"dance"}}`, "the coordinator says dance"},
+		{"no clients are connected that could run", `{"Value":{"What":"run","Work":{}}}`, "the coordinator sent an order that is not allowed now: run"},
+		{"no window can be opened", `{"Value":{"What":"open"}}`, "the coordinator sent an order that is not allowed now: open"},
+		{"nobody is named to connect", `{"Value":{"What":"connect"}}`, "the coordinator sent an order that is not allowed now: connect"},
+		{"there is no such order", `{"Value":{"What":"dance"}}`, "the coordinator sent an order that is not allowed now: dance"},
 		{"it is no order", `?`, "read an order"},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
