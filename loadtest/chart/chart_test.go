@@ -205,12 +205,12 @@ func TestAnyRun(t *testing.T) {
 		{"twelve models", change(statstest.Run(tiers13, 12), func(r *result.Repeat) {
 			r.Model = fmt.Sprintf("a-model-with-quite-a-long-name-%d", r.Repeat)
 		}), "", []string{">a-model-with-quite-a", "…<"}},
-		{"memory that shrinks has no place on a logarithmic axis", change(statstest.Run([]int{10, 100}, 3), func(r *result.Repeat) {
-			if r.Clients == 10 {
+		{"memory that shrinks has no place on a logarithmic axis", change(statstest.Run([]int{100, 1000}, 3), func(r *result.Repeat) {
+			if r.Clients == 100 {
 				r.Server.PSSBytes = 1 << 20
 			}
 		}), "", []string{"Values of 0 and below"}},
-		{"memory that shrinks for all", change(statstest.Run([]int{10, 100}, 3), func(r *result.Repeat) {
+		{"memory that shrinks for all", change(statstest.Run([]int{100, 1000}, 3), func(r *result.Repeat) {
 			r.Server.PSSBytes = r.Server.Before.PSSBytes - 1000
 		}), "", nil},
 		{"a server that was never sampled", change(statstest.Run([]int{10, 100}, 3), func(r *result.Repeat) {

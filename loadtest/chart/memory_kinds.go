@@ -9,7 +9,7 @@ import (
 
 var memoryKindsChart = Chart{
 	Name: "memory-kinds", Title: "What holds the memory of a client",
-	note:  "growth for each client since before the first one, by kind, all on one scale; no server has a connection for less than its socket · lower is better",
+	note:  "growth since before the first client ÷ clients, by kind, all on one scale; no server has a connection for less than its socket · lower is better",
 	build: byKind,
 }
 
@@ -23,12 +23,12 @@ var memoryKinds = []stats.Metric{
 }
 
 // grown is the growth of a kind of memory since before the first connection. It
-// has no value where a record lacks the kind.
+// has no value where a record lacks the kind, or at few clients.
 func grown(title string, of func(*result.Usage) int64) stats.Metric {
 	return stats.Metric{Name: title, Title: title, Unit: stats.Bytes, Value: func(r *result.Repeat) (float64, bool) {
 		s := &r.Server
 		after, before := of(&s.Usage), of(&s.Before)
-		return float64(after-before) / float64(r.Clients), r.Clients > 0 && after > 0
+		return float64(after-before) / float64(r.Clients), r.Clients >= stats.LeastForGrowth && after > 0
 	}}
 }
 

@@ -58,7 +58,7 @@ func (e *evidence) lighter(language, name, workload string) point {
 	var above stats.Estimate
 	for i, s := range of(perClient(), language, "") {
 		cells := e.tiers(result.Key{Model: s.model, Protocol: "echo", Workload: workload, Loop: result.Closed})
-		own := slope(cells, ownMemoryBytes)
+		own := stats.Slope(cells, ownMemoryBytes)
 		if own.Distinct < leastTiers {
 			p.missing = fmt.Sprintf("numbers of %s clients of %s: %d were measured, a slope takes %d", name, s.model, own.Distinct, leastTiers)
 			continue
@@ -67,7 +67,7 @@ func (e *evidence) lighter(language, name, workload string) point {
 		p.effects = append(p.effects, Effect{What: s.model + ": bytes per " + name + " client", Unit: stats.Bytes, Estimate: own.Slope, Bound: "disjoint, falling", each: leastRepeats(cells)})
 		note := fmt.Sprintf("%s, %s: fixed cost %s; per client", s.model, name, Effect{Estimate: own.Intercept, Unit: stats.Bytes}.interval())
 		for _, m := range append(memoryKinds[:len(memoryKinds):len(memoryKinds)], socketBytes) {
-			if l := slope(cells, m); l.Slope.N > 0 && (l.Slope.Value != 0 || m.Name == "user") {
+			if l := stats.Slope(cells, m); l.Slope.N > 0 && (l.Slope.Value != 0 || m.Name == "user") {
 				note += fmt.Sprintf(" %s %s,", m.Title, stats.Bytes.Format(l.Slope.Value))
 			}
 		}
@@ -112,15 +112,4 @@ func leastRepeats(cells []*stats.Cell) int {
 		}
 	}
 	return least
-}
-
-// slope is a metric against clients, over all repeats that count.
-func slope(cells []*stats.Cell, m stats.Metric) stats.Line {
-	var xs, ys []float64
-	for _, c := range cells {
-		for _, v := range c.Values(m) {
-			xs, ys = append(xs, float64(c.Clients)), append(ys, v)
-		}
-	}
-	return stats.LineOf(xs, ys)
 }

@@ -94,7 +94,7 @@ func line(ev loadtest.Event) string {
 	switch {
 	case r.Gates.Verdict == result.Invalid:
 	case r.Workload == result.Idle:
-		s += fmt.Sprintf("%.0f B a client", r.MemoryPerClientBytes())
+		s += fmt.Sprintf("%s of user memory", stats.Bytes.Format(float64(r.Server.PSSBytes)))
 	default:
 		s += fmt.Sprintf("%.0f req/s, p99 %v, %.1f µs CPU a request", r.ThroughputRPS,
 			time.Duration(r.Service.P99*float64(time.Second)).Round(10*time.Microsecond), r.CPUPerRequestSec()*1e6)

@@ -327,8 +327,8 @@ func (v *view) answer(p *pageData, styles map[string]chart.SpecStyle) {
 		func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, stats.Throughput, stats.CPU, stats.P99, stats.MemoryTotal)
 	by([]string{"shortest p99 response time", "least CPU time per request", "most of the rate", "least memory in all"},
 		(*group).isOpen, stats.P99, stats.CPU, stats.Achieved, stats.MemoryTotal)
-	by([]string{"least user memory per client", "least memory in all", "fewest threads"},
-		func(g *group) bool { return g.workload == result.Idle }, stats.Memory, stats.MemoryTotal, stats.Threads)
+	by([]string{"least growth of user memory", "least memory in all", "fewest threads"},
+		func(g *group) bool { return g.workload == result.Idle }, stats.MemoryOfMany, stats.MemoryTotal, stats.Threads)
 }
 
 // pageGroup has the tables of the group. Their cells lead to the repeats.
@@ -352,18 +352,21 @@ func (v *view) pageGroup(g *group) pageGroup {
 		})
 		out.Tables = append(out.Tables, t)
 	}
+	if t := v.memoryTable(g); t != nil {
+		out.Tables = append(out.Tables, t)
+	}
 	return out
 }
 
 func (v *view) cellSection(all *result.Histograms, g *group) cellSection {
 	out := cellSection{Title: g.title}
-	metrics := []stats.Metric{stats.Throughput, stats.CPU, stats.P50, stats.P99, stats.Memory, stats.Threads}
-	heads := []string{"throughput", "CPU/req", "p50", "p99", "memory/client", "threads"}
+	metrics := []stats.Metric{stats.Throughput, stats.CPU, stats.P50, stats.P99, stats.MemoryOfMany, stats.Threads}
+	heads := []string{"throughput", "CPU/req", "p50", "p99", "growth ÷ clients", "threads"}
 	line := []stats.Metric{stats.Throughput, stats.CPU, stats.P99}
 	switch {
 	case g.workload == result.Idle:
-		metrics, heads = []stats.Metric{stats.Memory, stats.PSS, stats.KernelStacks, stats.Threads}, []string{"memory/client", "user memory", "kernel stacks", "threads"}
-		line = []stats.Metric{stats.Memory, stats.MemoryTotal}
+		metrics, heads = []stats.Metric{stats.MemoryOfMany, stats.PSS, stats.KernelStacks, stats.Threads}, []string{"growth ÷ clients", "user memory", "kernel stacks", "threads"}
+		line = []stats.Metric{stats.MemoryOfMany, stats.MemoryTotal}
 	case g.isOpen():
 		metrics = []stats.Metric{stats.Throughput, stats.CPU, stats.P99, stats.ServiceP99, stats.SendLag, stats.Unsent}
 		heads = []string{"achieved", "CPU/req", "response p99", "service p99", "send lag p99", "unsent"}

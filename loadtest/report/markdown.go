@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/prose"
@@ -272,7 +273,7 @@ func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *table.Notes) {
 	what := "Throughput with its interval and the server's CPU time per request, user and system; below them p99 latency."
 	switch {
 	case gs[0].workload == result.Idle:
-		what = "User memory per idle client with its interval; below it user memory and kernel stacks in all, and threads."
+		what = "Growth of user memory ÷ idle clients with its interval; below it user memory and kernel stacks in all, and threads."
 	case gs[0].isOpen():
 		what = "p99 of the response time with its interval and, after the bar, of the service time; below them the rate achieved and the server's CPU time per request."
 	}
@@ -376,9 +377,39 @@ var (
 
 	// costs are what it took of the server.
 	perRequest = []column{of(stats.CPUUser, "CPU user"), of(stats.CPUSys, "CPU system"), of(stats.CtxSwitches, "switches")}
-	costs      = []column{of(stats.Memory, "memory per client"), of(stats.PSS, "user memory"), of(stats.KernelStacks, "kernel stacks"),
+	costs      = []column{of(stats.MemoryOfMany, "growth ÷ clients"), of(stats.PSS, "user memory"), of(stats.KernelStacks, "kernel stacks"),
 		of(stats.Threads, "threads"), of(stats.Processes, "processes"), conns}
 )
+
+// leastForSlope is how many numbers of clients a slope takes.
+const leastForSlope = 3
+
+// memoryTable has the memory per client of each model of the group, as the slope of
+// user memory against clients. It returns nil if no model has enough numbers of
+// clients.
+func (v *view) memoryTable(g *group) *table.Table {
+	if g.isOpen() {
+		return nil
+	}
+	t := table.New(table.Left("model"), table.Right("memory per client", "interval", "fixed", "numbers of clients"))
+	for i, name := range v.names {
+		var cells []*stats.Cell
+		for _, r := range g.rows {
+			if c := r.cells[i]; c != nil {
+				cells = append(cells, c)
+			}
+		}
+		line := stats.Slope(cells, stats.PSS)
+		if line.Distinct < leastForSlope {
+			continue
+		}
+		t.Row(name, stats.Bytes.Format(line.Slope.Value), line.Slope.Ends(stats.Bytes), stats.Bytes.Format(line.Intercept.Value), strconv.Itoa(line.Distinct))
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return t
+}
 
 // tables are those of a group: what the clients saw, and what it cost the
 // server.
@@ -405,6 +436,9 @@ func (v *view) details(b *bufio.Writer) {
 		for _, columns := range g.tables() {
 			fmt.Fprintf(b, "%s\n", v.cellTable(g, columns).Markdown())
 		}
+		if t := v.memoryTable(g); t != nil {
+			fmt.Fprintf(b, "%s\n", t.Markdown())
+		}
 	}
 	if len(v.groups) > 0 {
 		fmt.Fprintf(b, "%s\n\n", v.explanation())
@@ -430,8 +464,9 @@ func (v *view) cellTable(g *group, columns []column) *table.Table {
 // explanation says what the columns of the details are.
 func (v *view) explanation() string {
 	s := "Medians of the repeats that count. CPU time and context switches are for each request, over the whole process tree. " +
-		"Memory per client is the growth of PSS from before the first connection to the end of the window, divided by the clients; " +
-		"at few clients it is mostly what the server allocates once. Connections per process are those of the first repeat that counts."
+		"Memory per client is the slope of user memory (PSS) against the clients, by least squares over all repeats, with its 95 % interval; it takes " +
+		strconv.Itoa(leastForSlope) + " numbers of clients. Growth ÷ clients is the growth of PSS from before the first connection to the end of the window, divided by the clients. " +
+		"It includes what the server allocates once, and is left out below " + strconv.Itoa(stats.LeastForGrowth) + " clients. Connections per process are those of the first repeat that counts."
 	if slices.ContainsFunc(v.cells, func(c *stats.Cell) bool { return c.Median(stats.Jain).N > 0 }) {
 		s += " Fairness is Jain's index of the answers per client: 1 if all got as many."
 	}

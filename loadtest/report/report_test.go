@@ -150,7 +150,7 @@ func TestAnyRun(t *testing.T) {
 			s := &result.Set{Run: result.Run{Repeats: 2}}
 			statstest.AddIdle(s, 500)
 			return s
-		}(), 2, 0, []string{"User memory per idle client", "echo idle"}},
+		}(), 2, 0, []string{"Growth of user memory ÷ idle clients with its interval", "echo idle"}},
 		{"an open loop, twice as fast the second time", func() *result.Set {
 			s := &result.Set{Run: result.Run{Repeats: 2}}
 			statstest.AddOpen(s, 50, 0.5, 0.9)

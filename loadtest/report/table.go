@@ -29,7 +29,7 @@ func Table(w io.Writer, set *result.Set) error {
 	var tables []string
 	for _, t := range []*table.Table{
 		v.modelTable(func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, "req/s", of(stats.P99, "p99"), of(stats.CPU, "CPU/req")),
-		v.modelTable(func(g *group) bool { return g.workload == result.Idle }, "B/client", of(stats.MemoryTotal, "total")),
+		v.modelTable(func(g *group) bool { return g.workload == result.Idle }, "growth÷N", of(stats.MemoryTotal, "total")),
 	} {
 		if len(t.Rows) > 0 {
 			tables = append(tables, t.Text(tableWidth))

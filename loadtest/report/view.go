@@ -32,7 +32,7 @@ type row struct {
 func (g *group) headline() stats.Metric {
 	switch {
 	case g.workload == result.Idle:
-		return stats.Memory
+		return stats.MemoryOfMany
 	case g.loop == result.Open:
 		return stats.P99
 	}

@@ -16,6 +16,18 @@ type Line struct {
 	Distinct int `json:"distinct"`
 }
 
+// Slope fits a line to a metric against clients, over all repeats of cells that
+// count. Its intercept is what does not depend on the clients.
+func Slope(cells []*Cell, m Metric) Line {
+	var xs, ys []float64
+	for _, c := range cells {
+		for _, v := range c.Values(m) {
+			xs, ys = append(xs, float64(c.Clients)), append(ys, v)
+		}
+	}
+	return LineOf(xs, ys)
+}
+
 // LineOf fits a line to points. The intervals are Student's, with n-2 degrees
 // of freedom: they take the residuals for independent and alike. Fewer than three
 // points, or points above one x, have no line: N is 0.

@@ -58,9 +58,16 @@ var (
 	// GeneratorCPU is what the client's side took of each request.
 	GeneratorCPU = Metric{"generator-cpu", "the generator's CPU time per request", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Generator.CPUSec / float64(r.Requests) })}
 
-	// Memory is the growth of PSS since before the first connection.
-	Memory = Metric{"memory", "user memory per client", Bytes, false, func(r *result.Repeat) (float64, bool) {
+	// Memory is the growth of PSS since before the first connection, divided by
+	// the clients. At few clients it is mostly what the server allocates once, so
+	// MemoryOfMany is what is shown; the memory of a client is a Slope.
+	Memory = Metric{"memory", "user memory grown ÷ clients", Bytes, false, func(r *result.Repeat) (float64, bool) {
 		return r.MemoryPerClientBytes(), r.Clients > 0 && r.Server.PSSBytes > 0
+	}}
+	// MemoryOfMany is Memory without a value below LeastForGrowth clients.
+	MemoryOfMany = Metric{Memory.Name, Memory.Title, Bytes, false, func(r *result.Repeat) (float64, bool) {
+		v, ok := Memory.Value(r)
+		return v, ok && r.Clients >= LeastForGrowth
 	}}
 	// MemoryTotal is all that the server takes for itself: PSS and kernel stacks.
 	// Sockets and their buffers are not in it.
@@ -86,6 +93,10 @@ var (
 
 	CtxSwitches = Metric{"ctx_switches", "context switches per request", Count, false, perRequest(func(s *result.Server) float64 { return float64(s.CtxSwitches) })}
 )
+
+// LeastForGrowth is how many clients a growth of memory may be divided by. A
+// server in Go allocates up to 4 MB before it collects garbage for the first time.
+const LeastForGrowth = 100
 
 // Metrics are all that a median is reported of, in that order.
 var Metrics = []Metric{
