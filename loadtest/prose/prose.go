@@ -51,7 +51,7 @@ func Capital(s string) string {
 // Line returns s on one line, with single spaces.
 func Line(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-var markdown = strings.NewReplacer("<", "&lt;", "*", `\*`, "`", "\\`")
+var markdown = strings.NewReplacer(`\`, `\\`, "<", "&lt;", "*", `\*`, "`", "\\`")
 
 // Markdown returns s on one line, escaped so that nothing in it is markup.
 func Markdown(s string) string { return markdown.Replace(Line(s)) }

@@ -35,11 +35,11 @@ func TestCount(t *testing.T) {
 }
 
 func TestMarkup(t *testing.T) {
-	const s = "a <b>\n *c* `d`"
-	if got, want := Markdown(s), "a &lt;b> \\*c\\* \\`d\\`"; got != want {
+	const s = "a <b>\n *c* `d` \\*"
+	if got, want := Markdown(s), "a &lt;b> \\*c\\* \\`d\\` \\\\\\*"; got != want {
 		t.Errorf("Markdown(%q) = %q, want %q", s, got, want)
 	}
-	if got, want := Code(s), "`` a <b> *c* `d` ``"; got != want {
+	if got, want := Code(s), "`` a <b> *c* `d` \\* ``"; got != want {
 		t.Errorf("Code(%q) = %q, want %q", s, got, want)
 	}
 	if got := Code("ls  -l"); got != "`ls -l`" {

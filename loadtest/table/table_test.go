@@ -136,6 +136,33 @@ func TestNotesOfSeveralTables(t *testing.T) {
 	compare(t, "notes", "<sup>1</sup> one  \n<sup>2</sup> two  \n<sup>3</sup> three  \n", notes.Markdown())
 }
 
+// Whatever the cells contain, a row is one line in Markdown, with a bar on each side of each cell, and
+// the other writers take it.
+func FuzzRows(f *testing.F) {
+	f.Add("a|b", `\|`, 10)
+	f.Add("**\r\n", "漢字 \u0301 \x1b[1m", 3)
+	f.Fuzz(func(t *testing.T, a, b string, width int) {
+		table := New(Left("a"), Right("b"), Left("c"))
+		table.Columns[0].Width = width % 100
+		table.Row(a, Marked(b, Best).Note(b), Text(a+b))
+		table.Row(Text(b).Across(2), 1)
+		lines := strings.Split(table.Markdown(), "\n")
+		for _, line := range lines[:4] {
+			bars := strings.Count(strings.NewReplacer(`\\`, "", `\|`, "").Replace(line), "|")
+			if bars != 4 {
+				t.Errorf("%d bars in %q", bars, line)
+			}
+		}
+		if len(lines) > 4 && strings.HasPrefix(lines[4], "|") {
+			t.Errorf("a row of several lines: %q", lines)
+		}
+		if _, err := table.HTML(); err != nil {
+			t.Error(err)
+		}
+		table.Text(width)
+	})
+}
+
 func TestCSV(t *testing.T) {
 	x := 0.1
 	table := New(Left("a", "b", "c", "d", "e", "f"))
