@@ -89,10 +89,6 @@ type Campaign struct {
 	throughput map[result.Key][]float64 // of repeats that are not invalid
 }
 
-// Interrupted is the failure of a repeat that an interrupt ended. The repeat is
-// measured again when the run resumes.
-const Interrupted = "interrupted"
-
 // An Event is something that happened in a campaign.
 type Event struct {
 	Step    plan.Step
@@ -123,7 +119,7 @@ func (c *Campaign) Run(ctx context.Context) error {
 	c.throughput = map[result.Key][]float64{}
 	for i := range c.Earlier {
 		r := &c.Earlier[i]
-		if r.Failure != Interrupted {
+		if r.FailureKind != result.Interrupted {
 			done[id{r.Key, r.Repeat}] = true
 			c.learn(r)
 		}

@@ -368,7 +368,7 @@ func TestAnInterruptKillsTheServerAndSavesTheRepeat(t *testing.T) {
 	if slices.Contains(f.log, "stop") || !slices.Contains(f.log, "kill") {
 		t.Errorf("order %q: an interrupted server must be killed", f.log)
 	}
-	if len(f.saved) != 1 || f.saved[0].Failure != Interrupted || f.saved[0].Requests != 100 {
+	if len(f.saved) != 1 || f.saved[0].FailureKind != result.Interrupted || f.saved[0].Requests != 100 {
 		t.Errorf("saved %+v", f.saved)
 	}
 }
@@ -376,7 +376,7 @@ func TestAnInterruptKillsTheServerAndSavesTheRepeat(t *testing.T) {
 func TestWhatIsDoneIsNotMeasuredAgain(t *testing.T) {
 	f := setUp(t, config)
 	key := f.Plan.Cells[0].Key
-	f.Earlier = []result.Repeat{{Key: key, Repeat: 1}, {Key: key, Repeat: 2, Failure: Interrupted}}
+	f.Earlier = []result.Repeat{{Key: key, Repeat: 1}, {Key: key, Repeat: 2, FailureKind: result.Interrupted}}
 	if err := f.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}

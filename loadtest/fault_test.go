@@ -100,7 +100,7 @@ func TestAnInterruptEndsAFault(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f.server.during = cancel
 	f.clients.err = context.Canceled
-	if err := f.Run(ctx); err == nil || len(f.saved) != 1 || f.saved[0].Failure != Interrupted {
+	if err := f.Run(ctx); err == nil || len(f.saved) != 1 || f.saved[0].FailureKind != result.Interrupted {
 		t.Errorf("err %v, saved %+v", err, f.saved)
 	}
 	if got := f.server.signalled(); len(got) != 0 {

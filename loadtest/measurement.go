@@ -40,7 +40,7 @@ func (c *Campaign) measure(ctx context.Context, step plan.Step, ev Event) (*resu
 		r.Failure = err.Error()
 	}
 	if ctx.Err() != nil {
-		r.Failure = Interrupted
+		r.Failure, r.FailureKind = "interrupted", result.Interrupted
 	}
 	m.stop()
 	r.Gates = gate.Judge(r)

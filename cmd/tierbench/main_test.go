@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/harness"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/plan"
@@ -367,7 +366,7 @@ repeats: 2
 	seen := map[string]bool{}
 	for _, r := range set.Repeats {
 		seen[fmt.Sprint(r.Key, r.Repeat)] = true
-		if r.Failure == loadtest.Interrupted {
+		if r.FailureKind == result.Interrupted {
 			t.Errorf("%v is still the interrupted one", r.Key)
 		}
 	}

@@ -243,7 +243,7 @@ func (r *Run) start() live.Start {
 	}
 	done := map[id]bool{}
 	for i := range r.repeats {
-		if rep := &r.repeats[i]; rep.Failure != loadtest.Interrupted {
+		if rep := &r.repeats[i]; rep.FailureKind != result.Interrupted {
 			done[id{rep.Key, rep.Repeat}] = true
 		}
 	}

@@ -166,7 +166,7 @@ func (s *Search) measure(ctx context.Context, at float64) (search.Sample, error)
 	if err := campaign.Run(ctx); err != nil {
 		return search.Sample{}, err
 	}
-	if last == nil || last.Failure == loadtest.Interrupted {
+	if last == nil || last.FailureKind == result.Interrupted {
 		return search.Sample{}, ErrInterrupted
 	}
 	r.repeats = append(r.repeats, *last)

@@ -65,8 +65,12 @@ func Load(dir string) (*Set, error) {
 	}
 	s.Repeats = latest(s.Repeats, func(r *Repeat) id { return id{r.Key, r.Repeat} })
 	for i := range s.Repeats {
-		if r := &s.Repeats[i]; r.Request == (Request{}) {
+		r := &s.Repeats[i]
+		if r.Request == (Request{}) {
 			r.Request = ParseRequest(r.Workload)
+		}
+		if r.Failure == Interrupted { // schema 1 has no kinds
+			r.FailureKind = Interrupted
 		}
 	}
 	s.Seconds, err = loadLines[Second](filepath.Join(dir, SeriesFile))

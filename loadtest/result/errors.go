@@ -15,3 +15,7 @@ const (
 	KindMalformed = "malformed"
 	KindOther     = "other"
 )
+
+// Interrupted is the kind of failure of a repeat that an interrupt ended. The repeat is
+// measured again when the run is resumed.
+const Interrupted = "interrupted"

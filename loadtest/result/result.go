@@ -138,7 +138,8 @@ type Repeat struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Failure is why the repeat ended early, empty when it did not.
 	Failure string `json:"failure,omitempty"`
-	// FailureKind is the kind of error, as in Errors, if the clients could not connect.
+	// FailureKind is Interrupted, or the kind of error, as in Errors, if the clients could not
+	// connect.
 	FailureKind string `json:"failure_kind,omitempty"`
 }
 

@@ -73,7 +73,7 @@ func TestARecordOfSchema1(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		result.RunFile:    `{"schema":1,"id":"run","cells":[{"model":"m","workload":"wait-50ms","loop":"open","rate":"70%","setting":"gil 5ms"}],"slos":[{"setting":"gil 5ms"}],"ratios":[{"setting":"generator wrk"}]}`,
-		result.CellsFile:  `{"model":"m","workload":"wait-50ms","loop":"open","rate":"70%","setting":"gil 5ms","repeat":1}` + "\n",
+		result.CellsFile:  `{"model":"m","workload":"wait-50ms","loop":"open","rate":"70%","setting":"gil 5ms","repeat":1,"failure":"interrupted"}` + "\n",
 		result.SeriesFile: `{"model":"m","workload":"wait-50ms","loop":"open","rate":"70%","setting":"gil 5ms","repeat":1,"at_sec":1}` + "\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
@@ -89,7 +89,7 @@ func TestARecordOfSchema1(t *testing.T) {
 	if set.Run.Cells[0] != key || set.Repeats[0].Key != key || set.Seconds[0].Key != key || set.Run.SLOs[0].Setting != setting || set.Run.Ratios[0].Setting != (result.Setting{Generator: "wrk"}) {
 		t.Errorf("%+v", set)
 	}
-	if got, want := set.Repeats[0].Request, (result.Request{Workload: "wait", TimeSec: 0.05}); got != want || set.Run.Schema != result.Schema {
+	if got, want := set.Repeats[0].Request, (result.Request{Workload: "wait", TimeSec: 0.05}); got != want || set.Repeats[0].FailureKind != result.Interrupted || set.Run.Schema != result.Schema {
 		t.Errorf("request %+v, want %+v; schema %d", got, want, set.Run.Schema)
 	}
 }
