@@ -41,9 +41,7 @@ var arrows = []struct {
 	{"servers/blocking", []string{"servers", "servers/app", "servers/listen", "servers/wire"}},
 	{"servers/all", []string{"servers", "servers/..."}},
 	{"servers/prefork", []string{"servers", "servers/..."}}, // it alone may wrap another model
-	{"servers/eventloop", []string{"servers", "servers/loop"}},
-	{"servers/multiloop", []string{"servers", "servers/loop"}},
-	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen", "servers/blocking", "servers/handover", "servers/worker"}},
+	{"servers/...", []string{"servers", "servers/app", "servers/wire", "servers/admit", "servers/listen", "servers/blocking", "servers/loop", "servers/handover", "servers/worker"}},
 	{"loadtest/quantity", nil},
 	{"loadtest/result", []string{"loadtest/quantity"}},
 	{"loadtest/load", []string{"loadtest/result"}},

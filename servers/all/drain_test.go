@@ -26,13 +26,13 @@ func TestStopsWithoutConnections(t *testing.T) {
 		p.stopped()
 		if c, err := net.Dial("tcp", p.addr); err == nil {
 			_ = c.Close()
-			t.Error("somebody still listens")
+			t.Error("something still listens")
 		}
 	})
 }
 
 // TestStopsUnderLoad: clients that ask one request after the other see each of them answered, until
-// an answer tells them that it is the last. What they must never see is a request without an
+// an answer says that it is the last. What they must never see is a request without an
 // answer.
 func TestStopsUnderLoad(t *testing.T) {
 	const clients = 50
@@ -69,7 +69,7 @@ func TestStopsUnderLoad(t *testing.T) {
 				}
 			})
 		}
-		// All of them have been accepted: who is in the accept queue when it is closed is told
+		// All of them have been accepted: a client in the accept queue when it is closed is told
 		// nothing.
 		waitFor(t, "some load", func() bool { return begun.Load() >= clients && answers.Load() > 20*clients })
 		p.signal(terminate)
@@ -132,8 +132,8 @@ func TestStopAnswersWhatIsInFlight(t *testing.T) {
 			begin, rest = whole[:10], whole[10:]
 			want = answer(200, "text/plain", "ok", closing)
 		}
-		// Who says nothing has no answer in flight, and makes all others wait where one is served
-		// after the other.
+		// A client that sends nothing has no answer in flight, and makes all others wait where one
+		// is served after the other.
 		silent := !closesEach(model)
 		var idle, partial net.Conn
 		if silent {
@@ -188,7 +188,7 @@ func TestStopAnswersWhatIsInFlight(t *testing.T) {
 	})
 }
 
-// expectEither reads one of two texts, the longer of which may begin like the shorter.
+// expectEither reads one of two texts; the longer one may begin like the shorter one.
 func expectEither(r io.Reader, long, other string) error {
 	first := make([]byte, min(len(long), len(other)))
 	n, err := io.ReadFull(r, first)

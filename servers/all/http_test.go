@@ -107,10 +107,10 @@ var httpRows = []httpRow{
 	{reason: "an unknown path with a body, which is read over", send: "POST /nothing HTTP/1.1\r\n" + host + "Content-Length: 3\r\n\r\nabc", want: fail(404)},
 	{reason: "a path is matched whole", send: "GET /plaintext/ HTTP/1.1\r\n" + host + "\r\n", want: fail(404)},
 	{reason: "no route harms the server unless it is asked for", send: "GET /fault/panic HTTP/1.1\r\n" + host + "\r\n", want: fail(404)},
-	{reason: "the server as such has no workload", send: "OPTIONS * HTTP/1.1\r\n" + host + "\r\n", want: fail(404)},
+	{reason: "the server itself has no workload", send: "OPTIONS * HTTP/1.1\r\n" + host + "\r\n", want: fail(404)},
 	{reason: "a wrong method, and what is allowed", send: "DELETE /plaintext HTTP/1.1\r\n" + host + "\r\n", want: fail(405, "Allow: GET, HEAD")},
 	{reason: "a wrong method where only POST is allowed", send: "GET /echo HTTP/1.1\r\n" + host + "\r\n", want: fail(405, "Allow: POST")},
-	{reason: "a method nobody knows", send: "BREW /plaintext HTTP/1.1\r\n" + host + "\r\n", want: fail(405, "Allow: GET, HEAD")},
+	{reason: "an unknown method", send: "BREW /plaintext HTTP/1.1\r\n" + host + "\r\n", want: fail(405, "Allow: GET, HEAD")},
 	{reason: "methods have case", send: "get /plaintext HTTP/1.1\r\n" + host + "\r\n", want: fail(405, "Allow: GET, HEAD")},
 
 	{reason: "the client wants the connection closed", send: "GET /plaintext HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n",
@@ -136,9 +136,9 @@ var httpRows = []httpRow{
 	{reason: "100 for chunks too", send: "POST /echo HTTP/1.1\r\n" + host + "Expect: 100-Continue\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
 		want: goOn + echoed("ok")},
 	{reason: "no 100 when there is no body", send: "GET /plaintext HTTP/1.1\r\n" + host + "Expect: 100-continue\r\n\r\n", want: hello},
-	{reason: "no 100 for a body nobody wants: the answer comes at once, and the body may or may not",
+	{reason: "no 100 for an unwanted body: the answer comes at once, and the body may or may not",
 		send: "POST /nothing HTTP/1.1\r\n" + host + "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n", want: fail(404, closing), closes: true},
-	{reason: "an expectation nobody knows", send: "POST /echo HTTP/1.1\r\n" + host + "Expect: more\r\nContent-Length: 2\r\n\r\n", want: fail(417, closing), closes: true},
+	{reason: "an unknown expectation", send: "POST /echo HTTP/1.1\r\n" + host + "Expect: more\r\nContent-Length: 2\r\n\r\n", want: fail(417, closing), closes: true},
 
 	{reason: "no HTTP", send: "hello\r\n\r\n", want: fail(400, closing), closes: true},
 	{reason: "TLS", send: "\x16", want: fail(400, closing), closes: true},
@@ -207,7 +207,7 @@ func TestHTTP(t *testing.T) {
 					check("byte by byte", row.run(p, row.want, func(w io.Writer) error {
 						for i := range len(row.send) {
 							if _, err := io.WriteString(w, row.send[i:i+1]); err != nil {
-								return nil // it was refused before its end: the answer tells
+								return nil // it was refused before its end: the answer shows it
 							}
 							time.Sleep(bytePause)
 						}
@@ -221,7 +221,7 @@ func TestHTTP(t *testing.T) {
 }
 
 // run sends a row on a new connection and checks what comes back, and that the connection ends or
-// goes on as it should.
+// continues as it should.
 func (row httpRow) run(p *process, want string, send func(io.Writer) error) error {
 	c := p.dial()
 	defer func() { _ = c.Close() }()

@@ -133,7 +133,7 @@ func TestThousandConnections(t *testing.T) {
 }
 
 // TestSlowReader: a client that asks for much and reads nothing is no longer read from, so that it
-// holds only a bounded amount of memory; others are served meanwhile; and when it reads at last,
+// takes only a bounded amount of memory; others are served meanwhile; and when it reads at last,
 // all answers are there.
 func TestSlowReader(t *testing.T) {
 	const bodySize = 64 << 10
@@ -205,8 +205,8 @@ func TestSlowReader(t *testing.T) {
 	})
 }
 
-// TestTimeouts: whoever is silent too long is closed. Nothing is asserted on how long it takes, but
-// what comes before what.
+// TestTimeouts: a client that is silent for too long is closed. Nothing is asserted on how long it
+// takes, but what comes before what.
 func TestTimeouts(t *testing.T) {
 	t.Parallel()
 	t.Run("idle", func(t *testing.T) {
@@ -389,7 +389,7 @@ func startLimited(t *testing.T, model string, descriptors int) *process {
 	return startBinary(t, wrapper, model, servers.HTTP)
 }
 
-// TestPreforkReplacesWorkers: no number of crashes ends the server, and nobody is left behind.
+// TestPreforkReplacesWorkers: no number of crashes ends the server, and no process is left.
 func TestPreforkReplacesWorkers(t *testing.T) {
 	eachPrefork(t, replacesWorkers)
 }

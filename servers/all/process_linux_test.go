@@ -15,7 +15,7 @@ import (
 
 // many is how many clients a model with a process for each gets here, more than any machine has
 // processors: each start and end takes the kernel some tens of milliseconds. A program with the
-// race detector takes some tens of megabytes, of which a machine has not so many.
+// race detector takes some tens of megabytes, which a machine may not have.
 func many() int {
 	if raceEnabled {
 		return 60
@@ -77,18 +77,18 @@ func TestProcessPerConnection(t *testing.T) {
 func TestProcessCrash(t *testing.T) {
 	p := start(t, "process", servers.HTTP, "--spawn", servers.SpawnFresh)
 	waitFor(t, "the first worker to end", func() bool { return len(p.processes()) == 1 })
-	victim, other := p.dial(), p.dial()
-	if err := exchange(victim, get("/plaintext"), hello); err != nil {
+	target, other := p.dial(), p.dial()
+	if err := exchange(target, get("/plaintext"), hello); err != nil {
 		t.Fatal(err)
 	}
-	_, pid := ask(t, victim)
+	_, pid := ask(t, target)
 	if err := exchange(other, get("/plaintext"), hello); err != nil {
 		t.Fatal(err)
 	}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := victim.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+	if n, err := target.Read(make([]byte, 1)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("the connection of the worker that was killed: %d bytes, %v", n, err)
 	}
 	for range 3 {
@@ -146,7 +146,7 @@ func TestTurns(t *testing.T) {
 		all.Wait()
 		waitFor(t, "the connections to be gone", func() bool { return p.count("fd") <= fds })
 		if n := p.count("task"); n > threads+clients/20 {
-			t.Errorf("%d threads before and %d behind %d clients", threads, n, clients)
+			t.Errorf("%d threads before and %d after %d clients", threads, n, clients)
 		}
 		p.signal(terminate)
 		p.stopped()
@@ -164,7 +164,7 @@ func TestSilentClientsLoseTheirTurn(t *testing.T) {
 		for range 3 {
 			silent = append(silent, p.dial())
 		}
-		// It waits behind them, and they do not go away by themselves.
+		// It waits after them in the queue, and they do not leave by themselves.
 		c := p.dial()
 		if err := exchange(c, get("/plaintext"), by(model, hello)); err != nil {
 			t.Error(err)
@@ -178,7 +178,7 @@ func TestSilentClientsLoseTheirTurn(t *testing.T) {
 }
 
 // TestFaults: with the flag, a fault does what its name says to the process that answers: a server
-// of one process ends, and one of several goes on.
+// of one process ends, and one of several continues.
 func TestFaults(t *testing.T) {
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		several := model == "process" || strings.HasPrefix(model, "prefork")
@@ -218,7 +218,7 @@ func TestFaults(t *testing.T) {
 			if several {
 				if strings.HasPrefix(model, "prefork") {
 					// Until it has ended, a connection may still get into the queue of the worker
-					// that nobody accepts from any more.
+					// from which nothing accepts any more.
 					waitFor(t, "the worker to be replaced", func() bool { return p.log.count(`"listening"`) > listening })
 				}
 				waitFor(t, "the server to answer", func() bool { return p.answers(protocol) })
@@ -229,7 +229,7 @@ func TestFaults(t *testing.T) {
 			}
 		}
 		if strings.HasSuffix(model, "loop") {
-			return // gnet ends when it has no descriptor left to accept with, if somebody connects just then
+			return // gnet ends when it has no descriptor left to accept with, if a client connects just then
 		}
 		// The last: others may be refused as long as it lasts.
 		if p.exited() {
@@ -242,7 +242,7 @@ func TestFaults(t *testing.T) {
 	})
 }
 
-// With an interpreter lock the same answers come, beside computations and waits.
+// With an interpreter lock the answers are the same, during computations and waits.
 func TestUnderInterpreterLock(t *testing.T) {
 	eachKeeping(t, servers.Protocols, func(t *testing.T, model, protocol string) {
 		p := start(t, model, protocol, "--gil", "1ms")

@@ -24,8 +24,8 @@ import (
 	"github.com/tierbench/tierbench/servers"
 )
 
-// These tests run every model as what a user runs, a process: exit codes, signals, descriptors and
-// threads are part of what is promised. They wait for what they need, and never take slowness for
+// These tests run every model as users run it, as a process: exit codes, signals, descriptors and
+// threads are part of the contract. They wait for what they need, and never take slowness for
 // an error: patience is only how long a test waits for something that does not come.
 const patience = 60 * time.Second
 
@@ -78,7 +78,7 @@ type process struct {
 	err  error         // of Wait, after done
 }
 
-// log collects what a server writes to stderr.
+// log collects the lines that a server writes to stderr.
 type log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -110,9 +110,9 @@ func (l *log) count(s string) int {
 // addresses counts the loopback addresses that were given to servers.
 var addresses atomic.Uint32
 
-// freeAddr returns an address that nobody listens on now. Where all of 127.0.0.0/8 is loopback,
-// each server has an address of its own, so that whoever still answers there after its end
-// is a process of that server. Elsewhere somebody may take the port a moment later: see start.
+// freeAddr returns an address on which nothing listens now. Where all of 127.0.0.0/8 is loopback,
+// each server has an address of its own, so that anything that still answers there after its end is
+// a process of that server. Elsewhere another program may take the port a moment later: see start.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	host := "127.0.0.1"
@@ -184,19 +184,19 @@ func answersTo(protocol string) func(*process) bool {
 func modelArgs(model, protocol string, args ...string) []string {
 	args = append([]string{"--model", model, "--protocol", protocol}, args...)
 	if closesEach(model) && !slices.Contains(args, "--read-timeout") {
-		// A tenth of it is what a client may be silent in its turn, and a test may be slow.
+		// A client may be silent for a tenth of it in its turn, and a test may be slow.
 		args = append(args, "--read-timeout", (10 * patience).String())
 	}
 	return args
 }
 
-// startWhen begins a server at a free address, at another if somebody took it meanwhile, and
+// startWhen begins a server at a free address, at another one if it was taken meanwhile, and
 // returns when it is ready.
-func startWhen(t *testing.T, begin func(addr string, args ...string) *process, what string, ready func(*process) bool, args ...string) *process {
+func startWhen(t *testing.T, begin func(addr string, args ...string) *process, state string, ready func(*process) bool, args ...string) *process {
 	t.Helper()
 	for {
 		p := begin(freeAddr(t), args...)
-		waitFor(t, "the server to "+what, func() bool { return p.exited() || ready(p) })
+		waitFor(t, "the server to "+state, func() bool { return p.exited() || ready(p) })
 		if !p.exited() {
 			return p
 		}
@@ -342,15 +342,15 @@ func (p *process) exitCode() int {
 	}
 }
 
-// waitFor polls until cond holds.
-func waitFor(t *testing.T, what string, cond func() bool) {
+// waitFor polls until cond is true.
+func waitFor(t *testing.T, state string, cond func() bool) {
 	t.Helper()
 	if !poll(patience, cond) {
-		t.Fatalf("waited in vain for %s", what)
+		t.Fatalf("waited in vain for %s", state)
 	}
 }
 
-// poll asks for a condition until it holds, and reports whether it did within a time.
+// poll asks for a condition until it is true, and reports whether it did within a time.
 func poll(within time.Duration, cond func() bool) bool {
 	// Looking through /proc costs more than what is waited for, if it is done too often.
 	pause := 2 * time.Millisecond

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A server that cannot have its address must say so and end, whoever has it: another program, or a
+// A server that cannot have its address must say so and end, whether another program has it or a
 // server of the same kind, with which prefork's workers could share it.
 func TestAddressInUse(t *testing.T) {
 	eachModel(t, onlyHTTP, func(t *testing.T, model, protocol string) {
@@ -32,7 +32,8 @@ func TestAddressInUse(t *testing.T) {
 	})
 }
 
-// The exit code tells a user's mistake, after which nothing was started, from a failure.
+// The exit code distinguishes a mistake of the user, after which nothing was started, from a
+// failure.
 func TestExitCodes(t *testing.T) {
 	for _, test := range []struct {
 		reason string

@@ -60,7 +60,7 @@ func TestOrderAroundWaits(t *testing.T) {
 
 const longest = 10 * time.Second // that a request may wait
 
-// What is ready is sent before what is waited for.
+// Answers that are ready are sent before delayed ones.
 func TestReadyAnswersDoNotWait(t *testing.T) {
 	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		for _, path := range []string{"/wait", "/block"} {
@@ -70,7 +70,7 @@ func TestReadyAnswersDoNotWait(t *testing.T) {
 				t.Error(err)
 			}
 			if took := time.Since(begin); took >= longest {
-				t.Errorf("an answer that was ready came after %v, with the one behind it", took)
+				t.Errorf("an answer that was ready came after %v, with the next one", took)
 			}
 			_ = c.Close()
 		}
@@ -120,7 +120,7 @@ func TestWaitsOverlap(t *testing.T) {
 	})
 }
 
-// A blocking call stalls the loop whose thread makes it, and nobody else, unless it is given to the
+// A blocking call stalls the loop whose thread makes it, and no other, unless it is given to the
 // pool.
 func TestBlockingCalls(t *testing.T) {
 	t.Parallel()
@@ -178,7 +178,7 @@ func TestHalfCloseWhileWaiting(t *testing.T) {
 	})
 }
 
-// What is waited for when the server stops is in flight: it is answered, as the last on its
+// A delayed answer is in flight when the server stops: it is sent, as the last on its
 // connection.
 func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 	const clients = 20
@@ -196,7 +196,7 @@ func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 			conns = append(conns, c)
 		}
 		for _, c := range conns {
-			// The answer before it tells that the wait has begun.
+			// The answer before it shows that the wait has begun.
 			if err := exchange(c, get("/plaintext")+get("/wait?ms=2000"), hello); err != nil {
 				t.Fatal(err)
 			}
@@ -214,8 +214,8 @@ func TestStopAnswersWhatIsWaitedFor(t *testing.T) {
 	})
 }
 
-// What is waited for longer than the drain timeout is cut off, also where a system call blocks a
-// thread or a whole loop.
+// An answer that is delayed for longer than the drain timeout is cut off, also where a system call
+// blocks a thread or a whole loop.
 func TestStopCutsOffWaits(t *testing.T) {
 	eachKeeping(t, onlyHTTP, func(t *testing.T, model, protocol string) {
 		for _, path := range []string{"/wait", "/block"} {

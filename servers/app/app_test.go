@@ -130,7 +130,7 @@ func TestComputeYields(t *testing.T) {
 
 func TestMeasureRateTakesTheFastest(t *testing.T) {
 	// A clock that runs a step further each time it is read, and once a thousand times as far:
-	// somebody interrupted.
+	// something interrupted.
 	now, reads := time.Duration(0), 0
 	rate := measureRate(func() time.Duration {
 		reads++

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 }
 
 // work adds when it is told to, with some goroutines, and prints the value it sees at the end.
-func work(what string) error {
-	name, times, _ := strings.Cut(what, " ")
+func work(task string) error {
+	name, times, _ := strings.Cut(task, " ")
 	n, err := strconv.Atoi(times)
 	if err != nil {
 		return err
@@ -222,7 +222,7 @@ func TestPipeWithoutItsOwner(t *testing.T) {
 	defer second.close()
 	first.close()
 	if err := second.Cell().Add(); err == nil {
-		t.Error("an increment that nobody has read is none")
+		t.Error("an increment is not counted until somebody reads it")
 	}
 	if _, err := openPipe(dir, false); err == nil {
 		t.Error("a pipe without a reader was opened")

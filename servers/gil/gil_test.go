@@ -70,8 +70,8 @@ func TestHandOverAfterTheInterval(t *testing.T) {
 	<-back
 }
 
-// A switch is forced: who gives the lock up because another has asked comes back only behind
-// another.
+// A switch is forced: a holder that gives the lock up because another thread has asked gets it back
+// only after another thread.
 func TestForcedSwitch(t *testing.T) {
 	l, timers := fake()
 	a, b := l.NewThread(), l.NewThread()
@@ -119,8 +119,8 @@ func TestNewHolderIsNotAsked(t *testing.T) {
 	if l.drop.Load() {
 		t.Fatal("b is asked for what c has waited for with a")
 	}
-	// But who gives it up and takes it again at once, as a thread does that reads and writes, is
-	// the same holder.
+	// But a thread that gives it up and takes it again at once, because it reads and writes, is the
+	// same holder.
 	l.mu.Lock()
 	l.waiting, l.held = append(l.waiting[:0:0], l.waiting...), false
 	asleep := l.waiting
@@ -150,7 +150,7 @@ func TestUnlockedWhileItWaits(t *testing.T) {
 	l.Checkpoint()
 	l.Unlock()
 	if len(l.waiting) > 0 || len(l.switched) > 0 || l.held {
-		t.Errorf("left behind: %d waiting, %d switched, held = %v", len(l.waiting), len(l.switched), l.held)
+		t.Errorf("left over: %d waiting, %d switched, held = %v", len(l.waiting), len(l.switched), l.held)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestManyThreads(t *testing.T) {
 		t.Errorf("%d rounds, want %d", n, threads*rounds)
 	}
 	if len(l.waiting) > 0 || len(l.switched) > 0 || l.held {
-		t.Errorf("left behind: %d waiting, %d switched, held = %v", len(l.waiting), len(l.switched), l.held)
+		t.Errorf("left over: %d waiting, %d switched, held = %v", len(l.waiting), len(l.switched), l.held)
 	}
 }
 

@@ -62,7 +62,7 @@ const (
 	// considers itself connected as soon as it has sent the last packet of the handshake, and
 	// closing resets it if that packet is still on its way.
 	quiet = 10 * time.Millisecond
-	// quietFor is how long More waits for such a silence. After that an empty queue is enough.
+	// quietFor is how long More waits for that silence. After that an empty queue is enough.
 	quietFor = 200 * time.Millisecond
 )
 

@@ -17,7 +17,7 @@ import (
 	"github.com/tierbench/tierbench/servers/admit"
 )
 
-// What is due first comes first, also when connections end in between.
+// The answer that is due first comes first, also when connections end in between.
 func TestDues(t *testing.T) {
 	var d dues
 	var all []*active
@@ -78,7 +78,8 @@ func newMany(t *testing.T, n, limit int) (*many, *net.TCPListener) {
 	return m, ln.(*net.TCPListener)
 }
 
-// connect makes a connection and has m place it. The client's end tells when it has arrived.
+// connect makes a connection and has m place it. The caller sees by the client's end when it has
+// arrived.
 func connect(t *testing.T, m *many, ln *net.TCPListener) net.Conn {
 	t.Helper()
 	client, err := net.Dial("tcp", ln.Addr().String())
@@ -164,7 +165,7 @@ func TestManyRefusesAtTheLimit(t *testing.T) {
 	}
 }
 
-// A loop that gnet ends by an error ends the server: nobody would serve its connections.
+// A loop that gnet ends by an error ends the server: its connections would not be served.
 func TestManyEndsWithALoop(t *testing.T) {
 	log := &libraryLog{Logger: zerolog.Nop()}
 	ended := 0

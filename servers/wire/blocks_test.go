@@ -18,7 +18,7 @@ func TestBlocksAreBounded(t *testing.T) {
 	const blocking = "GET /block?ms=1 HTTP/1.1\r\nHost: h\r\n\r\n"
 	s := withSettings(servers.HTTP, func(*servers.Config) {})
 	s.Blocks = make(chan struct{}, 1)
-	s.Blocks <- struct{}{} // somebody blocks
+	s.Blocks <- struct{}{} // another connection blocks
 
 	var answered sync.WaitGroup
 	done := make(chan struct{})
@@ -29,18 +29,18 @@ func TestBlocksAreBounded(t *testing.T) {
 		}
 		close(done)
 	})
-	// One that does not block needs no room.
+	// A request that does not block needs no place.
 	if _, _, ok := s.exchange(&Conn{}, discard{}, []byte(get), nil); !ok {
 		t.Error("plaintext: the connection is lost")
 	}
 	select {
 	case <-done:
-		t.Error("it blocks where there is no room for it")
+		t.Error("it blocks without a place")
 	case <-time.After(20 * time.Millisecond):
 	}
 	<-s.Blocks
 	answered.Wait()
 	if len(s.Blocks) > 0 {
-		t.Error("its room is not given back")
+		t.Error("its place is not given back")
 	}
 }

@@ -17,7 +17,7 @@ func withSettings(protocol string, set func(*servers.Config)) *Server {
 	return New(cfg)
 }
 
-// A model that serves one connection at a time answers one request: what was sent behind it has to
+// A model that serves one connection at a time answers one request: what was sent after it has to
 // be sent again.
 func TestCloseEach(t *testing.T) {
 	closeEach := func(cfg *servers.Config) { cfg.CloseEach = true }
@@ -40,7 +40,7 @@ func TestFaultsOnlyWhereAskedFor(t *testing.T) {
 		want   string
 		closed bool
 	}{
-		{"without the setting there is no such route", false, ask, "HTTP/1.1 404 ", false},
+		{"without the setting the route does not exist", false, ask, "HTTP/1.1 404 ", false},
 		{"with it there is", true, ask, "HTTP/1.1 500 ", true},
 		{"and no other one", true, "GET /fault/nothing HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 404 ", false},
 		{"what it does not allow is said as elsewhere", true, "POST /fault/panic HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 405 ", false},
@@ -54,7 +54,7 @@ func TestFaultsOnlyWhereAskedFor(t *testing.T) {
 	}
 }
 
-// The lock is free again behind each call, and whoever holds it keeps everybody else from their
+// The lock is free again after each call, and its holder keeps all others from their
 // answers.
 func TestInterpreterLock(t *testing.T) {
 	s := withSettings(servers.HTTP, func(cfg *servers.Config) { cfg.GIL = time.Hour })

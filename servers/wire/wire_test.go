@@ -241,7 +241,7 @@ func FuzzFeed(f *testing.F) {
 			t.Errorf("bytewise: closed = %v, %q\nwhole: closed = %v, %q", singleClosed, single, wholeClosed, whole)
 		}
 
-		// What is kept between two calls is bounded by the limits, whatever comes.
+		// The limits bound what is kept between two calls, for any input.
 		if drain {
 			s.Drain()
 		}
@@ -329,7 +329,7 @@ func BenchmarkFeed(b *testing.B) {
 	}
 }
 
-// TestFeedDoesNotAllocate holds what BenchmarkFeed shows.
+// TestFeedDoesNotAllocate guards what BenchmarkFeed shows.
 func TestFeedDoesNotAllocate(t *testing.T) {
 	s := newServer(servers.HTTP, servers.DefaultHeaderBytes, servers.DefaultBodyBytes)
 	in := []byte("GET /plaintext HTTP/1.1\r\nHost: h\r\n\r\nGET /no HTTP/1.1\r\nHost: h\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
@@ -447,7 +447,7 @@ func TestReleaseWhileWaiting(t *testing.T) {
 	}
 	s.Release(&c)
 	if c != (Conn{started: c.started}) {
-		t.Errorf("%+v holds something", c)
+		t.Errorf("%+v is not empty", c)
 	}
 }
 
@@ -480,7 +480,7 @@ func TestExchange(t *testing.T) {
 	}
 	b = tape{lostAfter: 2}
 	if _, _, ok := s.exchange(&c, &b, in, nil); ok {
-		t.Error("a lost connection goes on")
+		t.Error("a lost connection is still served")
 	}
 	if diff := cmp.Diff(want[:strings.LastIndex(want, "send")], b.String()); diff != "" {
 		t.Error("after the second send the connection is lost (-want +got)", diff)
