@@ -1,6 +1,6 @@
-// Package audit checks a published table of a benchmark by what must hold
-// between its own numbers, whoever measured it and with whatever: Little's law,
-// and plain arithmetic.
+// Package audit checks whether the numbers of a published benchmark table are consistent
+// with each other: with Little's law, and with plain arithmetic. It does not matter who
+// measured them, or with what.
 package audit
 
 import (
@@ -16,22 +16,22 @@ import (
 	"github.com/tierbench/tierbench/loadtest/gate"
 )
 
-// ArithmeticTolerance is how far numbers that must be equal may be apart, as
-// tables are rounded.
+// ArithmeticTolerance is the largest relative difference of numbers that must be equal. It
+// allows for the rounding of tables.
 const ArithmeticTolerance = 0.01
 
-// A Row is one line of a table, and what was found of it.
+// A Row is one line of a table and the result of its checks.
 type Row struct {
 	Line  int    // in the file, from 1
-	Label string // the columns that are no numbers, joined
-	// Residual is throughput × mean latency ÷ clients − 1; NaN if the row has
-	// not all three.
+	Label string // the columns that are not numbers, joined
+	// Residual is throughput × mean latency ÷ clients − 1; NaN if one of the three is
+	// missing.
 	Residual float64
-	Wrong    []string // what does not hold
-	Skipped  []string // what could not be checked, and why
+	Wrong    []string // the failed checks
+	Skipped  []string // the checks that could not be made, and why
 }
 
-// A column is what a header means: a quantity, and the factor to its base unit.
+// A column is the meaning of a header: a quantity, and the factor to its base unit.
 type column struct {
 	quantity string
 	factor   float64
@@ -46,15 +46,15 @@ var quantities = map[string]string{
 	"requests": "requests", "errors": "errors", "duration": "duration",
 }
 
-// units of a column follow its name, behind a space or an underscore or in
-// brackets. Without one it is in base units: seconds, requests a second.
+// units are the units that may follow the name of a column, after a space or an underscore
+// or in brackets. Without a unit, a column is in seconds or requests a second.
 var units = map[string]float64{
 	"s": 1, "sec": 1, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9,
 	"rps": 1, "req/s": 1, "krps": 1e3, "k": 1e3,
 }
 
-// Needed are the quantities that a table must have, and Also those that are
-// checked if it does.
+// Needed are the quantities that a table must have. Also are those that are checked if it
+// has them.
 var (
 	Needed = []string{"clients", "throughput", "mean"}
 	Also   = []string{"p50", "p90", "p99", "p999", "max", "requests", "duration", "errors"}
@@ -75,8 +75,8 @@ func meaning(header string) (column, bool) {
 	return column{q, factor}, ok && isUnit
 }
 
-// Read reads a CSV file with a header and checks each of its rows. What is
-// wrong with the file itself is an error that names the line.
+// Read reads a CSV file with a header and checks each row. If the file itself is invalid,
+// the error names the line.
 func Read(name string, r io.Reader) ([]Row, error) {
 	in := csv.NewReader(r)
 	in.TrimLeadingSpace = true
@@ -92,7 +92,7 @@ func Read(name string, r io.Reader) ([]Row, error) {
 	for i, h := range header {
 		c, ok := meaning(h)
 		if !ok {
-			continue // a label, or something that is not checked
+			continue // a label, or a column that is not checked
 		}
 		if first, twice := known[c.quantity]; twice {
 			return nil, fmt.Errorf("%s:1: the columns %q and %q both mean %s; leave one", name, header[first], h, c.quantity)
@@ -101,7 +101,7 @@ func Read(name string, r io.Reader) ([]Row, error) {
 	}
 	for _, q := range Needed {
 		if _, ok := known[q]; !ok {
-			return nil, fmt.Errorf("%s:1: no column is %s; there are %q. Needed: %s; checked if there: %s; a unit may follow a name, as in mean_ms",
+			return nil, fmt.Errorf("%s:1: there is no column %s among %q. Needed: %s; checked if present: %s. A unit may follow a name, as in mean_ms",
 				name, q, header, strings.Join(Needed, ", "), strings.Join(Also, ", "))
 		}
 	}
@@ -122,7 +122,7 @@ func Read(name string, r io.Reader) ([]Row, error) {
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 {
-		return nil, fmt.Errorf("%s: there is no line behind the header", name)
+		return nil, fmt.Errorf("%s: the file has no line after the header", name)
 	}
 	return rows, nil
 }
@@ -142,7 +142,7 @@ func check(line int, header []string, columns []column, fields []string) (Row, e
 		default:
 			n, err := strconv.ParseFloat(strings.ReplaceAll(f, ",", ""), 64)
 			if err != nil || n < 0 || math.IsInf(n, 0) || math.IsNaN(n) {
-				return Row{}, fmt.Errorf("%s: %q is no number of 0 or more", header[i], f)
+				return Row{}, fmt.Errorf("%s: %q is not allowed; allowed: a number of 0 or more", header[i], f)
 			}
 			v[c.quantity] = n * c.factor
 		}
@@ -153,12 +153,12 @@ func check(line int, header []string, columns []column, fields []string) (Row, e
 	return r, nil
 }
 
-// little is Little's law, which holds for a closed loop: each client has one
-// request in flight at any time.
+// little checks Little's law, for a closed loop: each client has one request in flight at
+// any time.
 func (r *Row) little(v map[string]float64) {
 	for _, q := range Needed {
 		if n, ok := v[q]; !ok || n == 0 {
-			r.Skipped = append(r.Skipped, fmt.Sprintf("Little's law: there is no %s", q))
+			r.Skipped = append(r.Skipped, fmt.Sprintf("Little's law: the row has no %s", q))
 			return
 		}
 	}
@@ -167,9 +167,9 @@ func (r *Row) little(v map[string]float64) {
 		return
 	}
 	inFlight := v["throughput"] * v["mean"]
-	why := "some clients were idle or fewer than said, or slow answers are not in the mean"
+	why := "some clients were idle, there were fewer clients than the table says, or the mean leaves out slow answers"
 	if r.Residual > 0 {
-		why = "there were more in flight than clients, or not all answers were counted"
+		why = "more requests were in flight than there were clients, or not all answers were counted"
 	}
 	r.Wrong = append(r.Wrong, fmt.Sprintf("Little's law: %.4g/s × %s is %.4g in flight, not %g (%+.1f %%): %s",
 		v["throughput"], seconds(v["mean"]), inFlight, v["clients"], 100*r.Residual, why))
@@ -186,9 +186,10 @@ func (r *Row) arithmetic(v map[string]float64) {
 	if most, ok := v["max"]; ok && v["mean"] > most {
 		r.Wrong = append(r.Wrong, fmt.Sprintf("the mean, %s, is more than the maximum, %s", seconds(v["mean"]), seconds(most)))
 	}
-	// At least half of all take the median or longer.
+	// At least half of all requests take the median or longer, so the mean is at least half
+	// the median.
 	if p50, ok := v["p50"]; ok && v["mean"] > 0 && v["mean"] < p50/2*(1-ArithmeticTolerance) {
-		r.Wrong = append(r.Wrong, fmt.Sprintf("the mean, %s, is less than half the median, %s, which no times can have", seconds(v["mean"]), seconds(p50)))
+		r.Wrong = append(r.Wrong, fmt.Sprintf("the mean, %s, is less than half the median, %s, which is impossible", seconds(v["mean"]), seconds(p50)))
 	}
 	requests, ok1 := v["requests"]
 	duration, ok2 := v["duration"]
@@ -198,7 +199,7 @@ func (r *Row) arithmetic(v map[string]float64) {
 		}
 	}
 	if n := v["errors"]; n > 0 {
-		r.Wrong = append(r.Wrong, fmt.Sprintf("%g errors: what failed is no throughput", n))
+		r.Wrong = append(r.Wrong, fmt.Sprintf("%g errors: failed requests must not count as throughput", n))
 	}
 }
 

@@ -16,7 +16,7 @@ func TestRows(t *testing.T) {
 		{"and with an underscore", "clients,rps,mean_us\n100,\"50,000\",2000\n", ""},
 		{"5 % is allowed", "clients,throughput,mean\n1000,50000,0.019001\n", ""},
 		{"more is not", "clients,throughput,mean\n1000,50000,0.0189\n", "945 in flight, not 1000 (-5.5 %): some clients were idle"},
-		{"nor on the other side", "clients,throughput,mean\n100,50000,0.0022\n", "(+10.0 %): there were more in flight"},
+		{"nor on the other side", "clients,throughput,mean\n100,50000,0.0022\n", "(+10.0 %): more requests were in flight than there were clients"},
 		{"percentiles out of order", "clients,throughput,mean,p50,p99,max\n100,50000,0.002,0.002,0.001,0.1\n", "p50, 2 ms, is more than p99, 1 ms"},
 		{"a mean above the maximum", "clients,throughput,mean,max\n100,50000,0.002,0.001\n", "the mean, 2 ms, is more than the maximum, 1 ms"},
 		{"a mean far below the median", "clients,throughput,mean,p50\n100,50000,0.002,0.005\n", "less than half the median"},
@@ -49,11 +49,11 @@ func TestWhatCannotBeCheckedIsSaid(t *testing.T) {
 func TestBadFiles(t *testing.T) {
 	for _, tt := range []struct{ reason, table, want string }{
 		{"nothing", "", "t.csv: the file is empty"},
-		{"only a header", "clients,throughput,mean\n", "no line behind the header"},
-		{"a column is missing", "clients,rps\n1,2\n", `t.csv:1: no column is mean; there are ["clients" "rps"]. Needed: clients, throughput, mean`},
+		{"only a header", "clients,throughput,mean\n", "the file has no line after the header"},
+		{"a column is missing", "clients,rps\n1,2\n", `t.csv:1: there is no column mean among ["clients" "rps"]. Needed: clients, throughput, mean`},
 		{"two columns of one meaning", "clients,throughput,rps,mean\n", `"throughput" and "rps" both mean throughput`},
-		{"a word for a number", "clients,throughput,mean\n1,2,3\nmany,2,3\n", `t.csv:3: clients: "many" is no number`},
-		{"less than nothing", "clients,throughput,mean\n1,-2,3\n", `t.csv:2: throughput: "-2" is no number of 0 or more`},
+		{"a word for a number", "clients,throughput,mean\n1,2,3\nmany,2,3\n", `t.csv:3: clients: "many" is not allowed; allowed: a number of 0 or more`},
+		{"less than nothing", "clients,throughput,mean\n1,-2,3\n", `t.csv:2: throughput: "-2" is not allowed; allowed: a number of 0 or more`},
 		{"a line that is short", "clients,throughput,mean\n1,2\n", "wrong number of fields"},
 	} {
 		if _, err := Read("t.csv", strings.NewReader(tt.table)); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -8,8 +8,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// Write writes a line for each row, and what is wrong with it. It returns how many
-// rows do not hold.
+// Write writes a line for each row, followed by its failed and skipped checks. It returns
+// the number of rows with a failed check.
 func Write(w io.Writer, rows []Row) (wrong int, err error) {
 	t := table.New(table.Left("", ""), table.Right(""), table.Left(""))
 	for _, r := range rows {
@@ -26,8 +26,8 @@ func Write(w io.Writer, rows []Row) (wrong int, err error) {
 			residual = fmt.Sprintf("%+.1f %%", 100*r.Residual)
 		}
 		t.Row(fmt.Sprintf("line %d", r.Line), outcome, residual, r.Label)
-		for _, what := range append(r.Wrong, r.Skipped...) {
-			t.Row("", table.Text(what).Across(3))
+		for _, note := range append(r.Wrong, r.Skipped...) {
+			t.Row("", table.Text(note).Across(3))
 		}
 	}
 	_, err = fmt.Fprint(w, t.Text(0))

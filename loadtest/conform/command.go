@@ -12,8 +12,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/launch"
 )
 
-// Command starts the server that an argument list is: see launch.Spec for the
-// words that are filled in. readyTimeout is launch's default when 0.
+// Command returns a Start that runs a command: see launch.Spec for the placeholders in
+// argv. If readyTimeout is 0, it is the default of package launch.
 func Command(argv []string, readyTimeout time.Duration) Start {
 	return func(ctx context.Context, protocol string) (Server, error) {
 		s, err := launch.Start(ctx, launch.Spec{Argv: argv, Protocol: protocol, ReadyTimeout: readyTimeout})
@@ -50,7 +50,7 @@ func (l launched) Addr() string              { return l.Server.Addr }
 func (l launched) Processes() ([]int, error) { return l.Tree().PIDs() }
 func (l launched) Unread() (int64, error)    { return host.UnreadOn(l.Port) }
 
-func (l launched) Held() (established, held int, err error) {
+func (l launched) Connections() (established, accepted int, err error) {
 	sockets, err := host.SocketsOn(l.Port)
 	if err != nil {
 		return 0, 0, err

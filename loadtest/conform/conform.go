@@ -1,6 +1,6 @@
-// Package conform tests whether a server, in whatever language, keeps the
-// contract of the README: what the harness will ask of it, and how it must stop.
-// It is a client and nothing else; how a server is started is handed to it.
+// Package conform tests whether a server in any language keeps the contract of the
+// README: what it must answer, and how it must stop. The package is only a client; its
+// caller says how to start the server.
 package conform
 
 import (
@@ -14,10 +14,10 @@ import (
 const (
 	Pass   = "pass"
 	Fail   = "fail"
-	Absent = "absent" // the server does not have what the contract leaves open
+	Absent = "absent" // the server lacks something that the contract makes optional
 )
 
-// A Finding is what came of one rule.
+// A Finding is the outcome of one rule.
 type Finding struct {
 	Protocol string `json:"protocol"`
 	Rule     string `json:"rule"`
@@ -26,28 +26,28 @@ type Finding struct {
 	Seen     string `json:"seen"`
 }
 
-// A Server is one that runs and answers.
+// A Server is a running server that answers.
 type Server interface {
 	Addr() string
-	// Held counts the established connections to the server, and those of them
-	// that a process of its group holds.
-	Held() (established, held int, err error)
-	Unread() (int64, error)    // bytes that it was sent and has not read
-	Processes() ([]int, error) // of its group that live
-	Terminate() error          // SIGTERM, to its first process
+	// Connections counts the established connections to the server, and how many of them
+	// a process of its group has accepted.
+	Connections() (established, accepted int, err error)
+	Unread() (int64, error)    // bytes that have arrived but that it has not read
+	Processes() ([]int, error) // the living processes of its group
+	Terminate() error          // sends SIGTERM to its first process
 	Exited() <-chan struct{}   // closed when its first process has ended
-	ExitError() error          // how that ended: nil with status 0
-	Kill() error               // ends the whole group; nothing is left
+	ExitError() error          // nil if its first process ended with status 0
+	Kill() error               // kills the whole group and waits for its end
 }
 
 // A Start starts the server for a protocol, "http" or "echo", and returns when
 // it is ready. Its error says why it is not.
 type Start func(ctx context.Context, protocol string) (Server, error)
 
-// Options bound the test. Zero values mean the defaults.
+// Options are the limits of the test. Zero values mean the defaults.
 type Options struct {
-	Clients  int           // of the rule on many connections; 100
-	Patience time.Duration // with which an answer is waited for; 10 s
+	Clients  int           // connections for the rule on many connections; 100
+	Patience time.Duration // the longest wait for an answer; 10 s
 }
 
 const (
@@ -55,19 +55,19 @@ const (
 	defaultPatience = 10 * time.Second
 	// stopTimeout is the contract's.
 	stopTimeout = 5 * time.Second
-	// lateAccept is how long after SIGTERM a new connection may still be served:
-	// a server on a busy machine needs its time to hear of the signal.
+	// lateAccept is how long after SIGTERM a new connection may still be served: on a busy
+	// machine it takes a while until the server handles the signal.
 	lateAccept = 2 * time.Second
 )
 
-// A rule is one sentence of the contract and the way to try it.
+// A rule is one sentence of the contract and its test.
 type rule struct {
 	name, want string
 	try        func(*checker) (outcome, seen string)
 }
 
-// Check tries every rule of a protocol on servers that it starts itself. It
-// leaves none of them. An error says that ctx has ended.
+// Check tests every rule of a protocol on servers that it starts itself. It leaves no
+// server running. It returns an error only if ctx is done.
 func Check(ctx context.Context, protocol string, start Start, opt Options) ([]Finding, error) {
 	if opt.Clients == 0 {
 		opt.Clients = defaultClients
@@ -109,15 +109,15 @@ type checker struct {
 	server   Server // nil when none runs
 	findings []Finding
 
-	closes bool            // the server closes each connection after one answer, and says so
-	has    map[string]bool // workloads that it has
+	closes bool            // the server closes each connection after one answer
+	has    map[string]bool // the workloads that it has
 }
 
 func (c *checker) add(rule, want, outcome, seen string) {
 	c.findings = append(c.findings, Finding{c.protocol, rule, want, outcome, seen})
 }
 
-// ensure starts a server unless one runs.
+// ensure starts a server unless one is running.
 func (c *checker) ensure() error {
 	if c.server != nil && !c.exited() {
 		return nil
@@ -147,15 +147,15 @@ func (c *checker) exited() bool {
 	}
 }
 
-// tryOn tries a rule on a server that runs. One that ends of it fails it, so
-// that the next rule is not to blame.
+// tryOn tests a rule on a running server. If the server ends, the rule fails, so that the
+// failure is not blamed on the next rule.
 func (c *checker) tryOn(r rule) (outcome, seen string) {
 	if err := c.ensure(); err != nil {
 		return Fail, "it could not be started again: " + err.Error()
 	}
 	outcome, seen = r.try(c)
 	if r.name == "connections" {
-		time.Sleep(aftermath) // it has to hear that they are gone
+		time.Sleep(settle) // until the server has noticed that they are closed
 	}
 	if c.exited() {
 		ended := "the server ended"
@@ -188,7 +188,7 @@ func closeAll[C net.Conn](conns []C) {
 	}
 }
 
-// verdict is a rule's outcome where an error is what was seen.
+// verdict returns the outcome of a rule. If err is not nil, the rule failed with it.
 func verdict(err error, seen string) (string, string) {
 	if err != nil {
 		return Fail, err.Error()
@@ -196,7 +196,7 @@ func verdict(err error, seen string) (string, string) {
 	return Pass, seen
 }
 
-// pattern is n bytes in which each value comes up.
+// pattern returns n bytes with all values.
 func pattern(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -205,7 +205,7 @@ func pattern(n int) []byte {
 	return b
 }
 
-// short quotes the beginning of what was received.
+// short quotes the beginning of the received bytes.
 func short(b []byte) string {
 	const most = 60
 	if len(b) > most {

@@ -26,8 +26,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// The servers of these tests are this binary, in a role that its arguments
-// name: a protocol, an address, and what is wrong with it.
+// The servers of these tests are this binary. Its arguments are the role, a protocol and an
+// address; the role says what is wrong with the server.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 4 && os.Args[1] == "role" {
 		role(os.Args[2], os.Args[3], os.Args[4])
@@ -92,9 +92,9 @@ func role(protocol, addr, fault string) {
 	stop()
 }
 
-// fewer closes what comes when 50 connections are open, as often as a check of
-// 60 clients finds that out. Whoever comes later is let in, so that it does not
-// matter when the server hears that they are gone.
+// fewer closes new connections while 50 are open, as often as a check with 60 clients
+// needs to notice. It accepts later ones, so that it does not matter when the server
+// notices that the clients have closed theirs.
 type fewer struct {
 	net.Listener
 	open   atomic.Int32
@@ -116,8 +116,8 @@ func (l *fewer) Accept() (net.Conn, error) {
 	}
 }
 
-// lingering goes on accepting after SIGTERM, until somebody who came too late
-// to be let in has been served, or the time to stop in is nearly over.
+// lingering continues to accept after SIGTERM, until it has served a client that connected
+// too late, or until the time to stop is nearly over.
 type lingering struct {
 	net.Listener
 	late   atomic.Int64 // from when on, in Unix nanoseconds; 0 before SIGTERM
@@ -136,8 +136,8 @@ func (l *lingering) wait() {
 func (l *lingering) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if late := l.late.Load(); err == nil && late != 0 && time.Now().UnixNano() > late {
-		// The checker comes one at a time: the first of them has been served when
-		// the third comes, and the second came after that.
+		// The checker connects once at a time. When it connects for the third time, the
+		// first connection has been served.
 		if l.came++; l.came == 3 {
 			close(l.enough)
 		}
@@ -156,7 +156,7 @@ func (c *limited) Close() error {
 	return c.TCPConn.Close()
 }
 
-// oneRead takes what the first read gives for the whole request.
+// oneRead takes the bytes of the first read for the whole request.
 type oneRead struct {
 	net.Conn
 	read bool
@@ -412,7 +412,7 @@ func TestEachBreachIsCaughtByItsRule(t *testing.T) {
 	}
 }
 
-// A workload of the table is a rule, whatever it is.
+// Every workload of the table has a rule.
 func TestEachWorkloadIsARule(t *testing.T) {
 	before := load.Workloads
 	defer func() { load.Workloads = before }()
@@ -436,7 +436,7 @@ func TestEachWorkloadIsARule(t *testing.T) {
 	for _, tt := range []struct{ rule, want, outcome, seen string }{
 		{"pause", "GET /wait?ms=50 is answered after that time, with done", Pass, "answered after "},
 		{"nap", "GET /wait?ms=50 is answered after that time, with awake", Fail, `body "done", want "awake"`},
-		{"tally", "POST /counter is answered with ok, GET /plaintext with the count and the process id of who counted", Fail, `GET: body "Hello, World!", want the count`},
+		{"tally", "POST /counter is answered with ok, GET /plaintext with the count and the id of the process that counted", Fail, `GET: body "Hello, World!", want the count`},
 		{"copy", "POST /echo is answered with the same body", Pass, "answered after "},
 		{"gone", "POST /gone is answered with the same body", Absent, "status 404"},
 	} {
@@ -459,7 +459,7 @@ func TestEachWorkloadIsARule(t *testing.T) {
 	}
 }
 
-// Nothing of a check that was broken off is left.
+// A check that was canceled leaves no process behind.
 func TestAnEndedContextEndsTheCheck(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	start := Command([]string{os.Args[0], "role", "{protocol}", "{addr}", "none"}, 0)

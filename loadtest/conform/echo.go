@@ -13,10 +13,10 @@ import (
 var echoRules = []rule{
 	{"echo", "bytes come back, whatever is in them", (*checker).rawEcho},
 	{"keep-alive", "a connection serves one message after the other", (*checker).rawKeepAlive},
-	{"split", "bytes that come in pieces come back in order", (*checker).rawSplit},
+	{"split", "bytes that arrive in pieces come back in order", (*checker).rawSplit},
 	{"large", "64 KiB, the most that the harness sends, come back", (*checker).rawLarge},
-	{"connections", "many connections at a time are served, and are held by processes of the server's own group", (*checker).rawConnections},
-	{"bad-clients", "a client that says nothing, or breaks off, does not end the server", (*checker).badClients},
+	{"connections", "many connections at a time are served, and they belong to processes of the server's own group", (*checker).rawConnections},
+	{"bad-clients", "a client that sends nothing, or resets its connection, does not end the server", (*checker).badClients},
 }
 
 // exchange sends a message and reads it back.
@@ -39,7 +39,7 @@ func expect(conn net.Conn, message []byte) error {
 	return nil
 }
 
-// raw does something with a connection of its own.
+// raw calls do with a new connection.
 func (c *checker) raw(do func(net.Conn) error, seen string) (string, string) {
 	conn, err := c.dial()
 	if err == nil {
@@ -69,7 +69,7 @@ func (c *checker) rawKeepAlive() (string, string) {
 	for i := range messages {
 		if err := exchange(conn, fmt.Appendf(nil, "message %d", i)); err != nil && i == 1 {
 			c.closes = true
-			return Absent, "it closes behind each message; its config needs closes_each: true"
+			return Absent, "it closes the connection after each message; its config needs closes_each: true"
 		} else if err != nil {
 			return Fail, fmt.Sprintf("message %d on a connection: %v", i+1, err)
 		}
@@ -79,7 +79,7 @@ func (c *checker) rawKeepAlive() (string, string) {
 
 func (c *checker) rawSplit() (string, string) {
 	if c.closes {
-		return Absent, "it closes behind the first piece"
+		return Absent, "it closes the connection after the first piece"
 	}
 	message := pattern(100)
 	return c.raw(func(conn net.Conn) error {
@@ -90,8 +90,8 @@ func (c *checker) rawSplit() (string, string) {
 	}, fmt.Sprintf("%d pieces came back", pieces))
 }
 
-// inPieces writes a message in pieces with pauses, so that a server reads them
-// one by one unless it is very late.
+// inPieces writes a message in pieces with pauses, so that a server reads the pieces one
+// by one unless it is very slow.
 func inPieces(w io.Writer, message []byte) error {
 	for i := range pieces {
 		if i > 0 {
@@ -107,13 +107,13 @@ func inPieces(w io.Writer, message []byte) error {
 const (
 	pieces = 8
 	pause  = 30 * time.Millisecond
-	// aftermath is the time that a server has to end of what it was sent.
-	aftermath = 100 * time.Millisecond
+	// settle is long enough for a server to react to what it was sent, or to crash.
+	settle = 100 * time.Millisecond
 )
 
 func (c *checker) rawLarge() (string, string) {
 	if c.closes {
-		return Absent, "it closes behind the first piece"
+		return Absent, "it closes the connection after the first piece"
 	}
 	return c.raw(func(conn net.Conn) error { return exchange(conn, pattern(load.MaxPayloadBytes)) }, fmt.Sprintf("%d bytes came back", load.MaxPayloadBytes))
 }
@@ -144,7 +144,7 @@ func (c *checker) rawConnections() (string, string) {
 			}
 		}
 		if round == 0 && rounds > 1 {
-			if err := c.held(); err != nil {
+			if err := c.allAccepted(); err != nil {
 				return Fail, err.Error()
 			}
 		}
@@ -162,14 +162,14 @@ func (c *checker) badClients() (string, string) {
 		if i%2 == 0 {
 			_, _ = conn.Write(pattern(100))
 		}
-		_ = conn.(*net.TCPConn).SetLinger(0) // it breaks off
+		_ = conn.(*net.TCPConn).SetLinger(0) // Close resets the connection
 		conn.Close()
 	}
 	for range 2 {
 		if outcome, seen := c.raw(func(conn net.Conn) error { return exchange(conn, []byte("after")) }, ""); outcome != Pass {
 			return outcome, "after them: " + seen
 		}
-		time.Sleep(aftermath)
+		time.Sleep(settle)
 	}
-	return Pass, fmt.Sprintf("%d of them; it goes on serving", clients)
+	return Pass, fmt.Sprintf("%d of them; it continues to serve", clients)
 }

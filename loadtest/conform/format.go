@@ -6,7 +6,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// Write writes a line for each rule, and what a rule says if it fails.
+// Write writes a line for each rule. If a rule fails, the text of the rule follows.
 func Write(w io.Writer, findings []Finding) error {
 	t := table.New(table.Left("", "", "", ""))
 	for _, f := range findings {

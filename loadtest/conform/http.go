@@ -18,7 +18,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// What a server must have. It need not have the other workloads.
+// The workloads that a server must have. The others are optional.
 var (
 	plaintext = required("plaintext")
 	echo      = required("echo")
@@ -32,33 +32,33 @@ func required(name string) load.Workload {
 	return w
 }
 
-// httpRules are those of the protocol and, for each workload, one of its own.
+// httpRules returns the rules of the protocol, and a rule for each workload.
 func httpRules() []rule {
 	rules := []rule{
 		{plaintext.Name, fmt.Sprintf("%s %s is answered with status 200 and %s", plaintext.Method, plaintext.Path, plaintext.Answer), (*checker).plaintext},
 		{"keep-alive", "a connection serves one request after the other, or its end is announced by Connection: close", (*checker).keepAlive},
 		{echo.Name, fmt.Sprintf("%s %s is answered with status 200 and the same body, whatever is in it", echo.Method, echo.Path), (*checker).httpEcho},
-		{"split", "a request that comes in pieces is put together", (*checker).httpSplit},
+		{"split", "a request that arrives in pieces is put together", (*checker).httpSplit},
 		{"large", fmt.Sprintf("%s %s gives back 64 KiB, the most that the harness sends", echo.Method, echo.Path), (*checker).httpLarge},
-		{"connections", "many connections at a time are served, and are held by processes of the server's own group", (*checker).httpConnections},
-		{"pipelining", "requests that are sent at once are answered one by one; the harness does without", (*checker).pipelining},
+		{"connections", "many connections at a time are served, and they belong to processes of the server's own group", (*checker).httpConnections},
+		{"pipelining", "requests that are sent at once are answered one by one; the harness does not need this", (*checker).pipelining},
 	}
 	for _, w := range load.Workloads.Over("http") {
 		if w.Name != plaintext.Name && w.Name != echo.Name && w.Name != result.Idle {
 			rules = append(rules, workloadRule(w))
 		}
 	}
-	return append(rules, rule{"bad-requests", "what is no request, and a client that breaks off, do not end the server", (*checker).badRequests})
+	return append(rules, rule{"bad-requests", "invalid requests, and clients that reset their connection, do not end the server", (*checker).badRequests})
 }
 
-// An answer is one that was read whole.
+// An answer is a complete HTTP response.
 type answer struct {
 	status int
 	body   []byte
-	closes bool // it says that the connection ends behind it
+	closes bool // it announces that the connection will be closed
 }
 
-// A session is a connection that HTTP is spoken on.
+// A session is an HTTP connection.
 type session struct {
 	net.Conn
 	in *bufio.Reader
@@ -94,11 +94,11 @@ func (s *session) read() (answer, error) {
 	return answer{resp.StatusCode, body, resp.Close}, nil
 }
 
-// plain says what the end of a wait or of a stream means here.
+// plain words the end of a wait or of a stream for a person.
 func plain(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errors.New("none came")
+		return errors.New("no answer came in time")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the connection was closed")
 	}
@@ -106,8 +106,8 @@ func plain(err error) error {
 }
 
 func (c *checker) ask(s *session, method, path string, body []byte) (answer, error) {
-	// A server may answer before it has read all: a write that fails because it
-	// has closed is not what is to be said of it.
+	// A server may answer and close before it has read everything. So a failed write
+	// matters only if there is no answer.
 	_, failed := s.Write(c.request(method, path, body))
 	a, err := s.read()
 	if err != nil && failed != nil {
@@ -116,7 +116,7 @@ func (c *checker) ask(s *session, method, path string, body []byte) (answer, err
 	return a, err
 }
 
-// once asks on a connection of its own.
+// once sends a request on a new connection.
 func (c *checker) once(method, path string, body []byte) (answer, error) {
 	s, err := c.session()
 	if err != nil {
@@ -145,8 +145,8 @@ func (c *checker) plaintext() (string, string) {
 	return verdict(err, "status 200, "+short(a.body))
 }
 
-// known asks for what a server that has got this far answers: /healthz. The
-// rules on connections do not judge what it says elsewhere.
+// known is a path that every server answers that got this far. The rules on connections
+// use it, so that they do not depend on the other routes.
 const known = "/healthz"
 
 func (a answer) ok() error {
@@ -173,7 +173,7 @@ func (c *checker) keepAlive() (string, string) {
 		}
 		if a.closes {
 			c.closes = true
-			return Absent, fmt.Sprintf("it closes behind answer %d and says so; its config needs closes_each: true", i+1)
+			return Absent, fmt.Sprintf("it closes the connection after answer %d and announces it; its config needs closes_each: true", i+1)
 		}
 	}
 	return Pass, fmt.Sprintf("%d requests on one connection", requests)
@@ -252,7 +252,7 @@ func (c *checker) httpConnections() (string, string) {
 			}
 		}
 		if round == 0 && rounds > 1 {
-			if err := c.held(); err != nil {
+			if err := c.allAccepted(); err != nil {
 				return Fail, err.Error()
 			}
 		}
@@ -267,22 +267,22 @@ func (c *checker) servedAll() string {
 	return fmt.Sprintf("%d connections, counted by the kernel, in the server's group", c.opt.Clients)
 }
 
-// held fails unless the server's processes hold as many connections as there
-// are clients. All have been answered, so none waits to be accepted.
-func (c *checker) held() error {
-	established, held, err := c.server.Held()
+// allAccepted fails unless the server's processes have as many connections as there are
+// clients. All have been answered, so none is waiting to be accepted.
+func (c *checker) allAccepted() error {
+	established, accepted, err := c.server.Connections()
 	if err != nil {
 		return err
 	}
-	if held != c.opt.Clients {
-		return fmt.Errorf("of %d connections the kernel has %d established, and the server's group holds %d", c.opt.Clients, established, held)
+	if accepted != c.opt.Clients {
+		return fmt.Errorf("of %d connections, %d are established and %d belong to the server's group", c.opt.Clients, established, accepted)
 	}
 	return nil
 }
 
 func (c *checker) pipelining() (string, string) {
 	if c.closes {
-		return Absent, "it closes behind each answer"
+		return Absent, "it closes the connection after each answer"
 	}
 	s, err := c.session()
 	if err != nil {
@@ -325,7 +325,7 @@ func sample(w load.Workload) load.Request {
 	return r
 }
 
-// workloadRule is the rule of a workload that a server need not have.
+// workloadRule returns the rule of an optional workload.
 func workloadRule(w load.Workload) rule {
 	r := sample(w)
 	answered := "is answered with " + w.Answer
@@ -335,7 +335,7 @@ func workloadRule(w load.Workload) rule {
 	case w.Time.Spent != load.Computing:
 		answered = "is answered after that time, with " + w.Answer
 	case w.Counter != "":
-		answered += fmt.Sprintf(", GET %s with the count and the process id of who counted", w.Counter)
+		answered += fmt.Sprintf(", GET %s with the count and the id of the process that counted", w.Counter)
 	}
 	return rule{w.Name, fmt.Sprintf("%s %s %s", w.Method, w.URI(r), answered), func(c *checker) (string, string) {
 		payload := pattern(r.PayloadBytes)
@@ -352,9 +352,9 @@ func workloadRule(w load.Workload) rule {
 		if err == nil {
 			err = a.want(want)
 		}
-		// What a microsecond of work is, each server calibrates for itself.
+		// Each server calibrates by itself how much work takes a microsecond.
 		if err == nil && w.Time.Spent != load.Computing && took < r.Time {
-			err = fmt.Errorf("answered after %v, want no less than %v", took.Round(time.Millisecond/10), r.Time)
+			err = fmt.Errorf("answered after %v, want at least %v", took.Round(time.Millisecond/10), r.Time)
 		}
 		c.has[w.Name] = err == nil
 		if w.Counter == "" {
@@ -374,7 +374,7 @@ func workloadRule(w load.Workload) rule {
 	}}
 }
 
-// wantReading fails unless an answer has status 200 and what a counter has come to.
+// wantReading fails unless an answer has status 200 and the value of a counter.
 func (a answer) wantReading() error {
 	if a.status != http.StatusOK {
 		return fmt.Errorf("status %d, want 200", a.status)
@@ -385,7 +385,7 @@ func (a answer) wantReading() error {
 	return nil
 }
 
-// badRequests are what clients and scanners send by mistake or in bad faith.
+// bad returns invalid requests, as clients and scanners send them by mistake or on purpose.
 func (c *checker) bad() [][]byte {
 	host := "Host: " + c.server.Addr() + "\r\n"
 	return [][]byte{
@@ -409,7 +409,7 @@ func (c *checker) badRequests() (string, string) {
 		if err != nil {
 			return Fail, err.Error()
 		}
-		_, _ = s.Write(b) // it may be closed before it has all
+		_, _ = s.Write(b) // fails if the server closes the connection first
 		_ = s.SetDeadline(time.Now().Add(150 * time.Millisecond))
 		switch a, err := s.read(); {
 		case err == nil:
@@ -417,7 +417,7 @@ func (c *checker) badRequests() (string, string) {
 		default:
 			seen["no answer"]++
 		}
-		_ = s.Conn.(*net.TCPConn).SetLinger(0) // it breaks off
+		_ = s.Conn.(*net.TCPConn).SetLinger(0) // Close resets the connection
 		s.Close()
 	}
 	for range 2 {
@@ -428,11 +428,11 @@ func (c *checker) badRequests() (string, string) {
 		if err != nil {
 			return Fail, "after them: " + err.Error()
 		}
-		time.Sleep(aftermath)
+		time.Sleep(settle)
 	}
-	var said []string
-	for _, what := range slices.Sorted(maps.Keys(seen)) {
-		said = append(said, fmt.Sprintf("%s to %d", what, seen[what]))
+	var counts []string
+	for _, reaction := range slices.Sorted(maps.Keys(seen)) {
+		counts = append(counts, fmt.Sprintf("%s to %d", reaction, seen[reaction]))
 	}
-	return Pass, strings.Join(said, ", ") + "; it goes on serving"
+	return Pass, strings.Join(counts, ", ") + "; it continues to serve"
 }

@@ -13,25 +13,25 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// An ending is how a server stopped.
+// An ending describes how a server stopped.
 type ending struct {
 	after      time.Duration // from SIGTERM to the end
-	ended      bool          // within the contract's time
+	ended      bool          // within the time that the contract allows
 	err        error         // of its first process
-	left       []int         // processes
+	left       []int         // processes that were left
 	lastServed time.Duration // from SIGTERM to the last connect that was served
 	refused    bool
 }
 
 const (
 	wantFlight    = "on SIGTERM it finishes what is in flight"
-	wantAccepting = "on SIGTERM it stops to accept"
+	wantAccepting = "on SIGTERM it stops accepting connections"
 	wantExit      = "on SIGTERM it exits with status 0 within 5 s, whoever is connected"
 	wantNothing   = "it leaves no process behind"
 )
 
-// stops stops one server with clients that are idle and one with requests in
-// flight, and judges both endings.
+// stops stops one server with idle clients and one with requests in flight, and judges
+// how both ended.
 func (c *checker) stops() {
 	flight, seen := Fail, ""
 	var endings []ending
@@ -63,7 +63,7 @@ func (c *checker) judge(endings []ending) {
 		with := [...]string{"with idle clients", "with requests in flight"}[i]
 		if !e.ended {
 			all = false
-			exit = append(exit, fmt.Sprintf("%s it was still there after %v", with, stopTimeout))
+			exit = append(exit, fmt.Sprintf("%s it had not ended after %v", with, stopTimeout))
 			continue
 		}
 		longest = max(longest, e.after)
@@ -72,18 +72,18 @@ func (c *checker) judge(endings []ending) {
 			exit = append(exit, fmt.Sprintf("%s %v", with, e.err))
 		}
 		if len(e.left) > 0 {
-			left = append(left, fmt.Sprintf("%s %d processes of its group were left", with, len(e.left)))
+			left = append(left, fmt.Sprintf("%s it left %d processes of its group", with, len(e.left)))
 		}
 		if e.lastServed > lateAccept {
-			accepting = append(accepting, fmt.Sprintf("%s a client that came %.1f s later was served", with, e.lastServed.Seconds()))
+			accepting = append(accepting, fmt.Sprintf("%s a client that connected %.1f s later was served", with, e.lastServed.Seconds()))
 		}
 	}
-	say := func(rule, want string, wrong []string, right string) {
+	report := func(rule, want string, wrong []string, right string) {
 		switch {
 		case len(wrong) > 0:
 			c.add(rule, want, Fail, strings.Join(wrong, "; "))
 		case !all && rule != "exits":
-			c.add(rule, want, Absent, "not to be told: it did not end")
+			c.add(rule, want, Absent, "unknown, because it did not end")
 		default:
 			c.add(rule, want, Pass, right)
 		}
@@ -92,29 +92,29 @@ func (c *checker) judge(endings []ending) {
 	if refused {
 		how = "new connections were refused"
 	}
-	say("stops-accepting", wantAccepting, accepting, how)
-	say("exits", wantExit, exit, fmt.Sprintf("status 0 after %.2f s at most", longest.Seconds()))
-	say("leaves-nothing", wantNothing, left, "its group was empty")
+	report("stops-accepting", wantAccepting, accepting, how)
+	report("exits", wantExit, exit, fmt.Sprintf("status 0 after %.2f s at most", longest.Seconds()))
+	report("leaves-nothing", wantNothing, left, "its group was empty")
 }
 
 func (c *checker) stopIdle() ending {
 	clients := 5
 	if c.closes {
-		clients = 0 // it has none
+		clients = 0 // it keeps no idle connections
 	}
 	var sessions []*session
 	defer func() { closeAll(sessions) }()
 	for range clients {
 		s, err := c.idle()
 		if err != nil {
-			break // the other rules have said so
+			break // the other rules report this
 		}
 		sessions = append(sessions, s)
 	}
 	return c.stop(nil)
 }
 
-// idle is a connection that has been served and is kept.
+// idle opens a connection that has been served once and stays open.
 func (c *checker) idle() (*session, error) {
 	s, err := c.session()
 	if err != nil {
@@ -132,10 +132,10 @@ func (c *checker) idle() (*session, error) {
 	return s, nil
 }
 
-// inFlight is how long requests are in flight that SIGTERM comes into.
+// inFlight is how long the requests take that are in flight when SIGTERM is sent.
 const inFlight = 500 * time.Millisecond
 
-// slow is a workload of the server's whose answer takes its time, without work.
+// slow returns a workload of the server whose answers take time without work.
 func (c *checker) slow() (load.Workload, bool) {
 	for _, w := range load.Workloads.Over("http") {
 		if w.Time.Spent != load.Computing && w.Time.Max >= inFlight && c.has[w.Name] {
@@ -145,10 +145,10 @@ func (c *checker) slow() (load.Workload, bool) {
 	return load.Workload{}, false
 }
 
-// stopInFlight has requests in flight when SIGTERM comes: such as take their
-// time, where the server has a route for that, else such as have begun to
-// arrive. The server has read what was sent: one that closes connections in
-// which nothing has begun may do so.
+// stopInFlight stops a server while requests are in flight. If the server has a slow
+// workload, they are requests for that; else they are requests of which the server has
+// only the first part. It waits until the server has read what was sent, because a server
+// may close connections on which no request has begun.
 func (c *checker) stopInFlight() (e ending, outcome, seen string) {
 	what, clients := "messages", 10
 	first, rest, want := []byte("in flight"), []byte(nil), ""
@@ -159,11 +159,11 @@ func (c *checker) stopInFlight() (e ending, outcome, seen string) {
 		what = fmt.Sprintf("%s %s, half of it sent before", echo.Method, echo.Path)
 		if w, ok := c.slow(); ok {
 			path := w.URI(load.Request{Time: inFlight})
-			// One after the other they must fit into the time there is.
+			// Even one after the other, they must be answered in time.
 			what, clients = w.Method+" "+path, 4
 			first, rest, want = c.request(w.Method, path, nil), nil, w.Answer
 		} else if !c.has[echo.Name] {
-			return c.stop(nil), Absent, "not to be told: nothing that it has can be held in flight"
+			return c.stop(nil), Absent, "unknown, because it has no workload that can be kept in flight"
 		}
 	}
 	connect := c.idle
@@ -210,7 +210,7 @@ func (c *checker) stopInFlight() (e ending, outcome, seen string) {
 	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 	switch lost := len(errs); {
 	case lost > 0 && !e.ended:
-		return e, Absent, "not to be told: it did not end"
+		return e, Absent, "unknown, because it did not end"
 	case lost > 0:
 		return e, Fail, fmt.Sprintf("%d of %d were not answered (%s): %v", lost, clients, what, errs[0])
 	}
@@ -224,13 +224,13 @@ func (c *checker) allRead() {
 			break
 		}
 	}
-	time.Sleep(pollEvery) // from the read to what comes of it
+	time.Sleep(pollEvery) // for the server to act on what it has read
 }
 
 const pollEvery = 20 * time.Millisecond
 
-// stop sends SIGTERM, does what is to be done right then, if anything, watches
-// the end, and has nothing left after it.
+// stop sends SIGTERM, calls then, if it is not nil, and watches the server end. It leaves
+// no process behind.
 func (c *checker) stop(then func()) ending {
 	var e ending
 	if err := c.server.Terminate(); err != nil {
@@ -255,7 +255,8 @@ func (c *checker) stop(then func()) ending {
 	return e
 }
 
-// watch tries to connect until the port is closed, and asks who lets it in.
+// watch connects again and again until the port is closed, and notes when it was last
+// served.
 func (c *checker) watch(e *ending, began time.Time) {
 	for ; ; time.Sleep(pollEvery) {
 		select {

@@ -74,7 +74,7 @@ func (in *Injector) look() error {
 	in.seen, in.done = map[int]bool{}, make(chan struct{})
 	workers, err := in.Target.Workers()
 	if err != nil {
-		return fmt.Errorf("look who holds the connections: %w", err)
+		return fmt.Errorf("list the processes that have connections: %w", err)
 	}
 	in.Record.Workers = len(workers)
 	return in.watch()
@@ -179,7 +179,7 @@ func (in *Injector) pause(ctx context.Context, opened, at time.Time) error {
 	err = in.Target.Signal(pid, syscall.SIGCONT)
 	r.EndSec = time.Since(opened).Seconds()
 	if late := r.AtSec - f.At.Seconds(); err == nil && late > lateShare*(f.Until-f.At).Seconds() {
-		err = fmt.Errorf("it was done %.3g s late: something kept the CPUs", late)
+		err = fmt.Errorf("it was injected %.3g s late, because the CPUs were busy", late)
 	}
 	return err
 }
@@ -219,7 +219,7 @@ func (in *Injector) strike(ctx context.Context, sig syscall.Signal, opened, at t
 			return 0, err
 		}
 		if len(pids) == 0 {
-			return 0, errors.New("the server has ended before it")
+			return 0, errors.New("the server ended before the fault")
 		}
 		workers = []Worker{{PID: pids[len(pids)-1]}}
 	}

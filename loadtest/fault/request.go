@@ -69,12 +69,12 @@ func (in *Injector) ask(ctx context.Context, opened time.Time) error {
 	}
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
-		return nil // many faults consist in that nobody answers
+		return nil // many faults keep the server from answering
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, resp.Body)
 	if resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusBadRequest {
-		return fmt.Errorf("GET %s: status %d; does the server have it?", path, resp.StatusCode)
+		return fmt.Errorf("GET %s: status %d; the server does not support this fault", path, resp.StatusCode)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (in *Injector) accepted(peer netip.AddrPort) (int, error) {
 			return pid, nil
 		}
 		if owner == 0 && time.Now().After(deadline) || time.Now().After(deadline.Add(takeTimeout)) {
-			return 0, fmt.Errorf("no process took the connection for it, and kept it, within %v", takeTimeout)
+			return 0, fmt.Errorf("no process of the server accepted and kept the connection that asks for the fault within %v", takeTimeout)
 		}
 		select {
 		case <-in.ctx.Done():

@@ -12,24 +12,25 @@ import (
 	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
-// EventSchema describes a line of JSON, in JSON Schema 2020-12. It is made from
-// the types of this package by go test -update.
+// EventSchema is the JSON Schema (2020-12) of a line. go test -update generates it from
+// the types of this package.
 //
 //go:embed event.schema.json
 var EventSchema []byte
 
-// EventVersion is that of the lines. It goes up when a reader of the previous one
-// would misunderstand a field, not when a field or a kind of event is added.
+// EventVersion is the version of the format. It is incremented when a reader of the
+// previous version would misunderstand a field, not when a field or a kind of event is
+// added.
 const EventVersion = 1
 
-// An Event is one line: what happened. Kind says which of the other fields are
-// there. Units are seconds and requests a second.
+// An Event is one line. Kind says which of the other fields are set. Units are seconds
+// and requests a second.
 type Event struct {
 	Kind string    `json:"event"` // "begin", "step", "second", "warning", "repeat", "trial" or "end"
 	Time time.Time `json:"time"`
 
 	Begin *Begin `json:"begin,omitempty"` // of "begin"
-	// Step is of all but "begin", "trial" and "end": the repeat under way.
+	// Step is the current repeat. Only "begin", "trial" and "end" do not have it.
 	Step    *Step    `json:"step,omitempty"`
 	Second  *Second  `json:"second,omitempty"`  // of "second"
 	Warning string   `json:"warning,omitempty"` // of "warning"
@@ -38,13 +39,13 @@ type Event struct {
 	End     *End     `json:"end,omitempty"`     // of "end"
 }
 
-// Begin is a run that is about to be measured.
+// Begin describes a run that is about to be measured.
 type Begin struct {
-	Version int      `json:"version"` // of these lines
+	Version int      `json:"version"` // EventVersion
 	Run     string   `json:"run"`
 	Dir     string   `json:"dir"`
-	Steps   int      `json:"steps"`          // repeats in all
-	Done    int      `json:"done,omitempty"` // of them, by an earlier part of the run
+	Steps   int      `json:"steps"`          // number of repeats
+	Done    int      `json:"done,omitempty"` // how many were measured before the run was resumed
 	Notes   []string `json:"notes,omitempty"`
 }
 
@@ -52,7 +53,7 @@ type Begin struct {
 type Step struct {
 	N       int           `json:"n"` // from 1
 	Steps   int           `json:"steps"`
-	LeftSec float64       `json:"left_sec"` // estimated, to the end of the run
+	LeftSec float64       `json:"left_sec"` // estimated time to the end of the run
 	Cell    result.Labels `json:"cell"`
 	Repeat  int           `json:"repeat"` // from 1
 }
@@ -66,7 +67,7 @@ type Second struct {
 	P99Sec   float64 `json:"p99_sec"` // service time
 }
 
-// Outcome is what came of a repeat. The record has the rest.
+// Outcome summarizes a repeat. The record contains the rest.
 type Outcome struct {
 	Verdict          result.Verdict `json:"verdict"`
 	Reasons          []string       `json:"reasons,omitempty"`
@@ -75,18 +76,19 @@ type Outcome struct {
 	ThroughputRPS    float64        `json:"throughput_rps"`
 	P99Sec           float64        `json:"p99_sec"`                    // service time
 	ResponseP99Sec   float64        `json:"response_p99_sec,omitempty"` // open loop
-	CPUPerRequestSec float64        `json:"cpu_per_request_sec"`        // the server's
+	CPUPerRequestSec float64        `json:"cpu_per_request_sec"`        // of the server
 }
 
-// Trial is something that was tried without clients, behind the repeats.
+// Trial is the outcome of a trial: a measurement without clients. Trials follow the
+// repeats.
 type Trial struct {
 	N       int                `json:"n"` // from 1
 	Trials  int                `json:"trials"`
-	LeftSec float64            `json:"left_sec"` // estimated
+	LeftSec float64            `json:"left_sec"` // estimated time to the end of the trials
 	Name    string             `json:"name"`
 	Variant string             `json:"variant"`
 	Repeat  int                `json:"repeat"`           // from 1
-	Values  map[string]float64 `json:"values,omitempty"` // units in the names
+	Values  map[string]float64 `json:"values,omitempty"` // the names contain the units
 	Failure string             `json:"failure,omitempty"`
 }
 
@@ -105,7 +107,8 @@ type JSON struct {
 
 var _ Watcher = (*JSON)(nil)
 
-// NewJSON writes to w. What cannot be written is lost: the record has it.
+// NewJSON returns a watcher that writes to w. It ignores errors of w, because the record
+// contains everything.
 func NewJSON(w io.Writer) *JSON { return newJSON(w, time.Now) }
 
 func newJSON(w io.Writer, now func() time.Time) *JSON {

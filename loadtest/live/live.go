@@ -1,6 +1,5 @@
-// Package live shows a campaign while it runs: to a person at a terminal, as
-// plain lines, as JSON for a program, as metrics for Prometheus. All of it is
-// from the events of the campaign.
+// Package live shows a campaign while it runs: at a terminal, as plain lines, as JSON for
+// a program, as metrics for Prometheus. All of them follow the events of the campaign.
 package live
 
 import (
@@ -16,14 +15,14 @@ import (
 	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
-// A Watcher is told what happens in a campaign. Its methods may be called from
-// several goroutines, but for Begin, which comes first, and End, which comes last.
+// A Watcher is notified of what happens in a campaign. Begin is called first and End last.
+// The other methods may be called from several goroutines.
 type Watcher interface {
 	Begin(Start)
 	Event(loadtest.Event)
-	// Trial is told of a trial that has ended. Trials come behind all repeats.
+	// Trial is called after each trial. Trials follow all repeats.
 	Trial(trial.Event)
-	// End is told how the campaign ended: nil is that it measured all.
+	// End is called with the error that ended the campaign, nil if it is complete.
 	End(error)
 }
 
@@ -31,56 +30,56 @@ type Watcher interface {
 type Start struct {
 	Run   *result.Run
 	Dir   string // of the run, as it is shown
-	Steps int    // in all
-	Done  int    // of them, by an earlier part of the run
-	// Notes are what a person should know before it begins.
+	Steps int    // number of repeats
+	Done  int    // how many were measured before the run was resumed
+	// Notes are what the user should know before the run begins.
 	Notes []string
 }
 
-// All tells several watchers.
+// All notifies several watchers.
 type All []Watcher
 
 var _ Watcher = All{}
 
-// Begin tells them all.
+// Begin notifies all watchers.
 func (a All) Begin(s Start) {
 	for _, w := range a {
 		w.Begin(s)
 	}
 }
 
-// Event tells them all.
+// Event notifies all watchers.
 func (a All) Event(ev loadtest.Event) {
 	for _, w := range a {
 		w.Event(ev)
 	}
 }
 
-// Trial tells them all.
+// Trial notifies all watchers.
 func (a All) Trial(ev trial.Event) {
 	for _, w := range a {
 		w.Trial(ev)
 	}
 }
 
-// End tells them all.
+// End notifies all watchers.
 func (a All) End(err error) {
 	for _, w := range a {
 		w.End(err)
 	}
 }
 
-// opening is what a run is, in lines.
+// opening describes a run that is about to begin, in lines.
 func opening(s Start) []string {
 	lines := []string{fmt.Sprintf("%s: %d cells × %d repeats on %d cores, into %s",
 		s.Run.Name, len(s.Run.Cells), s.Run.Repeats, s.Run.Host.Cores, s.Dir)}
 	if s.Done > 0 {
-		lines = append(lines, fmt.Sprintf("%d of %d repeats are there already", s.Done, s.Steps))
+		lines = append(lines, fmt.Sprintf("%d of %d repeats are already measured", s.Done, s.Steps))
 	}
 	return append(lines, s.Notes...)
 }
 
-// line is a repeat in one line.
+// line describes a repeat in one line.
 func line(ev loadtest.Event) string {
 	r := ev.Repeat
 	s := fmt.Sprintf("%d/%d %v repeat=%d: ", ev.N, ev.Total, r.Key, r.Repeat)
@@ -108,12 +107,12 @@ func line(ev loadtest.Event) string {
 	return s + fmt.Sprintf(" (%v left)", ev.Left.Round(time.Second))
 }
 
-// warning is one in one line.
+// warning formats a warning as one line.
 func warning(ev loadtest.Event) string {
 	return fmt.Sprintf("%s, repeat %d: warning: %s", ev.Step.Key, ev.Step.Repeat, ev.Warning)
 }
 
-// second is what went on in the last second, in a few words.
+// second summarizes the last second.
 func second(p *loadtest.Progress) string {
 	s := stats.PerSecond.Format(float64(p.Requests))
 	if p.Requests > 0 {
@@ -125,7 +124,7 @@ func second(p *loadtest.Progress) string {
 	return s
 }
 
-// trialLine is a trial in one line.
+// trialLine describes a trial in one line.
 func trialLine(ev trial.Event) string {
 	t := ev.Trial
 	s := fmt.Sprintf("%d/%d trial %s %s repeat=%d: ", ev.N, ev.Total, t.Name, t.Variant, t.Repeat)
@@ -135,7 +134,7 @@ func trialLine(ev trial.Event) string {
 	return s + values(t) + fmt.Sprintf(" (%v left)", ev.Left.Round(time.Second))
 }
 
-// values are those of a trial in one line, in the order of their names.
+// values lists the values of a trial in one line, sorted by name.
 func values(t *result.Trial) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(t.Values)) {

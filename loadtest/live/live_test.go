@@ -40,7 +40,7 @@ func begin() Start {
 	}
 }
 
-// repeats are events at the end of one.
+// ended returns the event at the end of a repeat.
 func ended(n int, v result.Verdict, reasons ...string) loadtest.Event {
 	return loadtest.Event{Step: step, N: n, Total: 9, Left: 4 * time.Second, Repeat: &result.Repeat{
 		Key: key, Repeat: 2, Requests: 1000, ThroughputRPS: 98_100, Service: result.Latency{P99: 0.0034},
@@ -67,7 +67,7 @@ func TestPlain(t *testing.T) {
 	play(p)
 	p.End(nil)
 	want := `quick: 1 cells × 3 repeats on 2 cores, into results/20260102T030405Z-quick
-2 of 9 repeats are there already
+2 of 9 repeats are already measured
 nginx is left out: nginx: not found
 eventloop http/plaintext closed clients=100, repeat 2: warning: the generator's ceiling is not known
 3/9 eventloop http/plaintext closed clients=100 repeat=2: 98100 req/s, p99 3.4ms, 11.0 µs CPU a request (4s left)
@@ -79,7 +79,7 @@ eventloop http/plaintext closed clients=100, repeat 2: warning: the generator's 
 	}
 }
 
-// The two lines of the terminal, as they are at each moment.
+// The two lines of the terminal after each event.
 func TestTerminalLines(t *testing.T) {
 	now := time.Unix(0, 0)
 	var b bytes.Buffer
@@ -116,7 +116,7 @@ func TestTerminalLines(t *testing.T) {
 	w.End(nil) // must not hang on bars that are not complete
 }
 
-// What is in doubt stays on the terminal; what is as it should be does not.
+// Warnings and repeats that are not valid stay on the terminal; valid repeats do not.
 func TestTerminalKeepsDoubts(t *testing.T) {
 	var b bytes.Buffer
 	w := newTerminal(&b, time.Now, mpb.WithAutoRefresh(), mpb.WithRefreshRate(time.Millisecond))
@@ -143,8 +143,8 @@ func events(t *testing.T) []byte {
 	return b.Bytes()
 }
 
-// Programs read these lines: a change to the golden file that is no addition is
-// one of EventVersion.
+// Programs read these lines: a change of the golden file that is not an addition needs a
+// new EventVersion.
 func TestJSON(t *testing.T) {
 	const golden = "testdata/events.jsonl"
 	got := events(t)
@@ -232,8 +232,7 @@ func TestSchemaIsThatOfTheEvents(t *testing.T) {
 	}
 }
 
-// scrape reads the metrics as Prometheus does: the value of each by its name and
-// labels.
+// scrape reads the metrics as Prometheus does. It returns their values by name and labels.
 func scrape(t *testing.T, addr net.Addr) map[string]float64 {
 	t.Helper()
 	resp, err := http.Get("http://" + addr.String() + "/metrics")

@@ -19,7 +19,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
-// Metrics are a watcher that Prometheus can ask. Its gauges are of the last second
+// Metrics is a watcher that Prometheus can scrape. Its gauges describe the last second,
 // and are 0 between two windows.
 type Metrics struct {
 	registry *prometheus.Registry
@@ -31,13 +31,13 @@ type Metrics struct {
 	warnings, requests, failed                    prometheus.Counter
 
 	mu     sync.Mutex
-	leftAt time.Time // when leftSec was told
-	leftIs time.Duration
+	leftAt time.Time     // when the estimate was made
+	leftIs time.Duration // the estimate
 }
 
 var _ Watcher = (*Metrics)(nil)
 
-// NewMetrics registers them in a registry of their own.
+// NewMetrics returns a watcher with a registry of its own.
 func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), now: time.Now}
 	gauge := func(name, help string) prometheus.Gauge {
@@ -50,20 +50,20 @@ func NewMetrics() *Metrics {
 		m.registry.MustRegister(c)
 		return c
 	}
-	m.run = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tierbench", Name: "run_info", Help: "The run: always 1."}, []string{"run", "config"})
-	m.cell = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tierbench", Name: "cell_info", Help: "The cell that is measured now: 1."},
+	m.run = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tierbench", Name: "run_info", Help: "The run; always 1."}, []string{"run", "config"})
+	m.cell = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "tierbench", Name: "cell_info", Help: "The cell that is being measured; always 1."},
 		[]string{"model", "protocol", "workload", "clients", "loop", "rate", "setting", "repeat"})
 	m.repeats = prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tierbench", Name: "repeats_total", Help: "Repeats that ended, by verdict."}, []string{"verdict"})
 	m.registry.MustRegister(m.run, m.cell, m.repeats)
 	for _, v := range []result.Verdict{result.Valid, result.Suspect, result.Invalid} {
 		m.repeats.WithLabelValues(string(v)) // 0 from the start
 	}
-	m.steps = gauge("steps", "Repeats that the run has in all.")
-	m.done = gauge("steps_done", "Repeats that ended, in this part of the run or an earlier one.")
+	m.steps = gauge("steps", "Number of repeats of the run.")
+	m.done = gauge("steps_done", "Number of repeats that have ended, including those from before the run was resumed.")
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "tierbench", Name: "left_seconds", Help: "Estimated time to the end of the run.",
 	}, m.leftSec))
-	m.clients = gauge("clients", "Clients of the cell that is measured now.")
+	m.clients = gauge("clients", "Clients of the cell that is being measured.")
 	m.throughput = gauge("requests_per_second", "Requests answered in the last second of the window.")
 	m.p99 = gauge("service_time_p99_seconds", "p99 of the service time in the last second of the window.")
 	m.errors = gauge("errors_per_second", "Requests that failed in the last second of the window.")
@@ -73,7 +73,7 @@ func NewMetrics() *Metrics {
 	return m
 }
 
-// Gatherer is where they can be read.
+// Gatherer returns the registry of the metrics.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
 func (m *Metrics) leftSec() float64 {
@@ -85,14 +85,14 @@ func (m *Metrics) leftSec() float64 {
 	return max(0, m.leftIs-m.now().Sub(m.leftAt)).Seconds()
 }
 
-// Begin sets what does not change.
+// Begin sets the metrics that stay the same for the whole run.
 func (m *Metrics) Begin(s Start) {
 	m.run.WithLabelValues(s.Run.ID, s.Run.Name).Set(1)
 	m.steps.Set(float64(s.Steps))
 	m.done.Set(float64(s.Done))
 }
 
-// Event sets what does.
+// Event updates the other metrics.
 func (m *Metrics) Event(ev loadtest.Event) {
 	switch {
 	case ev.Warning != "":
@@ -126,10 +126,10 @@ func (m *Metrics) second(p *loadtest.Progress) {
 	m.errors.Set(float64(p.Errored))
 }
 
-// Trial has nothing to set: no clients take part in it.
+// Trial does nothing: no metric describes a trial.
 func (m *Metrics) Trial(trial.Event) {}
 
-// End has nothing left to do.
+// End sets the metrics of the current repeat to 0.
 func (m *Metrics) End(error) {
 	m.mu.Lock()
 	m.leftIs = 0
@@ -138,9 +138,8 @@ func (m *Metrics) End(error) {
 	m.cell.Reset()
 }
 
-// Serve answers GET /metrics on an address until stop is called. Without a host
-// the address is a loopback one: others on the network see the metrics only if
-// that is said.
+// Serve answers GET /metrics on an address until stop is called. If addr has no host, Serve
+// listens on the loopback interface: the network sees the metrics only if addr says so.
 func (m *Metrics) Serve(addr string) (at net.Addr, stop func(), err error) {
 	if !strings.Contains(addr, ":") {
 		addr = ":" + addr
@@ -158,7 +157,7 @@ func (m *Metrics) Serve(addr string) (at net.Addr, stop func(), err error) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = srv.Serve(ln) // ends by stop
+		_ = srv.Serve(ln) // returns after stop
 	}()
 	return ln.Addr(), func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)

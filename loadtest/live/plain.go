@@ -11,7 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
-// A Plain watcher writes a line for each repeat, and for each warning.
+// A Plain watcher writes a line for each repeat and for each warning.
 type Plain struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -19,7 +19,8 @@ type Plain struct {
 
 var _ Watcher = (*Plain)(nil)
 
-// NewPlain writes to w. What cannot be written is lost: the record has it.
+// NewPlain returns a watcher that writes to w. It ignores errors of w, because the record
+// contains everything.
 func NewPlain(w io.Writer) *Plain { return &Plain{w: w} }
 
 func (p *Plain) println(line string) {
@@ -28,14 +29,14 @@ func (p *Plain) println(line string) {
 	fmt.Fprintln(p.w, line)
 }
 
-// Begin says what will be measured.
+// Begin writes what will be measured.
 func (p *Plain) Begin(s Start) {
 	for _, l := range opening(s) {
 		p.println(l)
 	}
 }
 
-// Event writes what ended, and what there is to know.
+// Event writes a line for a repeat that has ended, or for a warning.
 func (p *Plain) Event(ev loadtest.Event) {
 	switch {
 	case ev.Warning != "":
@@ -45,16 +46,17 @@ func (p *Plain) Event(ev loadtest.Event) {
 	}
 }
 
-// Trial writes what came of it.
+// Trial writes a line.
 func (p *Plain) Trial(ev trial.Event) { p.println(trialLine(ev)) }
 
-// End says nothing: the report follows.
+// End writes nothing, because the report follows.
 func (p *Plain) End(error) {}
 
-// NewText is a Terminal if w is one, and plain lines else, or if they are wanted.
+// NewText returns a Terminal if w is a terminal, unless plain is true. Else it returns a
+// Plain watcher.
 func NewText(w io.Writer, plain bool) Watcher {
 	f, ok := w.(*os.File)
-	if ok && !plain && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" { // which cannot go back a line
+	if ok && !plain && isatty.IsTerminal(f.Fd()) && os.Getenv("TERM") != "dumb" { // a dumb terminal cannot redraw a line
 		return NewTerminal(f)
 	}
 	return NewPlain(w)

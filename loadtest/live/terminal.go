@@ -14,37 +14,37 @@ import (
 	"github.com/tierbench/tierbench/loadtest/trial"
 )
 
-// barWidth leaves room beside the bar in 80 columns.
+// barWidth leaves room for text next to the bar in 80 columns.
 const barWidth = 24
 
-// A Terminal is a watcher for a person: two lines that change in place, one of
-// the run and one of the cell under way, below the doubts that have arisen.
+// A Terminal is a watcher for a person. It redraws two lines, one about the run and one
+// about the current cell. Warnings and repeats that are not valid scroll above them.
 type Terminal struct {
 	bars      *mpb.Progress
 	run, cell *mpb.Bar
 	now       func() time.Time
 
-	mu   sync.Mutex // what is below is drawn by mpb's goroutine
-	at   loadtest.Event
-	told time.Time // when at was
-	last *loadtest.Progress
-	ends int            // repeats that ended
-	of   map[string]int // repeats by verdict
+	mu      sync.Mutex // guards the fields below, which mpb's goroutine draws
+	event   loadtest.Event
+	eventAt time.Time
+	last    *loadtest.Progress
+	ended   int            // number of repeats that have ended
+	by      map[string]int // number of repeats by verdict
 
-	trial string // the last one, in a line
+	trial string // the last trial, as a line
 }
 
 var _ Watcher = (*Terminal)(nil)
 
-// NewTerminal draws on w, which is a terminal.
+// NewTerminal returns a watcher that draws on w, which must be a terminal.
 func NewTerminal(w io.Writer) *Terminal { return newTerminal(w, time.Now) }
 
 func newTerminal(w io.Writer, now func() time.Time, options ...mpb.ContainerOption) *Terminal {
 	options = append([]mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(barWidth)}, options...)
-	return &Terminal{bars: mpb.New(options...), now: now, of: map[string]int{}}
+	return &Terminal{bars: mpb.New(options...), now: now, by: map[string]int{}}
 }
 
-// Begin says what will be measured, and begins to draw.
+// Begin writes what will be measured, and starts to draw.
 func (t *Terminal) Begin(s Start) {
 	for _, l := range opening(s) {
 		t.println(l)
@@ -64,40 +64,40 @@ func (t *Terminal) decorator(text func() string) decor.Decorator {
 	})
 }
 
-// runLine is how far the run is, and how much longer it takes.
+// runLine returns the progress of the run and the time left.
 func (t *Terminal) runLine() string {
-	if t.at.Total == 0 {
+	if t.event.Total == 0 {
 		return " begins"
 	}
-	s := fmt.Sprintf(" %d of %d", t.at.N, t.at.Total)
-	if t.ends > 0 {
-		s += fmt.Sprintf(", %d valid", t.of[string(result.Valid)])
+	s := fmt.Sprintf(" %d of %d", t.event.N, t.event.Total)
+	if t.ended > 0 {
+		s += fmt.Sprintf(", %d valid", t.by[string(result.Valid)])
 	}
 	for _, v := range []result.Verdict{result.Suspect, result.Invalid} {
-		if n := t.of[string(v)]; n > 0 {
+		if n := t.by[string(v)]; n > 0 {
 			s += fmt.Sprintf(", %d %s", n, v)
 		}
 	}
-	left := max(0, t.at.Left-t.now().Sub(t.told))
+	left := max(0, t.event.Left-t.now().Sub(t.eventAt))
 	return s + fmt.Sprintf(", %v left", left.Round(time.Second))
 }
 
-// cellLine is what is measured, and what came of it in the last second.
+// cellLine returns the current cell and a summary of the last second.
 func (t *Terminal) cellLine() string {
 	switch {
 	case t.trial != "":
 		return t.trial
-	case t.at.Total == 0:
+	case t.event.Total == 0:
 		return ""
-	case t.at.Repeat != nil:
-		return fmt.Sprintf("%v, repeat %d: done", t.at.Step.Key, t.at.Step.Repeat)
+	case t.event.Repeat != nil:
+		return fmt.Sprintf("%v, repeat %d: done", t.event.Step.Key, t.event.Step.Repeat)
 	case t.last == nil:
-		return fmt.Sprintf("%v, repeat %d", t.at.Step.Key, t.at.Step.Repeat)
+		return fmt.Sprintf("%v, repeat %d", t.event.Step.Key, t.event.Step.Repeat)
 	}
-	return fmt.Sprintf("%v, repeat %d: %s", t.at.Step.Key, t.at.Step.Repeat, second(t.last))
+	return fmt.Sprintf("%v, repeat %d: %s", t.event.Step.Key, t.event.Step.Repeat, second(t.last))
 }
 
-// Event redraws, and writes what is in doubt above the lines.
+// Event redraws the lines. It writes warnings, and repeats that are not valid, above them.
 func (t *Terminal) Event(ev loadtest.Event) {
 	switch {
 	case ev.Warning != "":
@@ -110,10 +110,10 @@ func (t *Terminal) Event(ev loadtest.Event) {
 		return
 	}
 	t.mu.Lock()
-	t.at, t.told, t.last = ev, t.now(), nil
+	t.event, t.eventAt, t.last = ev, t.now(), nil
 	if ev.Repeat != nil {
-		t.ends++
-		t.of[string(ev.Repeat.Gates.Verdict)]++
+		t.ended++
+		t.by[string(ev.Repeat.Gates.Verdict)]++
 	}
 	t.mu.Unlock()
 	if ev.Repeat != nil {
@@ -124,7 +124,7 @@ func (t *Terminal) Event(ev loadtest.Event) {
 	}
 }
 
-// Trial writes those that failed above the lines, and the last one into them.
+// Trial shows the trial in the second line. It also writes a failed trial above the lines.
 func (t *Terminal) Trial(ev trial.Event) {
 	if ev.Trial.Failure != "" {
 		t.println(trialLine(ev))
@@ -134,7 +134,7 @@ func (t *Terminal) Trial(ev trial.Event) {
 	t.trial = trialLine(ev)
 }
 
-// End leaves the line of the run as it is, and draws no more.
+// End stops drawing and leaves the line about the run on the screen.
 func (t *Terminal) End(error) {
 	if t.run == nil {
 		return
@@ -146,8 +146,8 @@ func (t *Terminal) End(error) {
 	t.bars.Wait()
 }
 
-// doubt is why a repeat is not valid, in a line: the first reason, and how many
-// more there are. The report has them all.
+// doubt says in one line why a repeat is not valid: the first reason, and the number of the
+// others. The report contains all of them.
 func doubt(r *result.Repeat) string {
 	s := fmt.Sprintf("%v, repeat %d: %s", r.Key, r.Repeat, r.Gates.Verdict)
 	if n := len(r.Gates.Reasons); n > 0 {
