@@ -58,11 +58,11 @@ type Limits struct {
 // Config configures a model. Zero values mean the defaults, except for Protocol and Addr.
 type Config struct {
 	Protocol string
-	Addr     string // host:port; port 0 is refused, because several processes must find the same port
+	Addr     string // host:port; not port 0: several processes must find the same port
 	Limits   Limits
 
 	IdleTimeout  time.Duration // between two requests
-	ReadTimeout  time.Duration // of one request, from its first byte to its last, however slowly it arrives
+	ReadTimeout  time.Duration // of one request, from its first byte to its last
 	WriteTimeout time.Duration // in which the client takes no byte of its answer
 	DrainTimeout time.Duration // from the end of ctx to the end of Serve
 
@@ -239,7 +239,7 @@ func (c Config) Check() error {
 }
 
 const (
-	maxHeaderBytes = 1 << 20 // each long header block needs a buffer of this size while it is parsed
+	maxHeaderBytes = 1 << 20 // the size of a buffer for each long header block
 	maxBodyBytes   = 1 << 30 // sums of sizes do not overflow, on 32 bits either
 	maxWorkers     = 1000    // more might not fit into the memory of the machine
 	maxOffload     = 8000    // below the 10,000 threads at which Go's runtime ends the process

@@ -30,7 +30,7 @@ func Tasks(ours int) (n int, by string) {
 		lower(v-running, "kernel.threads-max")
 	}
 	if v, ok := readInt("/proc/sys/vm/max_map_count"); ok {
-		lower(v/2-taskSlack, "vm.max_map_count") // a thread of the C library maps its stack and a guard page
+		lower(v/2-taskSlack, "vm.max_map_count") // a thread in C maps a stack and a guard page
 	}
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NPROC, &l) == nil && l.Cur < 1<<30 {

@@ -42,7 +42,7 @@ type Conn struct {
 	set   *Conns
 	fd    int
 	state atomic.Uint32
-	since atomic.Int64 // while draining: when it became idle or was half-closed, in Unix nanoseconds
+	since atomic.Int64 // while draining: when it became idle or was half-closed, in Unix ns
 
 	wire    wire.Conn
 	current uint32    // wire.Started() of the request that has begun to arrive

@@ -3,7 +3,7 @@
 // for them.
 //
 //	GET /fault/panic              a panic that nothing recovers: Go ends the process
-//	GET /fault/recovered-panic    a panic that a wrapper of the handler recovers: 500, and the connection ends
+//	GET /fault/recovered-panic    a panic that a wrapper recovers: 500, and the connection ends
 //	GET /fault/fatal              a fatal error of the runtime, which nothing can recover
 //	GET /fault/leak?mb=N          allocates N MiB, touches them and never frees them
 //	GET /fault/descriptors?ms=N   uses up all descriptors, and closes them after N ms

@@ -96,7 +96,7 @@ type server struct {
 	conns   sync.WaitGroup
 	mu      sync.Mutex
 	open    map[*conn]struct{}
-	drainBy time.Time // when connections without a request must end; set with mu held, before wire.Drain
+	drainBy time.Time // the end of idle connections; set with mu held, before wire.Drain
 
 	cut chan struct{} // closed when the drain timeout is over
 }

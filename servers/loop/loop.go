@@ -2,16 +2,19 @@
 // gnet. Package eventloop serves with one loop, package multiloop with one for each core.
 //
 // A loop must handle these cases:
-//   - a slow reader: while its answers cannot be sent, its connection is not read (pause). So the
-//     pending output stays below the answers to one read, and no other client waits for it
-//   - closing: gnet drops pending output when it closes. So the loop waits until the output has been
-//     sent, half-closes and discards the input: otherwise a reset could overtake the last answer (finish)
+//   - a slow reader: while its answers cannot be sent, its connection is not read (pause). So
+//     the pending output stays below the answers to one read, and no other client waits for it
+//   - closing: gnet drops pending output when it closes. So the loop waits until the output has
+//     been sent, half-closes and discards the input: otherwise a reset could overtake the last
+//     answer (finish)
 //   - timeouts: gnet has none. The loop checks its connections now and then (tick)
-//   - delayed answers: gnet's Schedule is not implemented. So the loop has a heap of them, ordered by
-//     time, and one timer that wakes it (wait). Meanwhile the connection is not read: the loop keeps no
-//     more input than one read has brought, and a client that closes its sending side gets its answer
+//   - delayed answers: gnet's Schedule is not implemented. So the loop has a heap of them,
+//     ordered by time, and one timer that wakes it (wait). Meanwhile the connection is not read:
+//     the loop keeps no more input than one read has brought, and a client that closes its
+//     sending side gets its answer
 //   - blocking calls: they stall the loop, unless a pool of threads makes them (offload)
-//   - descriptors: gnet ends when accept fails without one. So connections are refused before (admit)
+//   - descriptors: gnet ends when accept fails without one. So connections are refused before
+//     (admit)
 package loop
 
 import (
@@ -551,7 +554,7 @@ func (l *loop) stop() {
 type libraryLog struct {
 	zerolog.Logger
 	first atomic.Pointer[string] // the first error
-	ended func()                 // if not nil, called when gnet logs that a loop has ended by an error
+	ended func()                 // if not nil, called when gnet logs that a loop has failed
 }
 
 func (l *libraryLog) Debugf(format string, args ...any) { l.Trace().Msgf(format, args...) }

@@ -49,7 +49,7 @@ func One(ctx context.Context, cfg servers.Config) error {
 			gnet.WithTicker(true),
 			gnet.WithTCPNoDelay(gnet.TCPNoDelay),
 			gnet.WithReusePort(true),
-			gnet.WithReuseAddr(true), // a port in TIME_WAIT can be used again, as with Go's own listeners
+			gnet.WithReuseAddr(true), // also a port in TIME_WAIT, as Go's own listeners
 			gnet.WithLogger(log),
 		)
 	}()

@@ -6,7 +6,7 @@ import "time"
 type stamp uint32
 
 const (
-	halfClosed stamp = 1 << 31 // the loop has half-closed the connection, which was idle while draining
+	halfClosed stamp = 1 << 31 // the loop has half-closed the connection while draining
 	isActive   stamp = 1 << 30 // there is an active, which has its own timeouts
 	stampTime  stamp = isActive - 1
 

@@ -25,7 +25,7 @@ func threads(n int, work func(i int)) {
 			ready.Add(1)
 			for spins := 0; ready.Load() < int64(n); spins++ {
 				if spins > maxSpins {
-					runtime.Gosched() // there are more threads than cores, or other programs use them
+					runtime.Gosched() // there are more threads than free cores
 				}
 			}
 			work(i)
@@ -66,7 +66,7 @@ var lostUpdate = Trial{
 		return map[string]float64{
 			"want": float64(want),
 			"got":  float64(got),
-			"lost": float64(max(want-got, got-want)), // the error; lost updates of 1 and of 2 can cancel out
+			"lost": float64(max(want-got, got-want)), // lost updates of 1 and 2 can cancel out
 		}, nil
 	},
 }

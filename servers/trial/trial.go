@@ -28,7 +28,7 @@ type Trial struct {
 // Options are the parameters of a trial.
 type Options struct {
 	Variant    string // empty: the first
-	Increments int    // of each participant, or how often something is done; 0: enough for a measurement
+	Increments int    // of each participant, or repetitions; 0: enough for a measurement
 	// Participants is the number of threads or helper processes; 0: one per core. A trial with a
 	// fixed number ignores it.
 	Participants int

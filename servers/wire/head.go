@@ -31,7 +31,7 @@ const (
 // 0 if that has not arrived, or the status of an error.
 func (h *head) scan(b []byte, limit int) (end, status int) {
 	if h.pos == 0 && b[0] != '\r' && !tokenByte[b[0]] {
-		return 0, http.StatusBadRequest // not HTTP but, for instance, TLS: a line feed may never come
+		return 0, http.StatusBadRequest // not HTTP but TLS, say: a line feed may never come
 	}
 	for {
 		i := bytes.IndexByte(b[h.pos:], '\n')

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	bulkSize   = 64 << 10  // a read buffer, once a read has filled the small one: more is on its way
+	bulkSize   = 64 << 10  // the read buffer after a read that has filled the small one
 	firstReply = 512       // how large a reply buffer starts
 	keepReply  = 256 << 10 // a larger reply buffer is not kept
 )
