@@ -46,7 +46,7 @@ class NoLock:
         pass
 
 
-def lost_update(lock, increments, workers):
+def lost_update(lock, increments, participants):
     """One thread adds 1, the other subtracts 2, equally often."""
     x = Variable()
     begin = threading.Barrier(2)
@@ -72,12 +72,12 @@ def together(started):
 # ---- what an increment costs ----
 
 
-def counted(workers, increments, took, got):
+def counted(participants, increments, took, got):
     """Returns the values of a trial. took is the time of each participant, in seconds."""
-    want = workers * increments
+    want = participants * increments
     return {
         "increment_sec": sum(took) / want,
-        "workers": workers,
+        "workers": participants,
         "want": want,
         "got": got,
         "exact": int(got == want),
@@ -91,32 +91,32 @@ def timed(increments, add):
     return time.perf_counter() - start
 
 
-def in_threads(increments, workers, add):
-    begin, took = threading.Barrier(workers), []
+def in_threads(increments, participants, add):
+    begin, took = threading.Barrier(participants), []
 
     def work():
         begin.wait()
         took.append(timed(increments, add))
 
-    together([threading.Thread(target=work) for _ in range(workers)])
+    together([threading.Thread(target=work) for _ in range(participants)])
     return took
 
 
-def in_processes(increments, workers, prepare):
+def in_processes(increments, participants, prepare):
     """Each forked process adds with the function that prepare returns. All begin together."""
     fork = multiprocessing.get_context("fork")
-    begin, took = fork.Barrier(workers), fork.SimpleQueue()
+    begin, took = fork.Barrier(participants), fork.SimpleQueue()
 
     def work():
         add = prepare()
         begin.wait()
         took.put(timed(increments, add))
 
-    together([fork.Process(target=work) for _ in range(workers)])
-    return [took.get() for _ in range(workers)]
+    together([fork.Process(target=work) for _ in range(participants)])
+    return [took.get() for _ in range(participants)]
 
 
-def mutex(increments, workers):
+def mutex(increments, participants):
     """All threads share a variable, under a lock."""
     lock, x = threading.Lock(), Variable()
 
@@ -124,10 +124,10 @@ def mutex(increments, workers):
         with lock:
             x.store(x.load() + 1)
 
-    return counted(workers, increments, in_threads(increments, workers, add), x.load())
+    return counted(participants, increments, in_threads(increments, participants, add), x.load())
 
 
-def owner(increments, workers):
+def owner(increments, participants):
     """One thread owns the variable. The others send it messages, and wait until it has counted."""
     box, x = queue.SimpleQueue(), Variable()
 
@@ -146,16 +146,16 @@ def owner(increments, workers):
         box.put(mine.done)
         mine.done.acquire()
 
-    took = in_threads(increments, workers, add)
+    took = in_threads(increments, participants, add)
     box.put(None)
     thread.join()
-    return counted(workers, increments, took, x.load())
+    return counted(participants, increments, took, x.load())
 
 
 COUNT = struct.Struct("q")
 
 
-def flock(increments, workers):
+def flock(increments, participants):
     """A file that each process locks, reads and writes."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(COUNT.pack(0))
@@ -172,11 +172,11 @@ def flock(increments, workers):
 
             return add
 
-        took = in_processes(increments, workers, prepare)
-        return counted(workers, increments, took, COUNT.unpack(os.pread(file.fileno(), COUNT.size, 0))[0])
+        took = in_processes(increments, participants, prepare)
+        return counted(participants, increments, took, COUNT.unpack(os.pread(file.fileno(), COUNT.size, 0))[0])
 
 
-def shm(increments, workers):
+def shm(increments, participants):
     """A page that all processes map, and a lock: the standard library has no atomic addition."""
     page = mmap.mmap(-1, mmap.PAGESIZE)
     lock = multiprocessing.get_context("fork").Lock()
@@ -189,12 +189,12 @@ def shm(increments, workers):
 
         return add
 
-    return counted(workers, increments, in_processes(increments, workers, prepare), COUNT.unpack_from(page)[0])
+    return counted(participants, increments, in_processes(increments, participants, prepare), COUNT.unpack_from(page)[0])
 
 
-def pipe(increments, workers):
+def pipe(increments, participants):
     """A process owns the variable. The others write to its pipe, and read the new value from theirs."""
-    ask, tell = os.pipe(), [os.pipe() for _ in range(workers)]
+    ask, tell = os.pipe(), [os.pipe() for _ in range(participants)]
     pid = os.fork()
     if pid == 0:
         os.close(ask[1])
@@ -205,7 +205,7 @@ def pipe(increments, workers):
         os.write(tell[0][1], COUNT.pack(value))
         os._exit(0)
     numbers = multiprocessing.get_context("fork").SimpleQueue()
-    for number in range(workers):
+    for number in range(participants):
         numbers.put(number)
 
     def prepare():
@@ -218,11 +218,11 @@ def pipe(increments, workers):
 
         return add
 
-    took = in_processes(increments, workers, prepare)
+    took = in_processes(increments, participants, prepare)
     os.close(ask[1])  # the last end for writing: the owner sees the end of the pipe
     got = COUNT.unpack(os.read(tell[0][0], COUNT.size))[0]
     os.waitpid(pid, 0)
-    return counted(workers, increments, took, got)
+    return counted(participants, increments, took, got)
 
 
 # ---- how long it takes to start something that serves a client ----
@@ -233,7 +233,7 @@ def summed(took):
     return {"start_sec": took[len(took) // 2], "max_sec": took[-1], "started": len(took)}
 
 
-def start_process(times, workers):
+def start_process(times, participants):
     read, write = os.pipe()
     took = []
     for _ in range(times):
@@ -248,7 +248,7 @@ def start_process(times, workers):
     return summed(took)
 
 
-def start_thread(times, workers):
+def start_thread(times, participants):
     ran = threading.Semaphore(0)
     took = []
     for _ in range(times):
@@ -259,7 +259,7 @@ def start_thread(times, workers):
     return summed(took)
 
 
-def start_task(times, workers):
+def start_task(times, participants):
     async def all_tasks():
         took = []
 
@@ -279,14 +279,14 @@ def start_task(times, workers):
 
 TRIALS = {
     "python-lost-update": {
-        "unlocked": lambda increments, workers: lost_update(NoLock(), increments, workers),
-        "locked": lambda increments, workers: lost_update(threading.Lock(), increments, workers),
+        "unlocked": lambda increments, participants: lost_update(NoLock(), increments, participants),
+        "locked": lambda increments, participants: lost_update(threading.Lock(), increments, participants),
     },
     "python-increment": {"mutex": mutex, "owner": owner, "flock": flock, "shm": shm, "pipe": pipe},
     "python-start": {"process": start_process, "thread": start_thread, "task": start_task},
 }
 
-MAX_WORKERS = 250  # its number is a byte
+MAX_PARTICIPANTS = 250  # its number is a byte
 
 
 def whole(most):
@@ -302,8 +302,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     parser.add_argument("--trial", choices=tuple(TRIALS), required=True)
     parser.add_argument("--variant", help="default: the first of the trial")
-    parser.add_argument("--increments", type=whole(10**9), default=10000, help="of each worker; how many are started")
-    parser.add_argument("--workers", type=whole(MAX_WORKERS), default=2, help="threads or processes")
+    parser.add_argument("--increments", type=whole(10**9), default=10000, help="of each participant; or how many to start")
+    parser.add_argument("--workers", type=whole(MAX_PARTICIPANTS), default=2, help="threads or processes")
     args = parser.parse_args()
     variants = TRIALS[args.trial]
     variant = args.variant or next(iter(variants))
