@@ -19,7 +19,7 @@ import (
 
 type searchCmd struct {
 	serverFlag
-	Command []string `arg:"" optional:"" help:"A server of your own, behind --, as in a config; {addr}, {host}, {port}, {protocol} and {cpus} are filled in."`
+	Command []string `arg:"" optional:"" help:"A server of your own, after --, as in a config; {addr}, {host}, {port}, {protocol} and {cpus} are filled in."`
 	Model   string   `help:"A model that is built in; or what to call the server of your own." placeholder:"NAME"`
 
 	Find     string        `help:"What to find the most of: clients (closed loop) or rate (open loop)." enum:"clients,rate" default:"clients"`
