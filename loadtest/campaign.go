@@ -51,9 +51,11 @@ type Clients interface {
 // Counters are a machine's counters since it started.
 type Counters struct {
 	Trouble   result.Trouble
-	TimeWait  int64        // sockets in TIME-WAIT now
-	StolenSec float64      // CPU time taken by the hypervisor, of all cores
-	Processes []ProcessCPU // outside the benchmark
+	TimeWait  int64   // sockets in TIME-WAIT now
+	StolenSec float64 // CPU time taken by the hypervisor, of all cores
+	// ThrottledSec is CPU time withheld by the CPU quotas of the harness's own control groups.
+	ThrottledSec float64
+	Processes    []ProcessCPU // outside the benchmark
 }
 
 // ProcessCPU is the CPU time of a process since it started.

@@ -172,7 +172,7 @@ func setUp(t *testing.T, config string) *fixture {
 			f.looks++
 			n := int64(f.looks)
 			return Counters{
-				Trouble: result.Trouble{ListenDrops: 5, SynRetransmits: n / 3}, TimeWait: 7, StolenSec: float64(n),
+				Trouble: result.Trouble{ListenDrops: 5, SynRetransmits: n / 3}, TimeWait: 7, StolenSec: float64(n), ThrottledSec: float64(n) / 1000,
 				Processes: []ProcessCPU{{PID: 1, Name: "idle", Sec: 5}, {PID: 2, Name: "busy", Sec: 1000 * float64(n)}},
 			}, nil
 		},
@@ -230,7 +230,7 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 	if n := r.Network; n.Connecting.SynRetransmits != 0 || n.Window.SynRetransmits != 1 || n.Window.ListenDrops != 0 || n.TimeWait != 7 {
 		t.Errorf("network %+v", n)
 	}
-	if m := r.Machine; m.StolenSec != 1 || len(m.Others) != 1 || m.Others[0].Name != "busy" {
+	if m := r.Machine; m.StolenSec != 1 || m.ThrottledSec < 0.0009 || m.ThrottledSec > 0.0011 || len(m.Others) != 1 || m.Others[0].Name != "busy" {
 		t.Errorf("machine %+v", m)
 	}
 	if r.Fairness != (result.Fairness{Jain: 1, Mean: 100}) || r.Drift.Slices != 10 || !near(r.Drift.Change, 0) {

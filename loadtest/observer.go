@@ -145,6 +145,7 @@ func (o *observer) compare(closed Counters) {
 		TimeWait: o.before.TimeWait,
 	}
 	o.repeat.Machine.StolenSec = closed.StolenSec - o.opened.StolenSec
+	o.repeat.Machine.ThrottledSec = closed.ThrottledSec - o.opened.ThrottledSec
 	earlier := map[int]ProcessCPU{}
 	for _, p := range o.opened.Processes {
 		earlier[p.PID] = p

@@ -23,7 +23,11 @@ var tiers = []struct {
 // Write writes the limits of a host, and the largest tier that it can carry.
 func Write(w io.Writer, c host.Capacity) {
 	limits := table.New(table.Left("", "", ""))
-	limits.Row("cores", c.Cores, "shared by server and generator")
+	cores := "shared by server and generator"
+	if c.Own.CPUs > 0 {
+		cores += fmt.Sprintf("; the CPU quota of the control group is %g", c.Own.CPUs)
+	}
+	limits.Row("cores", c.Cores, cores)
 	limits.Row("descriptors", unlimited(c.NoFile), "hard limit of a process; ulimit -Hn")
 	limits.Row("open files", unlimited(c.FileMax), "fs.file-max: of all processes")
 	limits.Row("ports", c.PortHigh-c.PortLow+1, fmt.Sprintf("net.ipv4.ip_local_port_range %d-%d, for each source address of 127.0.0.0/8", c.PortLow, c.PortHigh))
@@ -32,7 +36,11 @@ func Write(w io.Writer, c host.Capacity) {
 	limits.Row("pids", unlimited(c.PIDMax), "kernel.pid_max; counts threads too")
 	limits.Row("pids of the group", unlimited(c.CgroupPIDs), "pids.max of the control group")
 	limits.Row("processes of a user", unlimited(c.NProc), "RLIMIT_NPROC; ulimit -Hu")
-	limits.Row("memory", fmt.Sprintf("%.1f GiB", float64(c.MemAvailable)/(1<<30)), fmt.Sprintf("available; %d clients at 99 KB, with a thread each", c.MemAvailable/memoryPerClient))
+	memory := fmt.Sprintf("available; %d clients at 99 KB, with a thread each", c.MemAvailable/memoryPerClient)
+	if c.Own.MemoryBytes > 0 {
+		memory += "; the limit of the control group is " + host.Size(c.Own.MemoryBytes)
+	}
+	limits.Row("memory", host.Size(c.MemAvailable), memory)
 	limits.Row("listen backlog", unlimited(c.SomaxConn), "net.core.somaxconn: connections that wait to be accepted")
 	limits.Row("SYN backlog", unlimited(c.SynBacklog), "net.ipv4.tcp_max_syn_backlog")
 	fmt.Fprintln(w, limits.Text(0))
@@ -42,17 +50,17 @@ func Write(w io.Writer, c host.Capacity) {
 	for _, b := range c.Bounds() {
 		bounds.Row(b.Clients, fmt.Sprintf("clients by %s: %s", b.What, b.Why))
 	}
-	one, cores := host.Least(c.MaxClients(), c.Server(1)), host.Least(c.MaxClients(), c.Server(c.Cores))
+	one, many := host.Least(c.MaxClients(), c.Server(1)), host.Least(c.MaxClients(), c.Server(c.Cores))
 	bounds.Row(one.Clients, fmt.Sprintf("clients of a server of one process, by %s: %s", one.What, one.Why))
 	if c.Cores > 1 {
-		bounds.Row(cores.Clients, fmt.Sprintf("clients of a server with a process for each core, by %s: %s", cores.What, cores.Why))
+		bounds.Row(many.Clients, fmt.Sprintf("clients of a server with a process for each core, by %s: %s", many.What, many.Why))
 	}
 	fmt.Fprintf(w, "%sThe generator is divided into as many processes as it takes, of up to %d clients.\n", bounds.Text(0), c.PerProcess().Clients)
 	fmt.Fprintf(w, "\nLargest tier: %s. At most %d clients, by %s.\n", tierOf(one.Clients), one.Clients, one.What)
-	if cores.Clients > one.Clients {
-		fmt.Fprintf(w, "With a process for each core (prefork): %s. At most %d clients; more with more processes.\n", tierOf(cores.Clients), cores.Clients)
+	if many.Clients > one.Clients {
+		fmt.Fprintf(w, "With a process for each core (prefork): %s. At most %d clients; more with more processes.\n", tierOf(many.Clients), many.Clients)
 	}
-	if t.Clients < cores.Clients {
+	if t.Clients < many.Clients {
 		fmt.Fprintf(w, "A model with a thread or process for each client ends at about %d: %s.\n", t.Clients, t.Why)
 	}
 }

@@ -45,6 +45,9 @@ const (
 	MinSlices   = 8
 	// StolenShare is the largest part of the CPU time that the hypervisor may take.
 	StolenShare = 0.01
+	// ThrottledShare is the longest CPU time for which the harness may be stopped because of its
+	// own CPU quota, as a fraction of the window.
+	ThrottledShare = 0.01
 	// OtherCores is the largest part of a core that another process may use.
 	OtherCores = 0.10
 )
@@ -73,6 +76,7 @@ var Checks = []Check{
 	{"even service", result.Suspect, Even},
 	{"steady", result.Suspect, Steady},
 	{"stolen time", result.Suspect, Stolen},
+	{"throttled", result.Suspect, Throttled},
 	{"other processes", result.Suspect, OtherProcesses},
 }
 
@@ -346,6 +350,18 @@ func Stolen(r *result.Repeat) string {
 		return ""
 	}
 	return fmt.Sprintf("the hypervisor took %.1f %% of the CPU time", 100*share)
+}
+
+// Throttled fails a repeat in which the control group of the harness had used up its CPU
+// quota. The throttling of a box is what was asked for, and is not counted here.
+func Throttled(r *result.Repeat) string {
+	if r.Workload == result.Idle || r.DurationSec <= 0 {
+		return ""
+	}
+	if r.Machine.ThrottledSec <= ThrottledShare*r.DurationSec {
+		return ""
+	}
+	return fmt.Sprintf("the harness's own control group had used up its CPU quota: it was throttled for %s of CPU time in a window of %s", duration(r.Machine.ThrottledSec), duration(r.DurationSec))
 }
 
 // OtherProcesses fails a repeat during which other processes used the CPUs. The memory

@@ -96,6 +96,8 @@ func TestJudge(t *testing.T) {
 		{"it may have been noise", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = 0.2, 0.051 }, ""},
 		{"a ramp is meant to rise", func(r *result.Repeat) { open(r); r.Rate.Shape.Kind, r.Drift.Change = result.Linear, 0.2 }, ""},
 		{"1 % was stolen", func(r *result.Repeat) { r.Machine.StolenSec = 0.04 }, ""},
+		{"throttled for 1 % of the window", func(r *result.Repeat) { r.Machine.ThrottledSec = 0.02 }, ""},
+		{"throttled for longer", func(r *result.Repeat) { r.Machine.ThrottledSec = 0.5 }, "?was throttled for 500 ms of CPU time in a window of 2 s"},
 		{"more was stolen", func(r *result.Repeat) { r.Machine.StolenSec = 0.05 }, "?took 1.2 %"},
 		{"another process used a tenth of a core", func(r *result.Repeat) { r.Machine.Others[0].Cores = 0.1 }, ""},
 		{"which does not matter to memory", func(r *result.Repeat) { r.Workload, r.Machine.Others[0].Cores, r.Machine.StolenSec = result.Idle, 1, 1 }, ""},

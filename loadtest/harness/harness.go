@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest"
@@ -65,6 +66,7 @@ type Harness struct {
 	Now func() time.Time // time.Now if nil
 
 	cpus       host.CPUSet // of this process, as it was started
+	quota      float64     // of this process's control groups, in CPUs; 0 is none
 	bound      string      // what it is bound to now; "" is all of cpus
 	ceilings   map[ceilingKey]float64
 	perProcess int64 // the most clients of a generator process
@@ -107,6 +109,7 @@ func (h *Harness) use(p *plan.Plan) (err error) {
 		}
 		conn.Close()
 	}
+	h.quota = host.ReadOwn(procRoot).CPUs
 	if h.cpus, err = host.Affinity(); err != nil {
 		return fmt.Errorf("ask for the CPUs of this process: %w", err)
 	}
@@ -185,7 +188,12 @@ func (h *Harness) launch(ctx context.Context, step plan.Step, argv []string) (lo
 	if err != nil {
 		return nil, err
 	}
-	srv, err := launch.Start(ctx, launch.Spec{Argv: argv, Protocol: step.Key.Protocol, CPUs: cpus})
+	spec := launch.Spec{Argv: argv, Protocol: step.Key.Protocol, CPUs: cpus, Cores: host.Cores(len(cpus), h.quota)}
+	if len(step.Model.Command) == 0 && spec.Cores < len(cpus) {
+		// Go itself would take two of them.
+		spec.Env = []string{"GOMAXPROCS=" + strconv.Itoa(spec.Cores)}
+	}
+	srv, err := launch.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
@@ -244,7 +252,7 @@ func (h *Harness) shards(step plan.Step) int {
 // counters reads what may disturb a measurement.
 func counters() (loadtest.Counters, error) {
 	c, err := host.ReadCounters(procRoot)
-	out := loadtest.Counters{Trouble: c.Trouble, TimeWait: c.TimeWait, StolenSec: c.StolenSec}
+	out := loadtest.Counters{Trouble: c.Trouble, TimeWait: c.TimeWait, StolenSec: c.StolenSec, ThrottledSec: c.ThrottledSec}
 	for _, p := range c.Processes {
 		out.Processes = append(out.Processes, loadtest.ProcessCPU(p))
 	}

@@ -106,7 +106,7 @@ func processesOf(m result.Info, e *plan.Experiment, cores int) int {
 		}
 	}
 	if set, err := host.ParseCPUs(e.CPUs.Server); err == nil {
-		return len(set)
+		return min(len(set), cores)
 	}
 	return cores
 }

@@ -16,7 +16,8 @@ import (
 // Capacity contains the limits of this host. A field is -1 if the host sets no limit
 // or does not report it.
 type Capacity struct {
-	Cores        int   // that this process may run on
+	Cores        int   // that this process can use at a time
+	Own          Own   // the limits of its cgroups
 	NoFile       int64 // descriptors per process, hard limit
 	FileMax      int64 // fs.file-max: open files of the whole host
 	NProc        int64 // processes and threads of this user
@@ -89,7 +90,7 @@ func (c Capacity) Bounds() []Bound {
 		b = append(b, Bound{"open files", c.FileMax / 2, fmt.Sprintf("fs.file-max is %d, and both ends of each connection are on this host", c.FileMax)})
 	}
 	if c.MemAvailable >= 0 {
-		b = append(b, Bound{"memory", c.MemAvailable / leastMemory, fmt.Sprintf("%.1f GiB are available, and a connection takes at least %d KiB", float64(c.MemAvailable)/(1<<30), leastMemory>>10)})
+		b = append(b, Bound{"memory", c.MemAvailable / leastMemory, fmt.Sprintf("%s are available, and a connection takes at least %d KiB", Size(c.MemAvailable), leastMemory>>10)})
 	}
 	// If there are enough ports for one address, there are always enough addresses.
 	if n := int64(c.PortHigh - c.PortLow + 1); c.PortHigh > 0 && n < sourcePorts {
@@ -136,9 +137,10 @@ func (c Capacity) MaxThreads() Bound {
 // ReadCapacity reads the limits of this host and process. root is the root of the proc
 // file system.
 func ReadCapacity(root string) Capacity {
+	own := ReadOwn(root)
 	c := Capacity{
-		Cores: runtime.NumCPU(), NoFile: rlimitNoFile(), NProc: rlimitNProc(),
-		FileMax: -1, PIDMax: -1, ThreadsMax: -1, CgroupPIDs: -1, SomaxConn: -1, SynBacklog: -1, MemAvailable: -1,
+		Cores: Cores(runtime.NumCPU(), own.CPUs), Own: own, NoFile: rlimitNoFile(), NProc: rlimitNProc(),
+		FileMax: -1, PIDMax: -1, ThreadsMax: -1, CgroupPIDs: own.PIDs, SomaxConn: -1, SynBacklog: -1, MemAvailable: -1,
 	}
 	c.FileMax = readInt(root, "sys/fs/file-max")
 	c.PIDMax = readInt(root, "sys/kernel/pid_max")
@@ -147,34 +149,23 @@ func ReadCapacity(root string) Capacity {
 	c.SynBacklog = readInt(root, "sys/net/ipv4/tcp_max_syn_backlog")
 	c.PortLow, c.PortHigh = parsePortRange(readText(root, "sys/net/ipv4/ip_local_port_range"))
 	c.Tasks = parseTasks(readText(root, "loadavg"))
-	c.CgroupPIDs = cgroupPIDs(root)
 	if pfs, err := procfs.NewFS(root); err == nil {
 		if m, err := pfs.Meminfo(); err == nil && m.MemAvailableBytes != nil {
 			c.MemAvailable = int64(*m.MemAvailableBytes)
 		}
 	}
+	if own.MemAvailable >= 0 && (c.MemAvailable < 0 || own.MemAvailable < c.MemAvailable) {
+		c.MemAvailable = own.MemAvailable
+	}
 	return c
 }
 
-// cgroupPIDs returns the smallest pids.max from this process's control group up to the
-// root of the hierarchy (version 2), -1 if there is none.
-func cgroupPIDs(root string) int64 {
-	least := int64(-1)
-	for line := range strings.Lines(readText(root, "self/cgroup")) {
-		path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::")
-		if !ok {
-			continue
-		}
-		for ; ; path = filepath.Dir(path) {
-			if n := readInt("/sys/fs/cgroup", filepath.Join(path, "pids.max")); n >= 0 && (least < 0 || n < least) {
-				least = n
-			}
-			if path == "/" || path == "." {
-				break
-			}
-		}
+// Size formats an amount of memory: "22.7 GiB", "300 MiB".
+func Size(bytes int64) string {
+	if bytes < 1<<30 {
+		return fmt.Sprintf("%.0f MiB", float64(bytes)/(1<<20))
 	}
-	return least
+	return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30))
 }
 
 func readText(root, name string) string {
@@ -226,8 +217,9 @@ var sysctls = []string{
 // Describe reads the properties of this machine that affect the numbers. root is the
 // root of the proc file system.
 func Describe(root string) result.Host {
+	own := ReadOwn(root)
 	h := result.Host{
-		OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: kernelRelease(root), Cores: runtime.NumCPU(),
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Kernel: kernelRelease(root), Cores: Cores(runtime.NumCPU(), own.CPUs), Cgroup: own.Limits,
 		Limits:  map[string]int64{"nofile": rlimitNoFile(), "nproc": rlimitNProc()},
 		Sysctls: map[string]string{},
 	}
@@ -242,6 +234,9 @@ func Describe(root string) result.Host {
 		if m, err := pfs.Meminfo(); err == nil && m.MemTotalBytes != nil {
 			h.MemBytes = int64(*m.MemTotalBytes)
 		}
+	}
+	if own.MemoryBytes > 0 && (h.MemBytes == 0 || own.MemoryBytes < h.MemBytes) {
+		h.MemBytes = own.MemoryBytes
 	}
 	return h
 }

@@ -15,7 +15,10 @@ type Counters struct {
 	Trouble   result.Trouble // of TCP, in this network namespace
 	TimeWait  int64          // sockets in TIME_WAIT now
 	StolenSec float64        // CPU time taken by the hypervisor, of all cores
-	Processes []ProcessCPU   // except this one, its descendants and the kernel's threads
+	// ThrottledSec is CPU time for which the cgroups of this process were stopped because they had
+	// used up their CPU quotas.
+	ThrottledSec float64
+	Processes    []ProcessCPU // except this one, its descendants and the kernel's threads
 }
 
 // ProcessCPU is the CPU time of a process since it started, with a resolution
@@ -63,7 +66,7 @@ func ReadCounters(root string) (Counters, error) {
 	if err != nil {
 		return c, fmt.Errorf("read CPU counters: %w", err)
 	}
-	c.StolenSec = stat.CPUTotal.Steal
+	c.StolenSec, c.ThrottledSec = stat.CPUTotal.Steal, filesOf(root).throttledSec()
 	c.Processes, err = processes(pfs, os.Getpid())
 	return c, err
 }

@@ -4,12 +4,12 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +24,9 @@ type Spec struct {
 	Argv     []string
 	Protocol string      // "http" or "echo", which decides how the server is probed
 	Host     string      // to listen on; 127.0.0.1 if empty
-	CPUs     host.CPUSet // to run on; those of this process if empty. {cpus} is their number.
+	CPUs     host.CPUSet // to run on; those of this process if empty
+	Cores    int         // for {cpus}: how many of them can be used at a time; all if 0
+	Env      []string    // added to the environment of this process
 	// ReadyTimeout is the longest wait for the server to be ready; 15 s if 0.
 	ReadyTimeout time.Duration
 }
@@ -67,7 +69,7 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 	}
 	s := &Server{Addr: net.JoinHostPort(spec.Host, strconv.Itoa(port)), Port: port}
 	argv := Fill(spec.Argv, spec, port)
-	if s.Group, err = StartGroup(argv, nil, spec.CPUs); err != nil {
+	if s.Group, err = StartGroup(argv, spec.Env, spec.CPUs); err != nil {
 		return nil, fmt.Errorf("start server %s: %w", argv[0], err)
 	}
 	if err := s.ready(ctx, spec); err != nil {
@@ -79,9 +81,9 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 
 // Fill replaces the placeholders of an argument list.
 func Fill(argv []string, spec Spec, port int) []string {
-	cpus := len(spec.CPUs)
+	cpus := cmp.Or(spec.Cores, len(spec.CPUs))
 	if cpus == 0 {
-		cpus = runtime.NumCPU()
+		cpus = host.ReadCapacity("/proc").Cores
 	}
 	r := strings.NewReplacer(
 		"{addr}", net.JoinHostPort(spec.Host, strconv.Itoa(port)),

@@ -260,6 +260,9 @@ func TestFill(t *testing.T) {
 	if want := []string{"s", "--addr=127.0.0.1:81", "127.0.0.1", "81", "echox2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
+	if got := Fill([]string{"{cpus}"}, Spec{CPUs: host.CPUSet{0, 3}, Cores: 1}, 81); got[0] != "1" {
+		t.Errorf("with a quota of one core, {cpus} is %q", got)
+	}
 }
 
 func TestTailKeepsTheEnd(t *testing.T) {

@@ -333,6 +333,9 @@ type CPUs struct {
 type Machine struct {
 	// StolenSec is CPU time that the hypervisor gave to others, of all cores.
 	StolenSec float64 `json:"stolen_sec,omitempty"`
+	// ThrottledSec is CPU time for which the harness's own control groups, which are also those of
+	// servers without a box, were stopped because they had used up their CPU quotas.
+	ThrottledSec float64 `json:"throttled_sec,omitempty"`
 	// Others are processes outside the benchmark that used more than 1 % of a
 	// core, the busiest first.
 	Others []Process `json:"others,omitempty"`
@@ -532,16 +535,18 @@ func (s *SLO) Of(k *Key) bool {
 
 // Host is the machine, as far as it bears on the numbers.
 type Host struct {
-	OS       string            `json:"os"`
-	Arch     string            `json:"arch"`
-	Kernel   string            `json:"kernel"`
-	CPUModel string            `json:"cpu_model"`
-	Cores    int               `json:"cores"` // this process may run on
-	MemBytes int64             `json:"mem_bytes"`
-	Virtual  string            `json:"virtual,omitempty"` // hypervisor, if the CPU admits to one
-	Load1    float64           `json:"load1"`             // load average of the minute before the run
-	Limits   map[string]int64  `json:"limits"`            // nofile, nproc; -1 is none
-	Sysctls  map[string]string `json:"sysctls"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+	Kernel   string `json:"kernel"`
+	CPUModel string `json:"cpu_model"`
+	Cores    int    `json:"cores"` // this process can use at a time
+	MemBytes int64  `json:"mem_bytes"`
+	// Cgroup is what the control groups of the harness limit it to. Cores and MemBytes are no more.
+	Cgroup  Limits            `json:"cgroup,omitzero"`
+	Virtual string            `json:"virtual,omitempty"` // hypervisor, if the CPU admits to one
+	Load1   float64           `json:"load1"`             // load average of the minute before the run
+	Limits  map[string]int64  `json:"limits"`            // nofile, nproc; -1 is none
+	Sysctls map[string]string `json:"sysctls"`
 }
 
 // A Resumption is when a run was gone on with, and the code that measured from

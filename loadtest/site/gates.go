@@ -24,6 +24,7 @@ var fails = map[string]string{
 	"even service":    fmt.Sprintf("Jain's index of the answers per client is below %.2f", gate.JainIndex),
 	"steady":          fmt.Sprintf("throughput changed by over %.0f %% over the window, beyond two standard errors", 100*gate.DriftChange),
 	"stolen time":     fmt.Sprintf("the hypervisor took over %.0f %% of the CPU time", 100*gate.StolenShare),
+	"throttled":       fmt.Sprintf("the CPU quota of the harness's own control group withheld over %.0f %% of a core", 100*gate.ThrottledShare),
 	"other processes": fmt.Sprintf("another process used over %.0f %% of a core", 100*gate.OtherCores),
 }
 

@@ -187,7 +187,7 @@ var errStopping = errors.New("stopping")
 func newMaster(cfg servers.Config, x mix, lib *fasthttp.Prefork) *master {
 	m := &master{cfg: cfg, mix: x, lib: lib, workers: cfg.Workers, alive: make(map[int]*os.Process)}
 	if m.workers == 0 {
-		m.workers = runtime.NumCPU()
+		m.workers = runtime.GOMAXPROCS(0) // which respects a CPU quota
 	}
 	m.restarts.workers = m.workers
 	lib.CommandProducer = m.start
