@@ -1,7 +1,8 @@
-"""Trials of CPython that need no clients: what an unguarded update loses, what an increment of
-shared state costs, and how long it takes to start something that serves a client.
+"""Trials of CPython that need no clients.
 
-It prints one JSON object, like `server --trial` for Go. Values have their unit in their name.
+They measure what an unguarded update loses, what an increment of shared state costs, and how long
+it takes to start something that serves a client. The output is one JSON object, like that of
+`server --trial` for Go. Values have their unit in their name.
 
     python3 trial.py --trial python-lost-update --variant unlocked --increments 1000000
 """
