@@ -44,10 +44,10 @@ func (c *adviseCmd) Run(e *env) error {
 	}
 	set, err := result.Load(c.Run_)
 	if errors.Is(err, fs.ErrNotExist) {
-		return mistake{fmt.Errorf("%s: no run is there; name the folder of one, such as results/RUN", c.Run_)}
+		return usageError(fmt.Errorf("%s: no run is there; name the folder of one, such as results/RUN", c.Run_))
 	}
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	if c.Check {
 		return c.check(e, set)
@@ -59,16 +59,16 @@ func (c *adviseCmd) Run(e *env) error {
 	if c.Memory != "" {
 		bytes, ok := quantity.Bytes(c.Memory)
 		if !ok || bytes == 0 {
-			return mistake{fmt.Errorf("--memory: %q is no size; allowed: such as 512MiB or 2GiB", c.Memory)}
+			return usageError(fmt.Errorf("--memory: %q is no size; allowed: such as 512MiB or 2GiB", c.Memory))
 		}
 		need.MemoryBytes = bytes
 	}
 	if c.Clients == 0 || c.Rate == 0 {
-		return mistake{errors.New("name the load: --clients and --rate; or use --check")}
+		return usageError(errors.New("name the load: --clients and --rate; or use --check"))
 	}
 	advice, err := advise.Advise(set, need)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	if err := advise.Write(e.out, advice); err != nil {
 		return err
@@ -80,7 +80,7 @@ func (c *adviseCmd) Run(e *env) error {
 func (c *adviseCmd) check(e *env, set *result.Set) error {
 	all := advise.Check(set)
 	if len(all) == 0 {
-		return mistake{fmt.Errorf("%s has no workload with three numbers of clients, so none can be left out", set.Run.ID)}
+		return usageError(fmt.Errorf("%s has no workload with three numbers of clients, so none can be left out", set.Run.ID))
 	}
 	return advise.WriteCheck(e.out, all)
 }

@@ -22,12 +22,12 @@ func TestAdvise(t *testing.T) {
 		{"the arithmetic of each model", "--clients 5000 --rate 20000 --wait-ms 20 --memory 2GiB " + dir, 0,
 			[]string{"eventloop carries it: headroom ", ", by CPU", "thread ", "prefork ", "20.0k/s × ", "(Little's law)", " at 5,000 clients: ", "? 5,000 clients are more than were measured (1,000)", "advise --check"}},
 		{"how far off it is", "--check " + dir, 0, []string{"predicted", "eventloop", "outside", "CPU per request", "throughput", "memory", "median", "largest"}},
-		{"nothing to leave out", "--check " + few, exitMistake, []string{"has no workload with three numbers of clients"}},
-		{"no load", dir, exitMistake, []string{"name the load: --clients and --rate"}},
-		{"no such size", "--clients 5 --rate 5 --memory much " + dir, exitMistake, []string{`--memory: "much" is no size; allowed: such as 512MiB or 2GiB`}},
-		{"no such workload", "--clients 5 --rate 5 --workload foo " + dir, exitMistake, []string{"allowed: http/plaintext, echo/echo"}},
-		{"more than the clients can ask for", "--clients 5 --rate 500 --wait-ms 1000 " + dir, exitMistake, []string{"5 clients that wait 1.00 s"}},
-		{"no run", "--clients 5 --rate 500 " + filepath.Dir(dir) + "/none", exitMistake, []string{"none"}},
+		{"nothing to leave out", "--check " + few, exitUsage, []string{"has no workload with three numbers of clients"}},
+		{"no load", dir, exitUsage, []string{"name the load: --clients and --rate"}},
+		{"no such size", "--clients 5 --rate 5 --memory much " + dir, exitUsage, []string{`--memory: "much" is no size; allowed: such as 512MiB or 2GiB`}},
+		{"no such workload", "--clients 5 --rate 5 --workload foo " + dir, exitUsage, []string{"allowed: http/plaintext, echo/echo"}},
+		{"more than the clients can ask for", "--clients 5 --rate 500 --wait-ms 1000 " + dir, exitUsage, []string{"5 clients that wait 1.00 s"}},
+		{"no run", "--clients 5 --rate 500 " + filepath.Dir(dir) + "/none", exitUsage, []string{"none"}},
 	} {
 		out, log, code := tierbench(t.Context(), append([]string{"advise"}, strings.Fields(tt.args)...)...)
 		if code != tt.code {

@@ -23,12 +23,12 @@ func (c *auditCmd) Help() string {
 func (c *auditCmd) Run(e *env) error {
 	f, err := os.Open(c.File)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	defer f.Close()
 	rows, err := audit.Read(c.File, f)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	wrong, err := audit.Write(e.out, rows)
 	if err != nil {

@@ -33,13 +33,13 @@ func (c *claimsCmd) Run(e *env) error {
 			for _, c := range claims.All {
 				ids = append(ids, c.ID)
 			}
-			return mistake{fmt.Errorf("--explain: there is no claim %q; allowed: %s", c.Explain, strings.Join(ids, ", "))}
+			return usageError(fmt.Errorf("--explain: there is no claim %q; allowed: %s", c.Explain, strings.Join(ids, ", ")))
 		}
 		id = claim.ID
 	}
 	set, err := result.Load(c.Results)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	l := claims.Evaluate(set)
 	switch {

@@ -31,25 +31,25 @@ func (c *compareCmd) Help() string {
 func (c *compareCmd) Run(e *env) error {
 	write, ok := compare.Formats[c.Format]
 	if !ok {
-		return mistake{fmt.Errorf("--format: %q is not known; allowed: %s", c.Format, compareVars()["formats"])}
+		return usageError(fmt.Errorf("--format: %q is not known; allowed: %s", c.Format, compareVars()["formats"]))
 	}
 	var metrics []stats.Metric
 	for _, name := range c.Metrics {
 		m, ok := stats.Lookup(name)
 		if !ok {
-			return mistake{fmt.Errorf("--metric: %q is not known; allowed: %s", name, compareVars()["metrics"])}
+			return usageError(fmt.Errorf("--metric: %q is not known; allowed: %s", name, compareVars()["metrics"]))
 		}
 		metrics = append(metrics, m)
 	}
 	most, err := regression(c.MaxRegression)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	var sets []*result.Set
 	for _, dir := range c.Runs {
 		set, err := result.Load(dir)
 		if err != nil {
-			return mistake{err}
+			return usageError(err)
 		}
 		sets = append(sets, set)
 	}
@@ -63,7 +63,7 @@ func (c *compareCmd) Run(e *env) error {
 		err = fmt.Errorf("compare two runs, or two models of one run with --models A,B; these are %d runs and %d models", len(sets), len(c.Models))
 	}
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	if err := write(e.out, cmp); err != nil {
 		return fmt.Errorf("write comparison: %w", err)

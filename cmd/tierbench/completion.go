@@ -35,7 +35,7 @@ var templates embed.FS
 
 // describe writes the command line in the words of a shell, or of man.
 func describe(w io.Writer, as string, app *kong.Application) error {
-	exits := map[string]int{"failed": exitFailed, "mistake": exitMistake, "missed": exitMissed, "stopped": exitStopped}
+	exits := map[string]int{"failed": exitFailed, "usage": exitUsage, "missed": exitMissed, "stopped": exitStopped}
 	t := template.Must(template.New(as).Funcs(template.FuncMap{
 		"commands": func(app *kong.Application) []*kong.Node {
 			return slices.DeleteFunc(slices.Clone(app.Children), func(n *kong.Node) bool { return n.Hidden || n.Type != kong.CommandNode })

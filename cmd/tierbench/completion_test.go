@@ -144,7 +144,7 @@ func TestShellsAndManualAreWhole(t *testing.T) {
 			t.Errorf("%v: %v\n%s", check, err, said)
 		}
 	}
-	if _, log, code := tierbench(t.Context(), "completion", "tcsh"); code != exitMistake || !strings.Contains(log, "bash") {
+	if _, log, code := tierbench(t.Context(), "completion", "tcsh"); code != exitUsage || !strings.Contains(log, "bash") {
 		t.Errorf("an unknown shell: exit code %d, %s", code, log)
 	}
 }

@@ -36,11 +36,11 @@ func (c *conformCmd) Run(e *env) error {
 	}
 	switch err := conform.Testable(c.Command, protocols); {
 	case err != nil:
-		return mistake{err}
+		return usageError(err)
 	case c.Clients < 1 || c.Clients > 100_000:
-		return mistake{fmt.Errorf("--clients %d: must be 1 to 100000", c.Clients)}
+		return usageError(fmt.Errorf("--clients %d: must be 1 to 100000", c.Clients))
 	case c.Ready < 100*time.Millisecond || c.Ready > 10*time.Minute:
-		return mistake{fmt.Errorf("--ready %v: must be 100ms to 10m", c.Ready)}
+		return usageError(fmt.Errorf("--ready %v: must be 100ms to 10m", c.Ready))
 	}
 	var all []conform.Finding
 	for _, protocol := range protocols {

@@ -102,7 +102,7 @@ func TestThePythonControlsNameMistakes(t *testing.T) {
 		}
 		cmd := exec.Command("python3", append([]string{"-B", "../../servers/controls/python/" + program}, strings.Fields(tt.args)...)...)
 		out, err := cmd.CombinedOutput()
-		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != exitMistake || !strings.Contains(string(out), tt.want) {
+		if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(string(out), tt.want) {
 			t.Errorf("%s: %v\n%s", tt.args, err, out)
 		}
 	}
@@ -235,7 +235,7 @@ func TestConformNamesMistakes(t *testing.T) {
 		{[]string{"--ready=1ms", "--", serverProgram, "{addr}"}, "--ready 1ms: must be 100ms to 10m"},
 	} {
 		out, errOut, code := tierbench(t.Context(), append([]string{"conform"}, tt.args...)...)
-		if code != exitMistake || !strings.Contains(errOut, tt.want) {
+		if code != exitUsage || !strings.Contains(errOut, tt.want) {
 			t.Errorf("%q: exit code %d, want %q\n%s%s", tt.args, code, tt.want, out, errOut)
 		}
 	}

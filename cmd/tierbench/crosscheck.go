@@ -56,7 +56,7 @@ func (c *crosscheckCmd) Run(e *env) error {
 	if st, err := os.Stat(c.Config); err == nil && st.IsDir() {
 		set, err := result.Load(c.Config)
 		if err != nil {
-			return mistake{err}
+			return usageError(err)
 		}
 		_, err = verdict(e, set)
 		return err
@@ -70,7 +70,7 @@ func (c *crosscheckCmd) Run(e *env) error {
 			err = fmt.Errorf("%w; allow it with --allow-remote if the host is yours to load", err)
 		}
 		if err != nil {
-			return mistake{fmt.Errorf("--addr: %w", err)}
+			return usageError(fmt.Errorf("--addr: %w", err))
 		}
 	}
 	cfg, peers, err := c.config()
@@ -152,20 +152,20 @@ func (c *crosscheckCmd) config() (cfg *plan.Config, absent map[string]string, er
 	from := crosscheck.Usual()
 	if c.Config != "" {
 		if from, err = plan.Read(c.Config); err != nil {
-			return nil, nil, mistake{err}
+			return nil, nil, usageError(err)
 		}
 	}
 	rate, err := plan.ParseRate(c.Rate)
 	if err != nil {
-		return nil, nil, mistake{fmt.Errorf("--rate: %w", err)}
+		return nil, nil, usageError(fmt.Errorf("--rate: %w", err))
 	}
 	absent = harness.AbsentGenerators(crosscheck.Peers())
 	if len(absent) == len(crosscheck.Peers()) {
-		return nil, nil, mistake{errors.New("there is nothing to check against: install wrk, wrk2 or oha")}
+		return nil, nil, usageError(errors.New("there is nothing to check against: install wrk, wrk2 or oha"))
 	}
 	asked := crosscheck.Config(from, rate, absent, c.override)
 	if len(asked.Experiments) == 0 {
-		return nil, nil, mistake{fmt.Errorf("%s: no workload is one GET over HTTP, which is all that other generators are asked for", c.Config)}
+		return nil, nil, usageError(fmt.Errorf("%s: no workload is one GET over HTTP, which is all that other generators are asked for", c.Config))
 	}
 	if c.Addr != "" {
 		asked.Commands = nil

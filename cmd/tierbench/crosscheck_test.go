@@ -107,7 +107,7 @@ func TestCrosscheckOfARunningServer(t *testing.T) {
 	defer srv.Close()
 	results := t.TempDir()
 	out, log, code := tierbench(t.Context(), "crosscheck", "--addr", srv.Listener.Addr().String(), "--clients", "3", "--repeats", "1", "--duration", "200ms", "--results", results)
-	if code == exitMistake || !strings.Contains(out, "running") {
+	if code == exitUsage || !strings.Contains(out, "running") {
 		t.Fatalf("exit code %d\n%s%s", code, out, log)
 	}
 	set, err := result.Load(filepath.Join(results, "latest"))
@@ -157,7 +157,7 @@ func TestCrosscheckMistakes(t *testing.T) {
 		t.Run(tt.reason, func(t *testing.T) {
 			args := append([]string{"crosscheck"}, tt.args...)
 			_, stderr, code := tierbench(t.Context(), append(args, "--server", serverProgram, "--results", results)...)
-			if code != exitMistake || !strings.Contains(stderr, tt.want) {
+			if code != exitUsage || !strings.Contains(stderr, tt.want) {
 				t.Errorf("exit code %d, stderr\n%s\nwant %q in it", code, stderr, tt.want)
 			}
 		})
@@ -166,7 +166,7 @@ func TestCrosscheckMistakes(t *testing.T) {
 		t.Error("a folder was made for a run that could not start")
 	}
 	t.Setenv("PATH", t.TempDir())
-	if _, stderr, code := tierbench(t.Context(), "crosscheck", "--server", serverProgram); code != exitMistake || !strings.Contains(stderr, "install wrk") {
+	if _, stderr, code := tierbench(t.Context(), "crosscheck", "--server", serverProgram); code != exitUsage || !strings.Contains(stderr, "install wrk") {
 		t.Errorf("without another generator: exit code %d, stderr\n%s", code, stderr)
 	}
 }

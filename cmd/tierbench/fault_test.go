@@ -62,7 +62,7 @@ experiments:
 `, os.Args[0], clients)
 	results := t.TempDir()
 	_, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", server, "--results", results)
-	if code == exitMistake {
+	if code == exitUsage {
 		t.Fatalf("exit code %d\n%s", code, log)
 	}
 	set, err := result.Load(filepath.Join(results, "latest"))

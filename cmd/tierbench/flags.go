@@ -30,7 +30,7 @@ func (f serverFlag) path() (string, error) {
 	}
 	beside := filepath.Join(filepath.Dir(self), "server")
 	if _, err := os.Stat(beside); err != nil {
-		return "", mistake{fmt.Errorf("find the server program: %w (make build and go install put it there; or name it with --server)", err)}
+		return "", usageError(fmt.Errorf("find the server program: %w (make build and go install put it there; or name it with --server)", err))
 	}
 	return beside, nil
 }
@@ -79,7 +79,7 @@ func (l *liveFlags) watcher(e *env) (w live.Watcher, stop func(), err error) {
 		m := live.NewMetrics()
 		at, end, err := m.Serve(l.Metrics)
 		if err != nil {
-			return nil, nil, mistake{fmt.Errorf("--metrics: %w", err)}
+			return nil, nil, usageError(fmt.Errorf("--metrics: %w", err))
 		}
 		fmt.Fprintf(e.errOut, "metrics: http://%s/metrics\n", at)
 		all, stop = append(all, m), end

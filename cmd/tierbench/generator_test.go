@@ -44,7 +44,7 @@ func TestRunWithGeneratorProcesses(t *testing.T) {
 			results := t.TempDir()
 			args := append([]string{"run", writeConfig(t, divided), "--server", server, "--results", results}, tt.args...)
 			_, log, code := tierbench(t.Context(), args...)
-			if code == exitMistake {
+			if code == exitUsage {
 				t.Fatalf("exit code %d\n%s", code, log)
 			}
 			set, err := result.Load(filepath.Join(results, "latest"))
@@ -106,8 +106,8 @@ clients: [100000]
 			}
 			args := append([]string{"run", writeConfig(t, tt.config), "--server", serverProgram, "--results", filepath.Join(t.TempDir(), "results")}, tt.args...)
 			_, log, code := tierbench(t.Context(), args...)
-			if code != exitMistake || !strings.Contains(log, tt.want) {
-				t.Errorf("exit code %d, want %d\n%s\nwant %q in it", code, exitMistake, log, tt.want)
+			if code != exitUsage || !strings.Contains(log, tt.want) {
+				t.Errorf("exit code %d, want %d\n%s\nwant %q in it", code, exitUsage, log, tt.want)
 			}
 		})
 	}

@@ -25,15 +25,15 @@ func (c *hdrCmd) Help() string {
 func (c *hdrCmd) Run(e *env) error {
 	set, err := result.Load(c.Run_)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	all, err := result.ReadHistograms(c.Run_)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	err = report.Distribution(e.out, set, all, c.Tags)
 	if errors.Is(err, report.ErrTag) {
-		return mistake{fmt.Errorf("%w; tierbench hdr %s lists those there are", err, harness.Relative(c.Run_))}
+		return usageError(fmt.Errorf("%w; tierbench hdr %s lists those there are", err, harness.Relative(c.Run_)))
 	}
 	return err
 }

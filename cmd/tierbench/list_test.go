@@ -25,8 +25,8 @@ func TestServerProgramMistakes(t *testing.T) {
 		"another JSON":    script("other", "echo '{}'"),
 	} {
 		_, log, code := tierbench(t.Context(), "list", "--server", path)
-		if code != exitMistake || !strings.Contains(log, path) || !strings.Contains(log, "allowed: ") {
-			t.Errorf("%s: exit code %d, want %d; log %q", why, code, exitMistake, log)
+		if code != exitUsage || !strings.Contains(log, path) || !strings.Contains(log, "allowed: ") {
+			t.Errorf("%s: exit code %d, want %d; log %q", why, code, exitUsage, log)
 		}
 	}
 }

@@ -22,7 +22,7 @@ func TestJSONIsAllThatIsOnTheOutput(t *testing.T) {
 	needsLinux(t)
 	t.Parallel()
 	out, log, code := tierbench(t.Context(), "run", writeConfig(t, shortRun), "--json", "--server", serverProgram, "--results", t.TempDir())
-	if code == exitMistake {
+	if code == exitUsage {
 		t.Fatalf("exit code %d\n%s", code, log)
 	}
 	of := map[string]int{}
@@ -47,7 +47,7 @@ func TestMetricsAddressIsCheckedBeforeAnythingStarts(t *testing.T) {
 	defer ln.Close()
 	results := filepath.Join(t.TempDir(), "none")
 	_, stderr, code := tierbench(t.Context(), "run", writeConfig(t, shortRun), "--metrics", ln.Addr().String(), "--server", serverProgram, "--results", results)
-	if code != exitMistake || !strings.Contains(stderr, "--metrics: serve metrics: listen tcp "+ln.Addr().String()) {
+	if code != exitUsage || !strings.Contains(stderr, "--metrics: serve metrics: listen tcp "+ln.Addr().String()) {
 		t.Errorf("exit code %d\n%s", code, stderr)
 	}
 	if _, err := os.Stat(results); err == nil {

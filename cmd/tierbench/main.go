@@ -20,9 +20,9 @@ import (
 
 // Exit codes.
 const (
-	exitFailed  = 1 // it ran, and something of it failed
-	exitMistake = 2 // it did not start: the command line or the config is wrong
-	exitMissed  = 3 // it was measured, and does not meet the config's objectives
+	exitFailed  = 1 // the command failed
+	exitUsage   = 2 // nothing was started: the command line or the config is wrong
+	exitMissed  = 3 // the run is complete, but misses an objective of its config
 	exitStopped = 130
 )
 
@@ -38,19 +38,16 @@ func main() {
 	}
 }
 
-// A mistake is one of the command line: nothing was started.
-type mistake struct{ error }
-
-func (m mistake) Unwrap() error { return m.error }
+// usageError marks an error of the command line or of a file that it names.
+func usageError(err error) error { return harness.UsageError{Err: err} }
 
 func exitCode(err error) int {
-	var m mistake
-	var here harness.Mistake
+	var usage harness.UsageError
 	var p plan.Errors
 	var missed errSLO
 	switch {
-	case errors.As(err, &m), errors.As(err, &here), errors.As(err, &p):
-		return exitMistake
+	case errors.As(err, &usage), errors.As(err, &p):
+		return exitUsage
 	case errors.Is(err, harness.ErrInterrupted):
 		return exitStopped
 	case errors.As(err, &missed):
@@ -109,7 +106,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		return nil
 	}
 	if err != nil {
-		return mistake{fmt.Errorf("%w (see tierbench --help)", err)}
+		return usageError(fmt.Errorf("%w (see tierbench --help)", err))
 	}
 	o := &noted{Writer: out}
 	if err := k.Run(&env{ctx, o, errOut}); err != nil {

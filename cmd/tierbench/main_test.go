@@ -185,7 +185,7 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 	out, log, code := tierbench(t.Context(), "run", writeConfig(t, everyModel), "--server", server, "--results", results)
 	// On a machine that is busy enough a repeat may rightly be invalid, so the
 	// exit code is not what is tested here.
-	if code == exitMistake {
+	if code == exitUsage {
 		t.Fatalf("exit code %d\n%s", code, log)
 	}
 	dir := filepath.Join(results, "latest")
@@ -468,8 +468,8 @@ func TestMistakesAreNamedBeforeAnythingStarts(t *testing.T) {
 				args = append(args, "--server", serverProgram, "--results", results)
 			}
 			_, stderr, code := tierbench(t.Context(), args...)
-			if code != exitMistake {
-				t.Errorf("exit code %d, want %d", code, exitMistake)
+			if code != exitUsage {
+				t.Errorf("exit code %d, want %d", code, exitUsage)
 			}
 			for _, w := range tt.want {
 				if !strings.Contains(stderr, w) {

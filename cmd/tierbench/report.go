@@ -30,7 +30,7 @@ func (c *reportCmd) Help() string {
 func (c *reportCmd) Run(e *env) error {
 	set, err := result.Load(c.Run_)
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	if c.CSV {
 		if err := report.CSV(e.out, set); err != nil {

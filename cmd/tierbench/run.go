@@ -32,10 +32,10 @@ func (c *runCmd) Help() string {
 
 func (c *runCmd) Run(e *env) error {
 	if c.Config == "" && c.Resume == "" {
-		return mistake{errors.New("name a config file or, with --resume, a run to resume")}
+		return usageError(errors.New("name a config file or, with --resume, a run to resume"))
 	}
 	if c.Repeats < 0 {
-		return mistake{fmt.Errorf("--repeats: %d is not allowed; it is 1 or more, or 0 for what the config asks for", c.Repeats)}
+		return usageError(fmt.Errorf("--repeats: %d is not allowed; it is 1 or more, or 0 for what the config asks for", c.Repeats))
 	}
 	if err := harness.Prepare(); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (c *runCmd) open(h *harness.Harness) (*harness.Run, error) {
 	var err error
 	if c.Resume != "" {
 		if set, err = result.Load(c.Resume); err != nil {
-			return nil, mistake{err}
+			return nil, usageError(err)
 		}
 	}
 	read := func() (*plan.Config, error) { return plan.Read(c.Config) }
@@ -97,10 +97,10 @@ func (c *runCmd) open(h *harness.Harness) (*harness.Run, error) {
 	}
 	cfg, err := read()
 	if err != nil {
-		return nil, mistake{err}
+		return nil, usageError(err)
 	}
 	if err := cfg.AtLeast(c.Repeats); err != nil {
-		return nil, mistake{fmt.Errorf("--repeats: %w", err)}
+		return nil, usageError(fmt.Errorf("--repeats: %w", err))
 	}
 	switch {
 	case c.Config == "":

@@ -59,7 +59,7 @@ func (c *searchCmd) Help() string {
 func (c *searchCmd) Run(e *env) error {
 	s, err := c.search()
 	if err != nil {
-		return mistake{err}
+		return usageError(err)
 	}
 	if err := harness.Prepare(); err != nil {
 		return err

@@ -37,8 +37,8 @@ func TestSearchMistakes(t *testing.T) {
 			results := t.TempDir()
 			args := append([]string{"search", "--results", results, "--server", serverProgram}, strings.Fields(tt.args)...)
 			_, log, code := tierbench(t.Context(), args...)
-			if code != exitMistake || !strings.Contains(log, tt.want) {
-				t.Errorf("exit code %d, want %d; log %q, want %q", code, exitMistake, log, tt.want)
+			if code != exitUsage || !strings.Contains(log, tt.want) {
+				t.Errorf("exit code %d, want %d; log %q, want %q", code, exitUsage, log, tt.want)
 			}
 			if made, err := filepath.Glob(filepath.Join(results, "*")); err != nil || len(made) > 0 {
 				t.Errorf("it made %v, err %v", made, err)

@@ -31,20 +31,20 @@ func (c *siteCmd) Run(e *env) error {
 	if len(dirs) == 0 {
 		var err error
 		if dirs, err = result.Runs(c.Results); err != nil {
-			return mistake{err}
+			return usageError(err)
 		}
 	}
 	s := site.Site{Claims: ledger.OnSite}
 	for _, dir := range dirs {
 		set, err := result.Load(dir)
 		if err != nil {
-			return mistake{err}
+			return usageError(err)
 		}
 		s.Runs = append(s.Runs, set)
 	}
 	if err := s.Build(c.Out); err != nil {
 		if errors.Is(err, site.ErrNotASite) || errors.Is(err, site.ErrID) {
-			return mistake{err}
+			return usageError(err)
 		}
 		return err
 	}

@@ -60,7 +60,7 @@ clients: [1]
 slo: [{model: mine, p99: 1s}]
 `)
 	_, stderr, code := tierbench(t.Context(), "run", config, "--server", serverProgram, "--results", t.TempDir())
-	if code != exitMistake || !strings.Contains(stderr, "slo[0]: nothing that it is of can be measured here: mine (./no-such-server: not found") {
+	if code != exitUsage || !strings.Contains(stderr, "slo[0]: nothing that it is of can be measured here: mine (./no-such-server: not found") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
@@ -99,7 +99,7 @@ trials: [{name: increment, variants: [mutex, broken], increments: 7, repeats: 2}
 	results := t.TempDir()
 	_, log, code := tierbench(t.Context(), "run", writeConfig(t, config), "--server", server, "--results", results)
 	set, err := result.Load(filepath.Join(results, "latest"))
-	if err != nil || code == exitMistake {
+	if err != nil || code == exitUsage {
 		t.Fatalf("exit code %d, err %v\n%s", code, err, log)
 	}
 	var got []string

@@ -11,7 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// ceilingKey is what a generator's ceiling depends on.
+// A ceilingKey contains everything that a generator's ceiling depends on.
 type ceilingKey struct {
 	protocol, workload string
 	clients, processes int
@@ -24,22 +24,23 @@ const (
 	ceilingWindow = 400 * time.Millisecond
 )
 
-// ceiling is what the generator reaches when its shards never wait: one CPU's
-// time each, divided by the CPU time that a request costs it on a server that does
-// nothing. It is measured once for each tier, as the best of a few tries with one
-// event loop and with as many as the server has CPUs. The throughput on such a
-// server would not do: the two wait for each other's wake-ups, and a server
-// whose answers come in larger batches can reach more. Where a server takes its
-// time, the generator is not what limits it.
+// ceiling returns the throughput that the generator would reach if its shards never
+// waited, in requests a second: the number of shards divided by the CPU time that a
+// request costs the generator on a server that does nothing. It is measured once for each
+// tier, as the best of a few tries with one event loop and with as many as the server has
+// CPUs. The throughput on such a server is not the ceiling: server and generator wait for
+// each other's wake-ups, and a server that answers in larger batches can reach more.
+// ceiling returns 0 for workloads that take time, because there the generator is not the
+// limit.
 func (h *Harness) ceiling(ctx context.Context, step plan.Step) (float64, error) {
 	k := ceilingKey{step.Key.Protocol, step.Key.Workload, step.Key.Clients, h.processes(step), step.Experiment.CPUs}
 	if step.Generator != plan.Vegeta || step.PerRequest() || !step.Workload.Cheap() || int64(step.Key.Clients) > h.perProcess {
-		return 0, nil // among these, more clients than the null server, one process, can hold
+		return 0, nil // the last: the null server is one process, which cannot have that many clients
 	}
 	if c, ok := h.ceilings[k]; ok {
 		return c, nil
 	}
-	h.ceilings[k] = 0 // what goes wrong once is not tried again
+	h.ceilings[k] = 0 // if it fails, it is not tried again
 	cpus, _, err := h.sets(step)
 	if err != nil {
 		return 0, err
@@ -56,7 +57,7 @@ func (h *Harness) ceiling(ctx context.Context, step plan.Step) (float64, error) 
 	return best, nil
 }
 
-// nullRun is the best ceiling of a few tries on one null server.
+// nullRun returns the best ceiling of a few tries on one null server.
 func (h *Harness) nullRun(ctx context.Context, step plan.Step, argv []string) (best float64, err error) {
 	srv, err := h.launch(ctx, step, argv)
 	if err != nil {
@@ -85,7 +86,7 @@ func (h *Harness) nullRun(ctx context.Context, step plan.Step, argv []string) (b
 	return best, nil
 }
 
-// recall takes the ceilings from what an earlier part of the run measured.
+// recall takes the ceilings from the repeats measured before the run was interrupted.
 func (h *Harness) recall(p *plan.Plan, earlier []result.Repeat) {
 	cells := map[result.Key]*plan.Cell{}
 	for i := range p.Cells {

@@ -13,8 +13,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/plan"
 )
 
-// AbsentGenerators says why generators cannot be used here: those whose program
-// is not installed.
+// AbsentGenerators returns the generators whose program is not installed, each with that
+// reason.
 func AbsentGenerators(generators []string) map[string]string {
 	absent := map[string]string{}
 	for _, g := range generators {
@@ -30,31 +30,31 @@ func AbsentGenerators(generators []string) map[string]string {
 // maxProcesses is the most generator processes that a run may have.
 const maxProcesses = 1000
 
-// Check finds Mistakes in how the load is to be generated, a NATS server that
-// cannot be reached included.
+// Check checks the options of the load generator, and whether the NATS server can be
+// reached. Its errors are UsageErrors.
 func (h *Harness) Check() error {
 	if h.GeneratorProcesses < 0 || h.GeneratorProcesses > maxProcesses {
-		return mistakef("--generator-processes %d: allowed: 1 to %d, or 0 for as many as it takes", h.GeneratorProcesses, maxProcesses)
+		return usageErrorf("--generator-processes %d: allowed: 1 to %d, or 0 for as many as needed", h.GeneratorProcesses, maxProcesses)
 	}
 	switch {
 	case h.Link.URL != "":
 		conn, err := h.Link.Dial("tierbench")
 		if err != nil {
-			return mistakef("--nats: %w", err)
+			return usageErrorf("--nats: %w", err)
 		}
 		conn.Close()
 	case h.Link.Creds != "":
-		return mistakef("--nats-creds is for the server that --nats names, and there is none")
+		return usageErrorf("--nats-creds needs --nats, the address of the server that the credentials are for")
 	case h.Link.CA != "":
-		return mistakef("--nats-ca is for the server that --nats names, and there is none")
+		return usageErrorf("--nats-ca needs --nats, the address of the server that the certificate is for")
 	}
 	if h.Raw != "" && (h.GeneratorProcesses > 0 || h.Link.URL != "") {
-		return mistakef("--raw keeps the requests of a generator of one process, so it cannot be had with --generator-processes or --nats")
+		return usageErrorf("--raw cannot be combined with --generator-processes or --nats; it keeps the requests of a single generator process")
 	}
 	return nil
 }
 
-// divide checks that the generator processes suffice for a plan.
+// divide checks that there are enough generator processes for a plan.
 func (h *Harness) divide(p *plan.Plan) error {
 	bound := host.ReadCapacity(procRoot).PerProcess()
 	h.perProcess = bound.Clients
@@ -62,23 +62,23 @@ func (h *Harness) divide(p *plan.Plan) error {
 		c := &p.Cells[i]
 		n := h.processes(plan.Step{Cell: c})
 		if n > 0 && int64(c.Key.Clients) > int64(n)*bound.Clients {
-			return Mistake{p.Config.Errorf("%d clients are more than %d generator processes can have; allowed: --generator-processes %d or more, or 0 (%s)",
+			return UsageError{p.Config.Errorf("%d clients are more than %d generator processes can have; allowed: --generator-processes %d or more, or 0 (%s)",
 				c.Key.Clients, n, h.need(c.Key.Clients), bound.Why)}
 		}
 		if n > 0 && h.Raw != "" {
-			return Mistake{p.Config.Errorf("--raw keeps the requests of a generator of one process, and %d clients need %d of them", c.Key.Clients, n)}
+			return UsageError{p.Config.Errorf("--raw keeps the requests of a single generator process, but %d clients need %d processes", c.Key.Clients, n)}
 		}
 	}
 	return nil
 }
 
-// need is how many generator processes it takes for so many clients.
+// need returns how many generator processes so many clients need.
 func (h *Harness) need(clients int) int {
 	return int((int64(clients) + h.perProcess - 1) / h.perProcess)
 }
 
-// processes is how many generator processes drive a step's clients; 0 if this
-// process drives them itself.
+// processes returns how many generator processes drive a step's clients, 0 if this process
+// drives them itself.
 func (h *Harness) processes(step plan.Step) int {
 	need := h.need(step.Key.Clients)
 	switch {
@@ -92,8 +92,9 @@ func (h *Harness) processes(step plan.Step) int {
 	return need
 }
 
-// meet is where generator processes and their coordinator meet.
-func (h *Harness) meet() (fleet.Link, error) {
+// link returns the link to the NATS server of the run. It starts a server, if none was
+// given.
+func (h *Harness) link() (fleet.Link, error) {
 	if h.Link.URL != "" {
 		return h.Link, nil
 	}
@@ -117,11 +118,11 @@ func (h *Harness) drive(ctx context.Context, step plan.Step, t load.Target, raw 
 		}
 		return c, connected, nil
 	}
-	link, err := h.meet()
+	link, err := h.link()
 	if err != nil {
 		return nil, nil, err
 	}
-	// They inherit the CPUs of this process.
+	// The generator processes inherit the CPUs of this process.
 	c, connected, err := fleet.Connect(ctx, fleet.Spec{
 		Link: link, Argv: []string{h.Self, "generator"}, Processes: n, Shards: h.shards(step), Version: h.Version, AllowRemote: h.AllowRemote,
 	}, t, p)
@@ -131,15 +132,15 @@ func (h *Harness) drive(ctx context.Context, step plan.Step, t load.Target, raw 
 	return c, connected, nil
 }
 
-// ServeGenerator is a generator process: it takes its orders from the
-// coordinator at the link until ctx is done or the coordinator ends.
+// ServeGenerator runs a generator process: it carries out the orders of the coordinator
+// until ctx is done or the coordinator ends it.
 func ServeGenerator(ctx context.Context, link fleet.Link, o fleet.ServeOptions) error {
 	if err := tune(); err != nil {
 		return err
 	}
 	conn, err := link.Dial(fmt.Sprintf("tierbench generator %d", o.Number))
 	if err != nil {
-		return Mistake{err}
+		return UsageError{err}
 	}
 	defer conn.Close()
 	return fleet.Serve(ctx, conn, o, func(ctx context.Context, p fleet.Part) (fleet.Clients, *load.Connected, error) {

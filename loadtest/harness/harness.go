@@ -1,5 +1,5 @@
-// Package harness measures on this machine: it binds, starts and stops servers
-// and generators for a campaign, and writes what comes of it to the run's folder.
+// Package harness measures on this machine. It binds, starts and stops the servers and
+// generators of a campaign, and writes the results to the run's folder.
 package harness
 
 import (
@@ -25,64 +25,63 @@ import (
 	"github.com/tierbench/tierbench/loadtest/wrk"
 )
 
-// A Mistake is the user's: what was asked for cannot be measured here, and
-// nothing was started.
-type Mistake struct{ Err error }
+// A UsageError is an error of the user: what was asked for cannot be measured here.
+// Nothing was started.
+type UsageError struct{ Err error }
 
-func (m Mistake) Error() string { return m.Err.Error() }
-func (m Mistake) Unwrap() error { return m.Err }
+func (e UsageError) Error() string { return e.Err.Error() }
+func (e UsageError) Unwrap() error { return e.Err }
 
-func mistakef(format string, args ...any) error { return Mistake{fmt.Errorf(format, args...)} }
+func usageErrorf(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
-// ErrInterrupted says that a context ended before the work did.
+// ErrInterrupted is returned if the context was done before the work.
 var ErrInterrupted = errors.New("interrupted")
 
 const procRoot = "/proc"
 
-// A Harness binds, starts and stops the servers and generators of one run. Its
-// exported fields are set before it opens the run, and not changed afterwards.
+// A Harness binds, starts and stops the servers and generators of one run. Its exported
+// fields must be set before it opens the run, and not be changed afterwards.
 type Harness struct {
 	Server string        // the program with the built-in models
-	Models []result.Info // that it has
-	// Self is the program of the generator processes (SELF generator) and of the
-	// servers that do nothing, on which the generator's ceiling is measured
-	// (SELF null).
+	Models []result.Info // the built-in models
+	// Self is this program. SELF generator runs a generator process, SELF null a server
+	// that does nothing, on which the generator's ceiling is measured.
 	Self string
 
-	Results    string       // the folder that the run's own is made in
+	Results    string       // the folder in which the run's folder is created
 	Build      result.Build // of this program, for the record
-	ClaimRules string       // their version, for the record
-	Raw        string       // format in which each request is kept: gob, csv, json; or empty
+	ClaimRules string       // version of the claims' rules, for the record
+	Raw        string       // format in which each request is saved: gob, csv, json; "" to save none
 
-	GeneratorProcesses int        // 0: one, and more where a tier needs more descriptors than one has
-	Link               fleet.Link // to a NATS server that is there already; if it has no URL, one is started
-	Version            string     // that a generator process must have in common with this one
+	GeneratorProcesses int        // 0: one, or as many as a tier needs to have enough descriptors
+	Link               fleet.Link // to an existing NATS server; without a URL, the harness starts one
+	Version            string     // of this program; the generator processes must have the same
 
-	// Addr is that of a server that is there already. If it is valid, none is
-	// started.
+	// Addr is the address of a server that is already running. If it is valid, no server
+	// is started.
 	Addr        netip.AddrPort
-	AllowRemote bool // Addr may be another host's
+	AllowRemote bool // Addr may be on another host
 
 	Now func() time.Time // time.Now if nil
 
-	cpus       host.CPUSet // of this process, as it was started
-	quota      float64     // of this process's control groups, in CPUs; 0 is none
-	bound      string      // what it is bound to now; "" is all of cpus
+	cpus       host.CPUSet // of this process, when it was started
+	quota      float64     // of this process's control groups, in CPUs; 0 if there is none
+	bound      string      // the set that it is bound to now; "" for all of cpus
 	ceilings   map[ceilingKey]float64
 	perProcess int64 // the most clients of a generator process
 	hub        *fleet.Hub
 }
 
-// generatorGC lets the generator's heap grow to five times what is live before
-// it is collected: vegeta makes about 2 KB of garbage a request, and there is
-// memory enough. It changes how much load there can be, not what is measured.
+// generatorGC lets the generator's heap grow to five times its live size before it is
+// collected: vegeta makes about 2 KB of garbage per request, and there is enough memory.
+// It changes how much load the generator can make, not what it measures.
 const generatorGC = 400
 
-// Prepare makes a generator of this process. It is called once, before a run is
+// Prepare prepares this process to generate load. It must be called once, before a run is
 // opened.
 func Prepare() error {
 	if _, err := host.SocketsOn(1); err != nil {
-		return fmt.Errorf("measuring needs Linux, whose /proc and sock_diag say what a server uses: %w", err)
+		return fmt.Errorf("measuring needs Linux, because it reads /proc and sock_diag: %w", err)
 	}
 	return tune()
 }
@@ -95,34 +94,34 @@ func tune() error {
 	return nil
 }
 
-// connectWithin is how long a server that runs already may take to be reached.
+// connectWithin is how long it may take to connect to a server that is already running.
 const connectWithin = 10 * time.Second
 
-// use prepares for a plan. It is a Mistake if nobody answers at Addr, or if the
-// plan asks for CPUs that are not here, or for more clients than the generator can
-// have.
+// use prepares the harness for a plan. It returns a UsageError if no server accepts
+// connections at Addr, or if the plan needs CPUs that are not available or more clients
+// than the generator can have.
 func (h *Harness) use(p *plan.Plan) (err error) {
-	if h.Addr.IsValid() { // else every single measurement would wait for it
+	if h.Addr.IsValid() { // otherwise every measurement would wait for it
 		conn, err := net.DialTimeout("tcp", h.Addr.String(), connectWithin)
 		if err != nil {
-			return mistakef("--addr: no server is there: %w", err)
+			return usageErrorf("--addr: cannot connect to the server: %w", err)
 		}
 		conn.Close()
 	}
 	h.quota = host.ReadOwn(procRoot).CPUs
 	if h.cpus, err = host.Affinity(); err != nil {
-		return fmt.Errorf("ask for the CPUs of this process: %w", err)
+		return fmt.Errorf("read the CPUs of this process: %w", err)
 	}
 	h.ceilings = map[ceilingKey]float64{}
 	for _, s := range p.Steps() {
 		if _, _, err := h.sets(s); err != nil {
-			return Mistake{p.Config.Errorf("%w", err)}
+			return UsageError{p.Config.Errorf("%w", err)}
 		}
 	}
 	return h.divide(p)
 }
 
-// close ends what the steps of a run shared.
+// close stops what the steps of a run share.
 func (h *Harness) close() {
 	if h.hub != nil {
 		h.hub.Close()
@@ -136,7 +135,7 @@ func (h *Harness) now() time.Time {
 	return time.Now().UTC()
 }
 
-// sets are the CPUs of a step's server and generator.
+// sets returns the CPUs of a step's server and generator.
 func (h *Harness) sets(step plan.Step) (server, generator host.CPUSet, err error) {
 	of := func(s string) (host.CPUSet, error) {
 		if s == "" {
@@ -144,7 +143,7 @@ func (h *Harness) sets(step plan.Step) (server, generator host.CPUSet, err error
 		}
 		set, err := host.ParseCPUs(s)
 		if err == nil && set.Common(h.cpus) < len(set) {
-			err = fmt.Errorf("CPUs %s are not all there; allowed: those of this process, %v", s, h.cpus)
+			err = fmt.Errorf("CPUs %s are not all available; allowed: those of this process, %v", s, h.cpus)
 		}
 		return set, err
 	}
@@ -166,7 +165,7 @@ func (h *Harness) bind(step plan.Step) (result.CPUs, error) {
 		runtime.GOMAXPROCS(len(generator))
 		h.bound = want
 	}
-	if h.Addr.IsValid() { // nobody knows where it runs
+	if h.Addr.IsValid() { // it is not known which CPUs it runs on
 		return result.CPUs{Generator: generator.String(), GeneratorCount: len(generator)}, nil
 	}
 	return result.CPUs{
@@ -200,7 +199,7 @@ func (h *Harness) launch(ctx context.Context, step plan.Step, argv []string) (lo
 	return process{srv, step.Key.Protocol}, nil
 }
 
-// argv is the command line of a step's server.
+// argv returns the command line of a step's server.
 func (h *Harness) argv(step plan.Step) []string {
 	if len(step.Model.Command) > 0 {
 		return step.Model.Command
@@ -213,7 +212,7 @@ func (h *Harness) argv(step plan.Step) []string {
 	return args
 }
 
-// connect opens the step's clients.
+// connect opens the connections of the step's clients.
 func (h *Harness) connect(ctx context.Context, step plan.Step, t load.Target) (loadtest.Clients, *load.Connected, error) {
 	switch p := step.Population(); step.Generator {
 	case plan.Wrk:
@@ -237,10 +236,9 @@ func (h *Harness) connect(ctx context.Context, step plan.Step, t load.Target) (l
 	}
 }
 
-// shards is how many of them share the clients: one for each CPU of the
-// generator, but half as many where the server runs on the same ones. A request
-// costs both about as much, so with more of them they would only wait for each
-// other's turn.
+// shards returns the number of shards: one for each CPU of the generator, but half as many
+// if the server runs on the same CPUs. A request costs server and generator about the
+// same, so more shards would only wait for each other.
 func (h *Harness) shards(step plan.Step) int {
 	server, generator, err := h.sets(step)
 	if err != nil || server.Common(generator) == 0 {

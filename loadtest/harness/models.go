@@ -11,16 +11,16 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// answerWithin is how long the server program may take to say what it has.
+// answerWithin is how long the server program may take to list its models.
 const answerWithin = 30 * time.Second
 
-// BuiltIn asks the server program for its models. The harness knows of them only
-// what it says: the two share no code.
+// BuiltIn asks the server program for its models. Harness and servers share no code, so
+// the harness knows only what the program prints.
 func BuiltIn(ctx context.Context, program string) (models []result.Info, err error) {
 	timed, stop := context.WithTimeout(ctx, answerWithin)
 	defer stop()
 	cmd := exec.CommandContext(timed, program, "--list", "--json")
-	cmd.WaitDelay = time.Second // for what it has started in turn and leaves behind
+	cmd.WaitDelay = time.Second // in case it leaves a process behind that keeps its output open
 	out, err := cmd.Output()
 	switch {
 	case ctx.Err() != nil:
@@ -31,10 +31,10 @@ func BuiltIn(ctx context.Context, program string) (models []result.Info, err err
 		err = json.Unmarshal(out, &models)
 	}
 	if err == nil && len(models) == 0 {
-		err = errors.New("it names none")
+		err = errors.New("it lists no model")
 	}
 	if err != nil {
-		return nil, mistakef("ask %s --list --json for its models: %w; allowed: this project's server program, or one that answers alike", program, err)
+		return nil, usageErrorf("ask %s --list --json for its models: %w; allowed: this project's server program, or one that prints its models in the same format", program, err)
 	}
 	return models, nil
 }

@@ -14,9 +14,10 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Plan lists what a config measures here. Absent are the servers, generators and
-// trials that have no program here; they are not in the plan. It is a Mistake if
-// nothing is left, or nothing that an objective is of.
+// Plan lists the cells of a config that can be measured here. Absent are the servers,
+// generators and trials whose program is missing, each with the reason; the plan leaves
+// them out. Plan returns a UsageError if no cell is left, or none that an objective
+// applies to.
 func (h *Harness) Plan(cfg *plan.Config) (p *plan.Plan, absent map[string]string, err error) {
 	return h.planWithin(cfg, Limit())
 }
@@ -38,19 +39,19 @@ func (h *Harness) planWithin(cfg *plan.Config, limit plan.Limit) (p *plan.Plan, 
 		all = append(all, name+" ("+absent[name]+")")
 	}
 	if len(p.Cells) == 0 {
-		return nil, nil, Mistake{cfg.Errorf("there is nothing to measure: %s", strings.Join(all, ", "))}
+		return nil, nil, UsageError{cfg.Errorf("there is nothing to measure: %s", strings.Join(all, ", "))}
 	}
-	// An objective that nothing is measured of would be met by nothing.
+	// An objective that applies to no cell could be neither met nor missed.
 	for i := range cfg.SLOs {
 		if s := &cfg.SLOs[i]; !slices.ContainsFunc(p.Cells, func(c plan.Cell) bool { return s.Of(&c.Key) }) {
-			return nil, nil, Mistake{cfg.Errorf("slo[%d]: nothing that it is of can be measured here: %s", i, strings.Join(all, ", "))}
+			return nil, nil, UsageError{cfg.Errorf("slo[%d]: none of its cells can be measured here: %s", i, strings.Join(all, ", "))}
 		}
 	}
 	return p, absent, nil
 }
 
-// absentProgram says of a name why its command cannot be run, if it cannot. No
-// command is the server program.
+// absentProgram maps a name to the reason why its command cannot be run. It returns nil if
+// it can be run, or if there is no command, which means the server program.
 func absentProgram(name string, command []string) map[string]string {
 	if len(command) == 0 {
 		return nil
@@ -65,13 +66,13 @@ func absentProgram(name string, command []string) map[string]string {
 	return map[string]string{name: command[0] + ": not found (a path is looked up from the working directory)"}
 }
 
-// Limit is the most clients that this host can have. The generator may have as
-// many processes as it takes, so the server's processes and the machine bound them.
+// Limit returns the most clients that this host can carry. The generator can have as many
+// processes as it needs, so only the machine and the server's processes limit them.
 func Limit() plan.Limit { return limitOf(host.ReadCapacity(procRoot)) }
 
 func limitOf(c host.Capacity) plan.Limit {
 	machine := c.MaxClients()
-	say := func(b host.Bound) (int64, string) {
+	explain := func(b host.Bound) (int64, string) {
 		return b.Clients, b.What + ": " + b.Why + "; see tierbench doctor"
 	}
 	limit := plan.Limit{Of: func(m result.Info, e *plan.Experiment) (int64, string) {
@@ -84,14 +85,14 @@ func limitOf(c host.Capacity) plan.Limit {
 				b = host.Least(b, c.PerProcess())
 			}
 		}
-		return say(b)
+		return explain(b)
 	}}
-	limit.Clients, limit.Why = say(machine)
+	limit.Clients, limit.Why = explain(machine)
 	return limit
 }
 
-// processesOf is how many processes share a server's connections in an
-// experiment; 0 is not known.
+// processesOf returns how many processes share a server's connections in an experiment, 0
+// if that is not known.
 func processesOf(m result.Info, e *plan.Experiment, cores int) int {
 	if m.Processes != result.PerCore {
 		return m.Processes

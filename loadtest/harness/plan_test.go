@@ -37,7 +37,8 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// TestSearchDefaultEnd plans the end that a search has by default: a mistake of nobody's.
+// TestSearchDefaultEnd plans the default end of a search, which must not be reported as a
+// mistake of the user.
 func TestSearchDefaultEnd(t *testing.T) {
 	models := []result.Info{{Name: "one", Processes: 1}, {Name: "several"}}
 	limit := limitOf(host.Capacity{Cores: 2, NoFile: 1256, FileMax: 20_000, MemAvailable: -1})

@@ -15,7 +15,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A process is a launched server as a campaign sees it.
+// A process is a server that this run has launched.
 type process struct {
 	*launch.Server
 	protocol string
@@ -33,7 +33,7 @@ func (p process) CPU() (user, sys float64, at time.Time, err error) {
 func (p process) Usage() (u result.Usage, err error) { return p.Tree().Usage() }
 func (p process) CtxSwitches() (int64, error)        { return p.Tree().CtxSwitches() }
 
-// sockets are those of the server's port, and which process holds which.
+// sockets returns the sockets of the server's port, and the process that each belongs to.
 func (p process) sockets() (s host.Sockets, owners map[uint32]int, err error) {
 	if s, err = host.SocketsOn(p.Port); err == nil {
 		owners, err = p.Tree().SocketOwners()
@@ -52,7 +52,7 @@ func (p process) Connections() (c loadtest.Connections, err error) {
 	return c, nil
 }
 
-// PIDs are the living processes. The leader has the number of the group.
+// PIDs returns the living processes, the leader first. Its id is that of the group.
 func (p process) PIDs() ([]int, error) {
 	pids, err := p.Tree().PIDs()
 	if i := slices.Index(pids, p.Tree().PGID); i > 0 {
@@ -103,10 +103,11 @@ func (p process) LimitMemory(pid int, bytes int64) error {
 	return host.LimitData(procRoot, pid, bytes)
 }
 
-// ours asks in one call, as time matters when a fault is done.
+// ours fails unless a process belongs to the server. It uses a single system call, because
+// it delays the fault.
 func (p process) ours(pid int) error {
 	if group, err := syscall.Getpgid(pid); err != nil || group != p.Tree().PGID {
-		return fmt.Errorf("pid %d is no process of the server (any more)", pid)
+		return fmt.Errorf("pid %d is not, or no longer, a process of the server", pid)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// writeRaw writes every request of a repeat in one of vegeta's formats. Whole
-// is false if there were more than were kept.
+// writeRaw writes every request of a repeat in one of vegeta's formats. It returns false
+// for whole if the generator could not keep all of them.
 func writeRaw(dir, format string, r *result.Repeat, c *attack.Clients) (whole bool, err error) {
 	samples, whole := c.Samples()
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -20,20 +20,20 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A Run is a run that is open, new or resumed. It is closed by its owner.
+// A Run is an open run, new or resumed. The caller must close it.
 type Run struct {
-	Record result.Run // what run.json says
+	Record result.Run // the content of run.json
 
 	harness *Harness
 	plan    *plan.Plan
 	writer  *result.Writer
-	// What an earlier part of the run measured.
+	// What was measured before the run was resumed.
 	repeats []result.Repeat
 	trials  []result.Trial
 }
 
-// New makes the folder of a run, and points results/latest to it. Absent are the
-// servers, generators and trials that are left out, and why.
+// New creates the folder of a run, and points results/latest to it. Absent are the
+// servers, generators and trials that are left out, each with the reason.
 func (h *Harness) New(p *plan.Plan, absent map[string]string) (*Run, error) {
 	r, err := h.create(p, absent)
 	if err != nil {
@@ -51,20 +51,21 @@ func (h *Harness) create(p *plan.Plan, absent map[string]string) (*Run, error) {
 		Schema: result.Schema, ID: now.Format("20060102T150405Z") + "-" + p.Config.Name, Name: p.Config.Name,
 		Started: now.Truncate(time.Second), Host: host.Describe(procRoot), Build: h.Build, ClaimRules: h.ClaimRules,
 	}}
-	r.ask(p, absent)
+	r.use(p, absent)
 	var err error
 	r.writer, err = result.Create(filepath.Join(h.Results, r.Record.ID), &r.Record)
 	return r, err
 }
 
-// Recorded is the config of a run, from its own record: the file may have changed
+// Recorded returns the config of a run from its record, because the file may have changed
 // since.
 func Recorded(set *result.Set) (*plan.Config, error) {
 	return plan.Parse(set.Run.ConfigFile, []byte(set.Run.ConfigText))
 }
 
-// Resume opens the run of a set again, to measure what it lacks. The config is
-// Recorded; it may ask for more repeats. What the run left out it leaves out again.
+// Resume opens the run of a set again, to measure the missing repeats. The config must
+// come from Recorded; its number of repeats may be raised. Servers, generators and trials
+// that the run left out are left out again.
 func (h *Harness) Resume(set *result.Set, cfg *plan.Config) (*Run, error) {
 	p, err := plan.Make(cfg, h.Models, Limit())
 	if err != nil {
@@ -74,15 +75,15 @@ func (h *Harness) Resume(set *result.Set, cfg *plan.Config) (*Run, error) {
 	return h.reopen(set, p, set.Run.Absent)
 }
 
-// Extend opens the run of a set again with a config that asks for all that the run
-// has, and for more.
+// Extend opens the run of a set again with a config that contains everything that the run
+// contains, and more.
 func (h *Harness) Extend(set *result.Set, cfg *plan.Config) (*Run, error) {
 	p, absent, err := h.Plan(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if err := h.onlyMore(set, p, absent); err != nil {
-		return nil, Mistake{cfg.Errorf("%w; the run %s can only be given more", err, set.Run.ID)}
+		return nil, UsageError{cfg.Errorf("%w; a config that extends the run %s must contain everything that the run contains", err, set.Run.ID)}
 	}
 	return h.reopen(set, p, absent)
 }
@@ -93,25 +94,24 @@ func (h *Harness) reopen(set *result.Set, p *plan.Plan, absent map[string]string
 	}
 	h.recall(p, set.Repeats)
 	r := &Run{Record: set.Run, harness: h, repeats: set.Repeats, trials: set.Trials}
-	r.ask(p, absent)
+	r.use(p, absent)
 	r.Record.Repeats = max(r.Record.Repeats, set.Run.Repeats)
 	r.Record.Ended, r.Record.Interrupted = time.Time{}, false
 	r.Record.Resumed = append(r.Record.Resumed, result.Resumption{At: h.now().Truncate(time.Second), Build: h.Build})
 	var err error
 	if r.writer, err = result.Reopen(set.Dir); errors.Is(err, result.ErrInUse) {
-		return nil, Mistake{err}
+		return nil, UsageError{err}
 	} else if err != nil {
 		return nil, err
 	}
-	// Before anything is measured: whatever ends it, who measured is in the record.
+	// Write this first: the record must say which build measured, however the run ends.
 	if err := r.write(); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
 }
 
-// onlyMore is an error if a plan does not have all cells of a run, or measures
-// them in another way than it did.
+// onlyMore fails if a plan lacks cells of a run, or measures them differently.
 func (h *Harness) onlyMore(set *result.Set, p *plan.Plan, absent map[string]string) error {
 	cfg, err := Recorded(set)
 	if err != nil {
@@ -132,18 +132,18 @@ func (h *Harness) onlyMore(set *result.Set, p *plan.Plan, absent map[string]stri
 		why, gone := absent[k.Model]
 		switch {
 		case now == nil && gone:
-			return fmt.Errorf("the cell %s cannot be measured any more: %s", k, why)
+			return fmt.Errorf("the cell %s can no longer be measured: %s", k, why)
 		case now == nil:
-			return fmt.Errorf("it does not ask for the cell %s", k)
+			return fmt.Errorf("it does not contain the cell %s", k)
 		case before != nil && now.Difference(before) != "":
-			return fmt.Errorf("it asks for the cell %s with another %s", k, now.Difference(before))
+			return fmt.Errorf("it changes the %[2]s of the cell %[1]s", k, now.Difference(before))
 		}
 	}
 	return nil
 }
 
-// ask makes a plan the run's, and writes down what it asks for.
-func (r *Run) ask(p *plan.Plan, absent map[string]string) {
+// use makes a plan the plan of the run, and records what it contains.
+func (r *Run) use(p *plan.Plan, absent map[string]string) {
 	r.plan = p
 	cfg, rec := p.Config, &r.Record
 	rec.Title, rec.ConfigFile, rec.ConfigText = cfg.Title, Relative(cfg.File), cfg.Text
@@ -155,17 +155,17 @@ func (r *Run) ask(p *plan.Plan, absent map[string]string) {
 	rec.Cells, rec.Models, rec.Ratios, rec.SLOs, rec.Absent = p.Keys(), p.Models, cfg.Ratios, cfg.SLOs, absent
 }
 
-// Dir is the run's folder.
+// Dir returns the run's folder.
 func (r *Run) Dir() string { return r.writer.Dir() }
 
-// Close closes the record, and ends what the steps shared.
+// Close closes the record, and stops what the steps share.
 func (r *Run) Close() error {
 	r.harness.close()
 	return r.writer.Close()
 }
 
-// Measure measures what the run lacks, and writes down how it ended. It is
-// ErrInterrupted if ctx is done before.
+// Measure measures the missing repeats and trials, and records how the run ended. It
+// returns ErrInterrupted if ctx is done first.
 func (r *Run) Measure(ctx context.Context, view live.Watcher) error {
 	view.Begin(r.start())
 	c := r.campaign()
@@ -179,7 +179,7 @@ func (r *Run) Measure(ctx context.Context, view live.Watcher) error {
 	return errors.Join(err, r.write())
 }
 
-// end notes how the measuring ended: with err, or because ctx was done.
+// end records how the run ended: with err, or because ctx was done.
 func (r *Run) end(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		err = ErrInterrupted
@@ -193,7 +193,7 @@ func (r *Run) end(ctx context.Context, err error) error {
 
 func (r *Run) write() error { return result.WriteRun(r.Dir(), &r.Record) }
 
-// campaign is the one that measures what the run lacks.
+// campaign returns the campaign that measures the missing repeats.
 func (r *Run) campaign() *loadtest.Campaign {
 	h := r.harness
 	return &loadtest.Campaign{
@@ -210,7 +210,7 @@ func (r *Run) save(rep *result.Repeat, series []result.Second, w *load.Window, c
 			return err
 		}
 		if !whole {
-			rep.Warnings = append(rep.Warnings, "not all requests are in the raw file: there were too many to keep")
+			rep.Warnings = append(rep.Warnings, "the raw file does not contain all requests, because there were too many")
 		}
 	}
 	var measured []result.Interval
@@ -220,7 +220,7 @@ func (r *Run) save(rep *result.Repeat, series []result.Second, w *load.Window, c
 	return r.writer.Append(rep, series, measured)
 }
 
-// intervals are those of a window, as the record has them.
+// intervals converts the intervals of a window to those of the record.
 func intervals(w *load.Window) []result.Interval {
 	var out []result.Interval
 	for i, s := range w.Intervals {
@@ -233,10 +233,10 @@ func intervals(w *load.Window) []result.Interval {
 	return out
 }
 
-// start is the run as those who watch it are told of it.
+// start describes the run for its watchers.
 func (r *Run) start() live.Start {
 	start := live.Start{Run: &r.Record, Dir: Relative(r.Dir()), Steps: len(r.plan.Steps())}
-	// A run may have more repeats of a cell than it is asked for now.
+	// A run may already have more repeats of a cell than the plan.
 	type id struct {
 		result.Key
 		repeat int
@@ -253,7 +253,7 @@ func (r *Run) start() live.Start {
 		}
 	}
 	if h := r.Record.Host; h.Load1 > 1.5*float64(h.Cores) {
-		start.Notes = append(start.Notes, fmt.Sprintf("the load average of the last minute is %.1f on %d cores: if that is not from a run before this one, others use the machine; expect wide intervals and invalid repeats", h.Load1, h.Cores))
+		start.Notes = append(start.Notes, fmt.Sprintf("the load average of the last minute is %.1f on %d cores; unless a previous run caused it, other processes use this machine: expect wide intervals and invalid repeats", h.Load1, h.Cores))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Record.Absent)) {
 		start.Notes = append(start.Notes, fmt.Sprintf("%s is left out: %s", name, r.Record.Absent[name]))
@@ -275,7 +275,7 @@ func (r *Run) PointLatest() error {
 	return nil
 }
 
-// Relative shortens a path for a reader who stands in the working directory.
+// Relative makes a path relative to the working directory, if it is below it.
 func Relative(path string) string {
 	wd, err := os.Getwd()
 	if err != nil {

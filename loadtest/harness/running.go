@@ -13,12 +13,12 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A running server was there before the campaign, and stays after it. It may be
-// on another host, so nothing is known of its processes, and its connections are
-// counted at this end.
+// A running server was started before the campaign by someone else, and continues to run
+// after it. It may be on another host, so its processes are unknown, and its connections
+// are counted at the clients' end.
 type running struct {
 	addr   netip.AddrPort
-	exited chan struct{} // is never closed: its end is seen by the clients
+	exited chan struct{} // never closed: only the clients notice its end
 }
 
 var _ loadtest.Server = (*running)(nil)
@@ -40,8 +40,8 @@ func (r *running) Connections() (c loadtest.Connections, err error) {
 	return c, err
 }
 
-// errNotOurs is what a fault to it comes to: its processes are not known.
-var errNotOurs = errors.New("the server was not started by this run, and its processes are not known")
+// errNotOurs is the error of injecting a fault into it.
+var errNotOurs = errors.New("this run did not start the server, so its processes are not known")
 
 func (r *running) PIDs() ([]int, error)                 { return nil, errNotOurs }
 func (r *running) Workers() ([]fault.Worker, error)     { return nil, errNotOurs }

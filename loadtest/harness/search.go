@@ -18,47 +18,45 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A Search measures the loads that search.Find asks for. Its run is one of a
-// config that grows by a repeat at a time, so its record is like any other, and
-// can be resumed.
+// A Search measures the loads that search.Find chooses. Its config grows by one repeat at
+// a time, so its record is like that of any other run and can be resumed.
 type Search struct {
 	Harness *Harness
 	Model   string
 	Command []string // of the server; the model is built in if empty
 
-	Rate     bool // find the highest rate of a number of clients, not the most clients
-	Clients  int  // that share the rate
+	Rate     bool // search for the highest rate of Clients, not for the most clients
+	Clients  int  // for Rate
 	Protocol string
 	Request  load.Request // load.Least of the protocol if it names no workload
 	Warmup   time.Duration
 	Duration time.Duration
 
 	Promise search.Promise
-	Range   search.Range // To may be 0: what this host and the model can have
+	Range   search.Range // To may be 0: the most that this host and the model can carry
 
-	Log io.Writer // for a line on each repeat
+	Log io.Writer // gets a line about each repeat
 
 	run    *Run
-	levels []level // as they came
+	levels []level // in the order in which they were first measured
 }
 
-// A level is a load that is measured, and how often.
+// A level is a load and the number of its repeats.
 type level struct {
 	load    float64
 	repeats int
 }
 
-// Open checks what is asked for and makes the run's folder. Nothing is measured
-// yet.
+// Open checks the options and creates the run's folder. It measures nothing.
 func (s *Search) Open() (*Run, error) {
 	limit := Limit()
 	if s.Range.To == 0 {
 		s.Range.To = float64(s.most(limit))
 	}
 	if m := s.Range.Mistake(); m != "" {
-		return nil, Mistake{errors.New(m)}
+		return nil, UsageError{errors.New(m)}
 	}
-	// Both ends of the range are planned before anything starts, for their mistakes.
+	// Plan both ends of the range, to find mistakes before anything starts.
 	var first *plan.Plan
 	for _, load := range []float64{s.Range.To, s.Range.From} {
 		p, err := s.plan([]level{{load, 1}}, limit)
@@ -72,8 +70,8 @@ func (s *Search) Open() (*Run, error) {
 	return s.run, err
 }
 
-// most is how many clients this host and the model can have: a model of one
-// process has fewer than the host.
+// most returns the most clients that this host and the model can carry: a model with a
+// single process can have fewer clients than the host.
 func (s *Search) most(limit plan.Limit) int64 {
 	most := limit.Clients
 	for _, m := range s.Harness.Models {
@@ -85,15 +83,15 @@ func (s *Search) most(limit plan.Limit) int64 {
 	return most
 }
 
-// Find searches, and writes down how it ended. It is ErrInterrupted if ctx is done
-// before. The answer has what was measured in any case.
+// Find searches, and records how the run ended. It returns ErrInterrupted if ctx is done
+// first. The answer contains what was measured even if Find fails.
 func (s *Search) Find(ctx context.Context) (*search.Answer, error) {
 	answer, err := search.Find(ctx, s.Range, s.measure)
 	err = s.run.end(ctx, err)
 	return answer, errors.Join(err, s.run.write())
 }
 
-// Unit is a load as it is shown.
+// Unit formats a load.
 func (s *Search) Unit(load float64) string {
 	if s.Rate {
 		return stats.PerSecond.Format(load)
@@ -101,16 +99,16 @@ func (s *Search) Unit(load float64) string {
 	return prose.Count(int(load), "client")
 }
 
-// Title says what is looked for.
+// Title says what the search looks for.
 func (s *Search) Title() string {
-	what := "clients"
+	goal := "clients"
 	if s.Rate {
-		what = fmt.Sprintf("requests a second from %s clients", stats.Group(s.Clients))
+		goal = fmt.Sprintf("requests a second from %s clients", stats.Group(s.Clients))
 	}
-	return fmt.Sprintf("The most %s that %s carries with %v", what, s.Model, s.Promise)
+	return fmt.Sprintf("The most %s that %s carries with %v", goal, s.Model, s.Promise)
 }
 
-// plan is that of a config that asks for the levels.
+// plan returns the plan of a config with these levels.
 func (s *Search) plan(levels []level, limit plan.Limit) (*plan.Plan, error) {
 	cfg := plan.Config{Name: "search", Title: s.Title(), Seed: 1}
 	if len(s.Command) > 0 {
@@ -140,7 +138,7 @@ func (s *Search) plan(levels []level, limit plan.Limit) (*plan.Plan, error) {
 	return p, err
 }
 
-// measure makes one more repeat of a load.
+// measure measures one more repeat of a load.
 func (s *Search) measure(ctx context.Context, at float64) (search.Sample, error) {
 	r := s.run
 	i := slices.IndexFunc(s.levels, func(l level) bool { return l.load == at })
@@ -153,7 +151,7 @@ func (s *Search) measure(ctx context.Context, at float64) (search.Sample, error)
 	if err != nil {
 		return search.Sample{}, err
 	}
-	r.ask(p, nil)
+	r.use(p, nil)
 	if err := r.write(); err != nil {
 		return search.Sample{}, err
 	}

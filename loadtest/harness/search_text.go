@@ -20,7 +20,7 @@ func format(m stats.Metric, r *result.Repeat) string {
 	return "–"
 }
 
-// log writes what a repeat came to.
+// log writes the outcome of a repeat.
 func (s *Search) log(load float64, r *result.Repeat, sample search.Sample) {
 	why := ""
 	if sample.Why != "" {
@@ -29,7 +29,8 @@ func (s *Search) log(load float64, r *result.Repeat, sample search.Sample) {
 	fmt.Fprintf(s.Log, "%s, repeat %d: %s%s (%s, p99 %s)\n", s.Unit(load), r.Repeat, outcomes[sample.Outcome], why, format(stats.Throughput, r), format(stats.P99, r))
 }
 
-// Table has a line for each load, with the medians of the repeats that count.
+// Table returns a table with a line for each load, with the medians of the repeats that
+// count.
 func (s *Search) Table(a *search.Answer, cells []*stats.Cell) string {
 	levels := table.New(table.Right("load", "kept", "missed", "unusable", "req/s", "p99", "CPU/req"))
 	for i := range a.Levels {
@@ -52,7 +53,7 @@ func (s *Search) Table(a *search.Answer, cells []*stats.Cell) string {
 	return levels.Text(0)
 }
 
-// Conclusion is the answer in words.
+// Conclusion returns the answer as a sentence.
 func (s *Search) Conclusion(a *search.Answer) string {
 	of := func(load float64, o stats.Outcome) string {
 		l := a.Level(load)
@@ -69,13 +70,13 @@ func (s *Search) Conclusion(a *search.Answer) string {
 	case search.Unbounded:
 		return fmt.Sprintf("%s: no bound found up to %s (kept in %s)", m, s.Unit(a.Best), of(a.Best, stats.Met))
 	case search.Blocked:
-		return fmt.Sprintf("%s: no bound found up to %s (kept in %s); at %s it is not the server's alone (%s)",
+		return fmt.Sprintf("%s: no bound found up to %s (kept in %s); at %s something other than the server limits the result (%s)",
 			m, s.Unit(a.Best), of(a.Best, stats.Met), s.Unit(a.Next), of(a.Next, stats.Unmeasured))
 	case search.None:
-		return fmt.Sprintf("%s: missed at %s already, where the search began (%s)", m, s.Unit(a.Next), of(a.Next, stats.Missed))
+		return fmt.Sprintf("%s: already missed at %s, where the search began (%s)", m, s.Unit(a.Next), of(a.Next, stats.Missed))
 	}
 	if a.Best == 0 && a.Next > 0 {
-		return fmt.Sprintf("%s: nothing can be said at %s, where the search began (%s)", m, s.Unit(a.Next), of(a.Next, stats.Unmeasured))
+		return fmt.Sprintf("%s: no usable repeat at %s, where the search began (%s)", m, s.Unit(a.Next), of(a.Next, stats.Unmeasured))
 	}
 	return fmt.Sprintf("%s: not decided after %d measurements; raise --most or --within", m, a.Samples)
 }

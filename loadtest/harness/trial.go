@@ -19,7 +19,7 @@ import (
 // trialTimeout is how long a trial may take.
 const trialTimeout = 2 * time.Minute
 
-// try tries what the config asks for, after the cells.
+// try runs the trials of the plan.
 func (r *Run) try(ctx context.Context, watch func(trial.Event)) error {
 	t := &trial.Runner{
 		RunID: r.Record.ID, Plan: r.plan, Save: r.writer.AppendTrial, Earlier: r.trials, Watch: watch,
@@ -30,8 +30,8 @@ func (r *Run) try(ctx context.Context, watch func(trial.Event)) error {
 	return t.Run(ctx)
 }
 
-// try has a program try a step in processes of its own, and reads what it says
-// came of it: one JSON object. Nothing of it is left behind.
+// try runs the program of a trial and reads its result, one JSON object. It leaves no
+// process behind.
 func try(ctx context.Context, server string, step plan.TrialStep) (map[string]float64, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, trialTimeout, fmt.Errorf("not done after %v", trialTimeout))
 	defer cancel()
@@ -52,35 +52,35 @@ func try(ctx context.Context, server string, step plan.TrialStep) (map[string]fl
 	cmd.Cancel, cmd.WaitDelay = kill, time.Second
 	err := cmd.Run()
 	if cmd.Process != nil {
-		_ = kill() // what it has left behind; usually nothing
+		_ = kill() // processes that it has left behind
 	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		if said := strings.TrimSpace(errOut.String()); said != "" {
-			err = fmt.Errorf("%w: %s", err, said)
+		if text := strings.TrimSpace(errOut.String()); text != "" {
+			err = fmt.Errorf("%w: %s", err, text)
 		}
 		return nil, fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err)
 	}
 	return parseTrial(out.Bytes(), step)
 }
 
-// parseTrial reads what the server program printed.
+// parseTrial parses the output of a trial's program.
 func parseTrial(out []byte, step plan.TrialStep) (map[string]float64, error) {
-	var said struct {
+	var output struct {
 		Name    string             `json:"name"`
 		Variant string             `json:"variant"`
 		Values  map[string]float64 `json:"values"`
 	}
-	if err := json.Unmarshal(out, &said); err != nil {
-		return nil, fmt.Errorf("read what came of it: %w: %.200q", err, out)
+	if err := json.Unmarshal(out, &output); err != nil {
+		return nil, fmt.Errorf("read the output: %w: %.200q", err, out)
 	}
-	if said.Name != step.Name || said.Variant != step.Variant {
-		return nil, fmt.Errorf("asked for %s %s, got %s %s", step.Name, step.Variant, said.Name, said.Variant)
+	if output.Name != step.Name || output.Variant != step.Variant {
+		return nil, fmt.Errorf("asked for the trial %s %s, but the output is of %s %s", step.Name, step.Variant, output.Name, output.Variant)
 	}
-	if len(said.Values) == 0 {
-		return nil, fmt.Errorf("nothing came of it: %.200q", out)
+	if len(output.Values) == 0 {
+		return nil, fmt.Errorf("the output has no values: %.200q", out)
 	}
-	return said.Values, nil
+	return output.Values, nil
 }

@@ -25,8 +25,7 @@ func needsLinux(t *testing.T) {
 	}
 }
 
-// script writes a program that stands in for the server: what it does is a
-// shell script.
+// script writes a shell script that stands in for the server program.
 func script(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "server")
@@ -44,9 +43,9 @@ func TestTry(t *testing.T) {
 		{"what it says is read", `echo '{"name":"increment","variant":"mutex","values":{"increment_sec":2e-8,"value":1500}}'`, "increment_sec 2e-08, value 1500", ""},
 		{"it is told what to do", `[ "$*" = "--trial increment --variant mutex --increments 500 --workers 3" ] && echo '{"name":"increment","variant":"mutex","values":{"x":1}}'`, "x 1", ""},
 		{"it fails and says why", "echo no such variant >&2; exit 2", "", "exit status 2: no such variant"},
-		{"it does not speak JSON", "echo fine", "", "read what came of it"},
-		{"it speaks of something else", `echo '{"name":"increment","variant":"atomic","values":{"x":1}}'`, "", "asked for increment mutex, got increment atomic"},
-		{"it says nothing", `echo '{"name":"increment","variant":"mutex"}'`, "", "nothing came of it"},
+		{"it does not speak JSON", "echo fine", "", "read the output: invalid character"},
+		{"it speaks of something else", `echo '{"name":"increment","variant":"atomic","values":{"x":1}}'`, "", "asked for the trial increment mutex, but the output is of increment atomic"},
+		{"it says nothing", `echo '{"name":"increment","variant":"mutex"}'`, "", "the output has no values"},
 	} {
 		got, err := try(t.Context(), script(t, tt.script), trialStep)
 		if tt.failure == "" && (err != nil || values(&result.Trial{Values: got}) != tt.want) || tt.failure != "" && (err == nil || !strings.Contains(err.Error(), tt.failure)) {
@@ -58,7 +57,8 @@ func TestTry(t *testing.T) {
 	}
 }
 
-// CPython's trials are made as the server's, and are right where they should be.
+// CPython's trials run like those of the server program, and the variants that must count
+// correctly do.
 func TestThePythonTrials(t *testing.T) {
 	needsLinux(t)
 	if _, err := exec.LookPath("python3"); err != nil {
@@ -92,8 +92,8 @@ func TestThePythonTrials(t *testing.T) {
 	}
 }
 
-// A trial that is interrupted leaves nothing behind, nor does one that ends
-// before what it started.
+// A trial leaves no process behind, even if it is interrupted or ends before a process that
+// it started.
 func TestTryLeavesNothingBehind(t *testing.T) {
 	needsLinux(t)
 	for _, tt := range []struct{ reason, then string }{
@@ -137,7 +137,7 @@ func TestTryLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// values are those of a trial in one line, in the order of their names.
+// values lists the values of a trial in one line, sorted by name.
 func values(t *result.Trial) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(t.Values)) {
