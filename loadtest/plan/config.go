@@ -2,9 +2,10 @@
 // order in which they are measured. It finds every mistake in the file before
 // anything starts, and reports each with its position and what is allowed.
 //
-// config.go defines what a config may contain and reads the file. rules.go
-// checks the values of an experiment against each other. Each kind of value is
-// decoded in a file of its own.
+// config.go defines what a config may contain. keys.go lists the keys of each
+// mapping in it. values.go has the kinds of value that a key may have: how each is
+// read from YAML, checked and written as YAML. rules.go checks the values of an
+// experiment against each other.
 package plan
 
 import (
@@ -14,8 +15,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 )
@@ -77,11 +77,6 @@ type Command struct {
 	ClosesEach bool
 }
 
-// rateKind returns which of the fields of a rate are set.
-func rateKind(r result.Rate) [3]bool {
-	return [3]bool{r.PerSecond > 0, r.PerClient > 0, r.Capacity > 0}
-}
-
 // CPUs are the sets of CPUs that server and generator are bound to, for example
 // "0-3,8"; empty means all CPUs.
 type CPUs struct {
@@ -94,6 +89,10 @@ const (
 	maxConnectRate = 1e6
 	maxClients     = 10_000_000
 	maxRequests    = 1_000_000_000
+	maxWeight      = 10_000
+	maxSteps       = 1000
+	maxBytes       = 1 << 60
+	maxRatio       = 1e12
 )
 
 // Read reads a config file. All mistakes in it are reported, as Errors.
@@ -132,7 +131,7 @@ func Parse(file string, text []byte) (*Config, error) {
 	}
 	d := &decoder{file: file, places: cfg.places}
 	if root := d.parse(text); root != nil {
-		d.config(cfg, root)
+		d.visit(root, "", d.config(cfg))
 	}
 	if err := d.err(); err != nil {
 		return nil, err
@@ -140,18 +139,30 @@ func Parse(file string, text []byte) (*Config, error) {
 	return cfg, nil
 }
 
-// parse returns the root of the text's only document, nil if there is none.
-func (d *decoder) parse(text []byte) ast.Node {
-	tree, err := parser.ParseBytes(text, 0)
-	switch {
-	case err != nil:
-		d.syntax(err)
-		return nil
-	case len(tree.Docs) == 0 || tree.Docs[0].Body == nil:
-		d.fail(place{1, 1}, "", "the file is empty; it needs at least models, workloads and clients")
-		return nil
-	case len(tree.Docs) > 1:
-		d.failAt(tree.Docs[1].Body, "", "a second document; a config file contains one")
+// New checks a config made of Go values by the rules of a config file. A zero value
+// means that the key is absent, except for Seed, Warmup, Duration and Repeats.
+// Mistakes are returned as Errors with a field but no position. Text is what a file
+// would contain, so that a run of the config can be resumed from its record.
+func New(c Config) (*Config, error) {
+	c.File, c.places = "", map[string]place{}
+	d := &decoder{places: c.places}
+	values := d.visit(nil, "", d.config(&c))
+	if err := d.err(); err != nil {
+		return nil, err
 	}
-	return tree.Docs[0].Body
+	text, err := yaml.Marshal(values)
+	if err != nil {
+		return nil, fmt.Errorf("write a config: %w", err)
+	}
+	c.Text = "# Made from a command line.\n" + string(text)
+	return &c, nil
+}
+
+// Errorf returns an error about the config. The error names the file, if there is one.
+func (c *Config) Errorf(format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if c.File != "" {
+		err = fmt.Errorf("%s: %w", c.File, err)
+	}
+	return err
 }

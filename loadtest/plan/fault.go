@@ -1,12 +1,9 @@
 package plan
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // A Fault is injected into a server within the window. Signals go to the process
@@ -58,59 +55,23 @@ const (
 	defaultLimit = 128
 )
 
-func (d *decoder) fault(dst **Fault) decode {
-	return func(n ast.Node, path string) {
-		var f Fault
-		megabytes := func(to *int) decode {
-			return func(n ast.Node, path string) { *to = d.int(n, path, 1, maxMB) }
-		}
-		d.mapping(n, path, fields{
-			"kind": d.oneOf(&f.Kind, faults), "at": d.duration(&f.At, beforeFault, maxDuration),
-			"until": d.duration(&f.Until, beforeFault, maxDuration),
-			"times": func(n ast.Node, path string) { f.Times = d.int(n, path, 2, maxCrashes) },
-			"mb":    megabytes(&f.LeakMB), "limit_mb": megabytes(&f.LimitMB),
-		})
-		if d.failed(path) {
-			return
-		}
-		if f.Kind == "" {
-			d.failAt(n, path+".kind", "is missing; allowed: "+strings.Join(faults, ", "))
-			return
-		}
-		for _, k := range []struct {
-			key    string
-			set    bool
-			needed bool
-			of     []string // the kinds it applies to
-		}{
-			{"at", f.At > 0, true, faults},
-			{"until", f.Until > 0, f.Kind == Stop || f.Kind == Descriptors, []string{Stop, Crashes, Descriptors}},
-			{"times", f.Times > 0, f.Kind == Crashes, []string{Crashes}},
-			{"mb", f.LeakMB > 0, false, []string{Leak}},
-			{"limit_mb", f.LimitMB > 0, false, []string{Leak}},
-		} {
-			at := path + "." + k.key
-			switch {
-			case k.needed && !k.set:
-				d.failAt(n, at, "is missing; the fault "+f.Kind+" needs it")
-			case k.set && !slices.Contains(k.of, f.Kind):
-				d.fail(d.places[at], at, "does not apply to the fault "+f.Kind+"; it is for "+strings.Join(k.of, ", "))
-			}
-		}
-		if f.Until > 0 && f.Until <= f.At {
-			d.fail(d.places[path+".until"], path+".until", fmt.Sprintf("%v is not after the %v of at", f.Until, f.At))
-		}
-		if f.Kind == Crashes && f.Until == 0 {
-			f.Until = f.At + time.Duration(f.Times-1)*betweenKills
-		}
-		if f.Kind == Leak {
-			if f.LeakMB == 0 {
-				f.LeakMB = defaultLeak
-			}
-			if f.LimitMB == 0 {
-				f.LimitMB = defaultLimit
-			}
-		}
-		*dst = &f
+// checkFault checks the values of a fault against each other, and fills in its
+// defaults.
+func (d *decoder) checkFault(path string, f *Fault) {
+	d.checkParts(path, "fault", f.Kind, faults, []part{
+		{"at", faults, faults},
+		{"until", []string{Stop, Crashes, Descriptors}, []string{Stop, Descriptors}},
+		{"times", []string{Crashes}, []string{Crashes}},
+		{"mb", []string{Leak}, nil},
+		{"limit_mb", []string{Leak}, nil},
+	})
+	if f.Until > 0 && f.Until <= f.At {
+		d.fail(path+".until", "%v is not after the %v of at", f.Until, f.At)
+	}
+	switch f.Kind {
+	case Crashes:
+		f.Until = cmp.Or(f.Until, f.At+time.Duration(f.Times-1)*betweenKills)
+	case Leak:
+		f.LeakMB, f.LimitMB = cmp.Or(f.LeakMB, defaultLeak), cmp.Or(f.LimitMB, defaultLimit)
 	}
 }

@@ -125,8 +125,7 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	known := slices.Clone(builtin)
 	for name, c := range cfg.Commands {
 		if slices.ContainsFunc(builtin, func(m result.Info) bool { return m.Name == name }) {
-			at := "commands." + name
-			d.fail(d.places[at], at, "is the name of a built-in model; choose another name")
+			d.fail("commands."+name, "is the name of a built-in model; choose another name")
 			continue
 		}
 		known = append(known, result.Info{Name: name, Doc: c.Doc, Command: c.Run, ClosesEach: c.ClosesEach})
@@ -140,8 +139,7 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	for i, r := range cfg.Ratios {
 		for _, side := range []struct{ key, name string }{{"model", r.Model}, {"peer", r.Peer}} {
 			if !slices.Contains(used, side.name) {
-				at := fmt.Sprintf("ratios[%d].%s", i, side.key)
-				d.fail(d.places[at], at, fmt.Sprintf("%q is not measured; allowed: %s", side.name, strings.Join(used, ", ")))
+				d.fail(fmt.Sprintf("ratios[%d].%s", i, side.key), "%q is not measured; allowed: %s", side.name, strings.Join(used, ", "))
 			}
 		}
 	}
@@ -158,6 +156,20 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	return p, nil
 }
 
+// objectives checks that each objective applies to at least one cell.
+func (p *Plan) objectives(d *decoder) {
+	for i := range p.Config.SLOs {
+		s := &p.Config.SLOs[i]
+		of := false
+		for j := range p.Cells {
+			of = of || s.Of(&p.Cells[j].Key)
+		}
+		if !of {
+			d.fail(fmt.Sprintf("slo[%d]", i), "matches no cell of the plan; check its model, protocol, workload, clients, loop and setting")
+		}
+	}
+}
+
 func names(models []result.Info) (all []string) {
 	for _, m := range models {
 		all = append(all, m.Name)
@@ -167,9 +179,9 @@ func names(models []result.Info) (all []string) {
 
 // failOnce records a mistake in a value of an experiment, unless that value already
 // has one.
-func (d *decoder) failOnce(e *Experiment, key, problem string) {
+func (d *decoder) failOnce(e *Experiment, key, format string, args ...any) {
 	if at := d.at(e, key); !d.failed(at) {
-		d.fail(d.places[at], at, problem)
+		d.fail(at, format, args...)
 	}
 }
 
@@ -180,7 +192,7 @@ func (p *Plan) findModels(d *decoder, e *Experiment, known []result.Info) {
 		switch {
 		case n < 0:
 			allowed := slices.Sorted(slices.Values(names(known)))
-			d.failOnce(e, fmt.Sprintf("models[%d]", i), fmt.Sprintf("%q is neither built in nor among commands; allowed: %s", name, strings.Join(allowed, ", ")))
+			d.failOnce(e, fmt.Sprintf("models[%d]", i), "%q is neither built in nor among commands; allowed: %s", name, strings.Join(allowed, ", "))
 		case !slices.Contains(names(p.Models), name):
 			p.Models = append(p.Models, known[n])
 		}
@@ -193,18 +205,18 @@ func (d *decoder) checkClients(e *Experiment, known []result.Info, limit Limit) 
 	for i, n := range e.Clients {
 		key := fmt.Sprintf("clients[%d]", i)
 		if int64(n) > limit.Clients {
-			d.failOnce(e, key, fmt.Sprintf("%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why))
+			d.failOnce(e, key, "%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why)
 		}
 		for _, m := range known {
 			if limit.Of == nil || !slices.Contains(e.Models, m.Name) {
 				continue
 			}
 			if most, why := limit.Of(m, e); int64(n) > most {
-				d.failOnce(e, key, fmt.Sprintf("%d is more than %s can hold on this host; allowed: 1 to %d (%s)", n, m.Name, most, why))
+				d.failOnce(e, key, "%d is more than %s can hold on this host; allowed: 1 to %d (%s)", n, m.Name, most, why)
 			}
 		}
 		if e.Active.N > n {
-			d.failOnce(e, "active", fmt.Sprintf("%d is more than the number of clients; allowed: 1 to %d", e.Active.N, n))
+			d.failOnce(e, "active", "%d is more than the number of clients; allowed: 1 to %d", e.Active.N, n)
 		}
 	}
 }
@@ -220,12 +232,12 @@ func (d *decoder) checkWorkloads(e *Experiment) {
 		}
 		for _, n := range e.Clients {
 			if active := e.Active.Of(n); own >= active {
-				d.failOnce(e, key, fmt.Sprintf("its mix gives %d clients a request of their own, which leaves none of the %d clients for the first request; allowed: up to %d", own, active, active-1))
+				d.failOnce(e, key, "its mix gives %d clients a request of their own, which leaves none of the %d clients for the first request; allowed: up to %d", own, active, active-1)
 			}
 		}
 		for _, g := range e.Generators {
 			if ok, allowed := CanDo(g, w); !ok {
-				d.failOnce(e, key, fmt.Sprintf("%s cannot do %s; allowed: %s", g, w, allowed))
+				d.failOnce(e, key, "%s cannot do %s; allowed: %s", g, w, allowed)
 			}
 		}
 	}
@@ -254,8 +266,7 @@ func (p *Plan) list(d *decoder) {
 						}
 						for _, k := range keys {
 							if other := seen[k]; other != nil {
-								at := join(e.path, "setting")
-								d.fail(d.places[e.path], at, fmt.Sprintf("%v is also a cell of %s; give one of the two a setting", k, other.path))
+								d.failAt(e.path, join(e.path, "setting"), "%v is also a cell of %s; give one of the two a setting", k, other.path)
 								return
 							}
 							seen[k] = e

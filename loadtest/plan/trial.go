@@ -3,8 +3,6 @@ package plan
 import (
 	"fmt"
 	"math/rand/v2"
-
-	"github.com/goccy/go-yaml/ast"
 )
 
 // A Trial is an experiment that a program runs by itself, without clients, in
@@ -34,32 +32,6 @@ const (
 	defaultWorkers      = 2
 	maxWorkers          = 1024
 )
-
-func (d *decoder) trial(n ast.Node, path string, dst *[]Trial) {
-	t := Trial{Workers: defaultWorkers, Repeats: defaultTrialRepeats}
-	d.mapping(n, path, fields{
-		"name": d.text(&t.Name), "run": d.texts(&t.Run), "variants": d.texts(&t.Variants),
-		"increments": func(n ast.Node, path string) { t.Increments = d.int(n, path, 1, maxRequests) },
-		"workers":    func(n ast.Node, path string) { t.Workers = d.int(n, path, 1, maxWorkers) },
-		"repeats":    func(n ast.Node, path string) { t.Repeats = d.int(n, path, 1, maxRepeats) },
-	})
-	if d.failed(path) {
-		return
-	}
-	if t.Name == "" {
-		d.failAt(n, path+".name", "is missing; it tells the program which trial to run")
-	}
-	if len(t.Variants) == 0 {
-		d.failAt(n, path+".variants", "is missing; it needs at least one entry")
-	}
-	duplicates(d, path+".variants", t.Variants)
-	for i, other := range *dst {
-		if other.Name == t.Name && t.Name != "" {
-			d.fail(d.places[path+".name"], path+".name", fmt.Sprintf("%s is already listed as trials[%d]", t.Name, i))
-		}
-	}
-	*dst = append(*dst, t)
-}
 
 // TrialSteps returns the order of the trials: every variant once before any a second
 // time, shuffled for each round. The same seed gives the same order.

@@ -1,13 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-
-	"github.com/goccy/go-yaml/ast"
 
 	"github.com/tierbench/tierbench/loadtest/load"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -75,124 +73,68 @@ func (w Workload) Request() result.Request {
 
 func (w Workload) String() string { return w.Protocol + "/" + w.Name() }
 
-var protocols = []string{"http", "echo"}
+var (
+	protocols = []string{"http", "echo"}
+	loops     = []string{result.Closed, result.Open}
+	shapes    = []string{result.Constant, result.Steps, result.Linear, result.Sine}
+)
 
-const maxWeight = 10_000
-
-func (d *decoder) workload(n ast.Node, path string, dst *[]Workload) {
-	var w Workload
-	var mix ast.Node
-	one := load.Request{PayloadBytes: -1, Weight: 1}
-	known := d.request(&one)
-	known["protocol"] = d.oneOf(&w.Protocol, protocols)
-	known["mix"] = func(n ast.Node, path string) { mix = n }
-	d.mapping(n, path, known)
+// checkMix checks the entries of a mix against each other. If some have clients of
+// their own, all but the first must have them, as the remaining clients ask for the
+// first, and weights are not allowed.
+func (d *decoder) checkMix(path string, mix []load.Request) {
 	if d.failed(path) {
 		return
 	}
-	if w.Protocol == "" {
-		d.failAt(n, path+".protocol", "is missing; allowed: "+strings.Join(protocols, ", "))
-		return
-	}
-	switch {
-	case mix == nil && one.Clients > 0:
-		d.fail(d.places[path+".clients"], path+".clients", "is only for the entries of a mix; the number of clients of a whole workload is set by the experiment's clients")
-	case mix == nil:
-		if d.checkRequest(n, path, w.Protocol, &one) {
-			w.Requests = append(w.Requests, one)
-		}
-	case one.Workload != "" || one.PayloadBytes >= 0 || one.Time > 0 || one.Weight != 1 || one.Clients > 0:
-		d.fail(d.places[path+".mix"], path+".mix", "cannot be combined with workload, payload_bytes, time, weight or clients")
-	default:
-		d.list(func(n ast.Node, path string) {
-			r := load.Request{PayloadBytes: -1, Weight: 1}
-			d.mapping(n, path, d.request(&r))
-			if d.failed(path) || !d.checkRequest(n, path, w.Protocol, &r) {
-				return
-			}
-			if r.Workload == result.Idle {
-				d.failAt(n, path, "idle cannot be part of a mix; list it as a workload")
-				return
-			}
-			w.Requests = append(w.Requests, r)
-		})(mix, path+".mix")
-		d.byClients(w.Requests, path+".mix")
-		if len(w.Requests) < 2 && !d.failed(path) {
-			d.failAt(mix, path+".mix", "needs at least two entries")
-		}
-	}
-	if !d.failed(path) {
-		*dst = append(*dst, w)
-	}
-}
-
-func (d *decoder) request(r *load.Request) fields {
-	longest := time.Duration(0)
-	for _, w := range load.Workloads {
-		longest = max(longest, w.Time.Max)
-	}
-	return fields{
-		"workload":      d.text(&r.Workload),
-		"payload_bytes": func(n ast.Node, path string) { r.PayloadBytes = d.int(n, path, 1, load.MaxPayloadBytes) },
-		"time":          d.duration(&r.Time, time.Microsecond, longest),
-		"weight":        func(n ast.Node, path string) { r.Weight = d.int(n, path, 1, maxWeight) },
-		"clients":       func(n ast.Node, path string) { r.Clients = d.int(n, path, 1, maxClients) },
-	}
-}
-
-// byClients checks a mix in which entries have clients of their own. All entries but
-// the first must have them, the remaining clients ask for the first, and weights are
-// not allowed.
-func (d *decoder) byClients(mix []load.Request, path string) {
-	if d.failed(path) || !(Workload{Requests: mix}).ByClients() {
-		return
-	}
 	for i, r := range mix {
-		at := fmt.Sprintf("%s[%d]", path, i)
-		switch {
+		switch at := fmt.Sprintf("%s[%d]", path, i); {
+		case !(Workload{Requests: mix}).ByClients():
 		case i == 0 && r.Clients > 0:
-			d.fail(d.places[at+".clients"], at+".clients", "the first entry takes no number: all clients that no other entry counts ask for it")
+			d.fail(at+".clients", "the first entry takes no number: all clients that no other entry counts ask for it")
 		case i > 0 && r.Clients == 0:
-			d.fail(d.places[at], at+".clients", "is missing; in a mix by clients each entry but the first needs a number of clients")
-		case d.places[at+".weight"] != (place{}):
-			d.fail(d.places[at+".weight"], at+".weight", "does not apply to a mix by clients")
+			d.missing(at, "clients", "; in a mix by clients each entry but the first needs a number of clients")
+		case d.there(at + ".weight"):
+			d.fail(at+".weight", "does not apply to a mix by clients")
 		}
+	}
+	if len(mix) < 2 && !d.failed(path) {
+		d.fail(path, "needs at least two entries")
 	}
 }
 
 // checkRequest checks a request against the workloads of a protocol, and fills in
-// its defaults. It reports whether the workload exists.
-func (d *decoder) checkRequest(n ast.Node, path, protocol string, r *load.Request) bool {
+// its defaults.
+func (d *decoder) checkRequest(path, protocol string, r *load.Request, mixed bool) {
 	all := load.Workloads
 	w, ok := all.Find(protocol, r.Workload)
 	if !ok {
-		at, allowed := path+".workload", strings.Join(all.Over(protocol).Names(), ", ")
+		allowed := strings.Join(all.Over(protocol).Names(), ", ")
 		if r.Workload == "" {
-			d.failAt(n, at, fmt.Sprintf("is missing; allowed over %s: %s", protocol, allowed))
+			d.missing(path, "workload", "; allowed over %s: %s", protocol, allowed)
 		} else {
-			d.fail(d.places[at], at, fmt.Sprintf("%q is not a workload over %s; allowed: %s", r.Workload, protocol, allowed))
+			d.fail(path+".workload", "%q is not a workload over %s; allowed: %s", r.Workload, protocol, allowed)
 		}
-		return false
+		return
 	}
-	if w.Echoes && r.PayloadBytes < 0 {
-		r.PayloadBytes = load.DefaultPayloadBytes
-	} else if !w.Echoes && r.PayloadBytes >= 0 {
-		at := path + ".payload_bytes"
+	r.Weight = max(r.Weight, 1)
+	if w.Echoes {
+		r.PayloadBytes = cmp.Or(r.PayloadBytes, load.DefaultPayloadBytes)
+	} else if r.PayloadBytes > 0 {
 		echoing := all.Over(protocol).Where(func(w load.Workload) bool { return w.Echoes })
-		d.fail(d.places[at], at, fmt.Sprintf("%s sends no payload; only %s does", w, strings.Join(echoing.Names(), ", ")))
+		d.fail(path+".payload_bytes", "%s sends no payload; only %s does", w, strings.Join(echoing.Names(), ", "))
 	}
-	r.PayloadBytes = max(r.PayloadBytes, 0)
-	at := path + ".time"
 	switch timed := w.Time.Unit > 0; {
 	case timed && r.Time == 0:
-		d.failAt(n, at, fmt.Sprintf("is missing; %s takes a time, such as 50ms", w))
+		d.missing(path, "time", "; %s takes a time, such as 50ms", w)
 	case !timed && r.Time > 0:
 		timed := all.Where(func(w load.Workload) bool { return w.Time.Unit > 0 })
-		d.fail(d.places[at], at, fmt.Sprintf("%s takes no time; only %s do", w, strings.Join(timed.Names(), ", ")))
+		d.fail(path+".time", "%s takes no time; only %s do", w, strings.Join(timed.Names(), ", "))
 	case timed && r.Time%w.Time.Unit != 0:
-		d.fail(d.places[at], at, fmt.Sprintf("%v is not a multiple of %v", r.Time, w.Time.Unit))
+		d.fail(path+".time", "%v is not a multiple of %v", r.Time, w.Time.Unit)
 	case r.Time > w.Time.Max:
-		d.fail(d.places[at], at, fmt.Sprintf("%v is more than %v", r.Time, w.Time.Max))
+		d.fail(path+".time", "%v is more than %v", r.Time, w.Time.Max)
 	}
-	return true
+	if mixed && r.Workload == result.Idle {
+		d.fail(path, "idle cannot be part of a mix; list it as a workload")
+	}
 }
