@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// most is above every number of seconds, bytes or requests that was measured:
-// a million gigabytes. Sums and squares of such are far from the largest float.
+// most exceeds every number of seconds, bytes or requests that can be measured: a
+// million gigabytes. The square of such a number is still a finite float.
 const most = 1e15
 
-// Mistake says what of a record cannot have been measured, "" if nothing: no
-// model, or a number that is negative or absurd. Whoever draws or divides by it
-// need not expect such. CPU time is not looked at for its sign: that of a process
-// which ended in the window may be missing at its end.
+// Mistake returns what cannot have been measured: a missing model, or a number that is
+// negative or absurd. It returns "" if the record is sound, so that code which draws the
+// numbers need not check them. CPU time may be negative: the time of a process that ended
+// in the window may be missing from the second reading.
 func (r *Repeat) Mistake() string {
 	if r.Model == "" {
 		return "model: is missing"

@@ -26,8 +26,8 @@ const (
 	ChartsDir      = "charts"
 )
 
-// Records are the files and folders that were measured. A report is made from
-// them alone. A run need not have all.
+// Records are the files and folders with what was measured. A report is made from
+// them alone. A run need not have all of them.
 var Records = []string{RunFile, CellsFile, SeriesFile, TrialsFile, HistogramsFile, oldHistogramsDir}
 
 // A Set is a whole run, read back.
@@ -39,10 +39,10 @@ type Set struct {
 	Trials  []Trial
 }
 
-// Load reads the run in dir. A repeat that was measured again, because the run
-// was interrupted in it, stands for the earlier one. A last line that was cut short by a crash is
-// dropped; any other line that does not parse is an error that names it.
-// A missing series is not an error: it is an empty one.
+// Load reads the run in dir. A repeat that was measured again, because the run was
+// interrupted in it, replaces the earlier one. Load drops a last line that a crash cut
+// short. Any other line that does not parse is an error that names the line. A missing
+// series is read as an empty one.
 func Load(dir string) (*Set, error) {
 	s := &Set{Dir: dir}
 	raw, err := os.ReadFile(filepath.Join(dir, RunFile))
@@ -77,7 +77,7 @@ func Load(dir string) (*Set, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	// Those of a repeat that was measured again begin anew.
+	// Keep only the latest series of a repeat: one that was measured again starts over.
 	var last Second
 	from := map[id]int{}
 	for i := range s.Seconds {
@@ -105,8 +105,8 @@ func Load(dir string) (*Set, error) {
 	return s, nil
 }
 
-// Runs are the folders of the runs in a folder. A link to one, such as latest, is
-// not another. It is an error if there are none.
+// Runs lists the folders of the runs in a folder. It skips links such as latest. It is an
+// error if there is no run.
 func Runs(results string) ([]string, error) {
 	entries, err := os.ReadDir(results)
 	if err != nil {
@@ -125,7 +125,7 @@ func Runs(results string) ([]string, error) {
 	return dirs, nil
 }
 
-// latest keeps the last of those that have the same identity, in its place.
+// latest keeps only the last of the values with the same identity.
 func latest[T any, ID comparable](all []T, id func(*T) ID) []T {
 	last := make(map[ID]int, len(all))
 	for i := range all {
@@ -153,9 +153,8 @@ func loadLines[T any](path string) ([]T, error) {
 	return out, nil
 }
 
-// DecodeLines reads one JSON value a line. A last line without its newline is
-// one whose writing was interrupted, and is dropped. A value that has a Mistake is
-// an error.
+// DecodeLines reads one JSON value a line. It drops a last line without a newline, because
+// its writing was interrupted. A value that has a Mistake is an error.
 func DecodeLines[T any](r io.Reader) ([]T, error) {
 	var out []T
 	br := bufio.NewReader(r)
@@ -191,25 +190,25 @@ type Writer struct {
 	series *os.File
 }
 
-// ErrInUse is of a run that is being written to already.
+// ErrInUse is returned for a run that another process is writing.
 var ErrInUse = errors.New("another tierbench is writing to it")
 
-// Create makes the folder dir, which must not hold a run yet, with its files.
+// Create makes the folder dir with its files. It must not contain a run yet.
 func Create(dir string, run *Run) (*Writer, error) {
 	if err := os.MkdirAll(filepath.Join(dir, ChartsDir), 0o755); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
 	w, err := open(dir)
 	if errors.Is(err, ErrInUse) {
-		return nil, fmt.Errorf("create run: %s holds a run already", dir)
+		return nil, fmt.Errorf("create run: %s already contains a run", dir)
 	}
 	if err != nil {
 		return nil, err
 	}
-	// Looked for only now that the folder is ours: of two that are made at a time, one would write over the other.
+	// The lock comes first: of two runs created at once, one would otherwise overwrite the other.
 	if _, err := os.Stat(filepath.Join(dir, RunFile)); err == nil {
 		w.Close()
-		return nil, fmt.Errorf("create run: %s holds a run already", dir)
+		return nil, fmt.Errorf("create run: %s already contains a run", dir)
 	}
 	if err := WriteRun(dir, run); err != nil {
 		w.Close()
@@ -218,8 +217,8 @@ func Create(dir string, run *Run) (*Writer, error) {
 	return w, nil
 }
 
-// Reopen appends to a run that was interrupted. A line cut short by a crash is
-// removed first. A run that is still under way is ErrInUse.
+// Reopen appends to a run that was interrupted, after removing a line that a crash cut
+// short. It returns ErrInUse if the run is still under way.
 func Reopen(dir string) (*Writer, error) {
 	w, err := open(dir)
 	if err != nil {
@@ -234,7 +233,7 @@ func Reopen(dir string) (*Writer, error) {
 	return w, nil
 }
 
-// open has the folder for itself until the Writer is closed or its process ends.
+// open locks the folder until the Writer is closed or its process ends.
 func open(dir string) (*Writer, error) {
 	w := &Writer{dir: dir}
 	var err error
@@ -244,7 +243,7 @@ func open(dir string) (*Writer, error) {
 	if err := syscall.Flock(int(w.cells.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		w.cells.Close()
 		return nil, fmt.Errorf("open run: %s: %w", dir, ErrInUse)
-	} // of a file system that has no locks, nothing is asked
+	} // any other error means a file system without locks, which is allowed
 	if w.series, err = os.OpenFile(filepath.Join(dir, SeriesFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
 		w.cells.Close()
 		return nil, fmt.Errorf("open run: %w", err)
@@ -269,9 +268,9 @@ func dropPartialLine(path string) error {
 // Dir is the run's folder.
 func (w *Writer) Dir() string { return w.dir }
 
-// Append writes a repeat, its series and its histograms, and waits until they are on
-// disk. The repeat goes last: one that is listed has its series and histograms. The
-// tags and times of the histograms are set.
+// Append writes a repeat, its series and its histograms, and waits until they are on disk.
+// It writes the repeat last, so that a listed repeat always has its series and histograms.
+// It sets the tags and times of the histograms.
 func (w *Writer) Append(r *Repeat, seconds []Second, intervals []Interval) error {
 	if err := w.appendIntervals(r, intervals); err != nil {
 		return fmt.Errorf("append to %s: %w", HistogramsFile, err)
@@ -287,8 +286,8 @@ func (w *Writer) Append(r *Repeat, seconds []Second, intervals []Interval) error
 	return errors.Join(w.series.Sync(), w.cells.Sync())
 }
 
-// AppendTrial writes a trial, and waits until it is on disk. A run without
-// trials has no file of them.
+// AppendTrial writes a trial, and waits until it is on disk. The file exists only if the run
+// has trials.
 func (w *Writer) AppendTrial(t *Trial) error {
 	f, err := os.OpenFile(filepath.Join(w.dir, TrialsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -325,7 +324,7 @@ func WriteRun(dir string, run *Run) error {
 func WriteFile(path string, b []byte) error {
 	tmp := path + ".tmp"
 	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		os.Remove(tmp) // on a full disk, half of it is there
+		os.Remove(tmp) // a full disk leaves part of the file
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(tmp, path); err != nil {

@@ -54,7 +54,7 @@ func Tag(k Key, repeat int, clock string) string {
 }
 
 // appendIntervals adds the histograms of a repeat to HistogramsFile, and waits
-// until they are on disk. A run without any has no such file.
+// until they are on disk. The file exists only if the run has histograms.
 func (w *Writer) appendIntervals(r *Repeat, intervals []Interval) error {
 	if len(intervals) == 0 {
 		return nil
@@ -75,8 +75,8 @@ func (w *Writer) appendIntervals(r *Repeat, intervals []Interval) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// logHead writes what a HdrHistogram log begins with. Its intervals have absolute
-// times, so that a run that is resumed need not know when it began.
+// logHead writes the header of a HdrHistogram log. The intervals have absolute times, so
+// that a resumed run need not know when it began.
 func logHead(b *bytes.Buffer, run string, start time.Time) error {
 	log := hdrhistogram.NewHistogramLogWriter(b)
 	return errors.Join(
@@ -110,8 +110,8 @@ func encodeIntervals(b *bytes.Buffer, r *Repeat, intervals []Interval) error {
 // Histograms are the latencies of a run's repeats.
 type Histograms struct {
 	dir  string
-	tags map[string][]string // the lines of a tag
-	old  bool                // there is a folder of a log for each repeat
+	tags map[string][]string // lines by tag
+	old  bool                // the run has oldHistogramsDir
 }
 
 // ReadHistograms reads the log of the run in dir. A last line that was cut short
@@ -141,8 +141,8 @@ func ReadHistograms(dir string) (*Histograms, error) {
 		if err := errors.Join(err, err2); err != nil {
 			return nil, fmt.Errorf("read histograms: %s, line %d: %w", HistogramsFile, n, err)
 		}
-		// The intervals of a repeat follow each other without a gap. One that does not
-		// begins the repeat anew: the run was interrupted in it, and measured it again.
+		// The intervals of a repeat follow each other without a gap. After a gap the repeat
+		// starts over: the run was interrupted, and measured the repeat again.
 		if math.Abs(start-ended[tag]) > 0.0005 {
 			all.tags[tag] = nil
 		}
@@ -152,7 +152,8 @@ func ReadHistograms(dir string) (*Histograms, error) {
 	return all, nil
 }
 
-// Of returns the latencies of a repeat by a clock, in nanoseconds, nil if there are none.
+// Of returns the latencies of a repeat by a clock, in nanoseconds. It returns nil if there
+// are none.
 func (all *Histograms) Of(k Key, repeat int, clock string) (*hdrhistogram.Histogram, error) {
 	tag := Tag(k, repeat, clock)
 	if lines := all.tags[tag]; lines != nil {
@@ -184,8 +185,8 @@ func (all *Histograms) Of(k Key, repeat int, clock string) (*hdrhistogram.Histog
 	return h, nil
 }
 
-// File is the path, within the run's folder, of the file that has the latencies
-// of a repeat; it is empty if none has.
+// File returns the path, within the run's folder, of the file with the latencies of a
+// repeat. It is empty if there is none.
 func (all *Histograms) File(k Key, repeat int) string {
 	if all.tags[Tag(k, repeat, ServiceClock)] != nil {
 		return HistogramsFile
@@ -198,8 +199,8 @@ func (all *Histograms) File(k Key, repeat int) string {
 	return ""
 }
 
-// sum adds up the intervals of a log that have one of the tags. It is nil if nothing
-// was recorded in any.
+// sum adds up the intervals of a log that have one of the tags. It returns nil if they
+// are all empty.
 func sum(log []byte, tags ...string) (*hdrhistogram.Histogram, error) {
 	var total *hdrhistogram.Histogram
 	r := hdrhistogram.NewHistogramLogReader(bytes.NewReader(log))
@@ -219,15 +220,15 @@ func sum(log []byte, tags ...string) (*hdrhistogram.Histogram, error) {
 	}
 }
 
-// oldHistogramsDir is a folder of older runs with a log for each repeat. Its
-// intervals are tagged with the clock, and untagged in a closed loop.
+// oldHistogramsDir is a folder in older runs with a log for each repeat. The intervals are
+// tagged with the clock; in a closed loop they have no tag.
 const oldHistogramsDir = "hdr"
 
 func oldHistograms(k Key, repeat int) string {
 	return filepath.Join(oldHistogramsDir, RepeatFile(k, repeat, "hlog"))
 }
 
-// RepeatFile is the name of a file of one repeat.
+// RepeatFile returns the name of a file with data of one repeat.
 func RepeatFile(k Key, repeat int, extension string) string {
 	parts := []string{k.Model, k.Protocol, k.Workload, fmt.Sprint(k.Clients), k.Loop}
 	for _, s := range []string{k.Rate.String(), k.Setting.String()} {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Two that go on with a run at a time would mix their records, and one would cut off what the other is writing.
+// Two processes that resume a run at once would mix their records, and one would cut off the other's last line.
 func TestARunHasOneWriter(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	w, err := Create(dir, &Run{Schema: Schema, ID: "first"})

@@ -106,7 +106,7 @@ func ParseSchedule(text string) (Schedule, error) {
 	return s, nil
 }
 
-// ParseRate reads what String writes; the zero value is of what is no rate.
+// ParseRate parses the text of String. It returns the zero value if the text is not a rate.
 func ParseRate(text string) (r Rate) {
 	if v, ok := quantity.Parse(text, quantity.PerSecondAndClient); ok {
 		r.PerClient = v

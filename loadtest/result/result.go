@@ -1,9 +1,8 @@
-// Package result is the record of a run: what is written to a folder under
-// results/ and read back by everything that draws, compares or judges. It is a
-// leaf: it imports nothing else of this module.
+// Package result defines the record of a run: what is written to a folder under results/
+// and read by everything that draws, compares or judges.
 //
-// Units are base units: seconds, bytes, requests per second. They are part of
-// each field's name where a bare number travels.
+// Numbers are in base units: seconds, bytes, requests per second. The name of a field
+// includes its unit.
 package result
 
 import (
@@ -71,9 +70,8 @@ const (
 	Open   = "open"   // requests are sent on a schedule
 )
 
-// Idle is the workload in which the connections are only held: nothing is
-// asked of them until the end, when each must still answer one probe. It is
-// how memory per client is measured, so it has no throughput.
+// Idle is the workload whose connections stay open without requests. At the end each must
+// still answer one probe. It measures memory per client, and has no throughput.
 const Idle = "idle"
 
 // A Repeat is one measurement of a cell on a fresh server: one line of
@@ -89,7 +87,7 @@ type Repeat struct {
 	RateRPS    float64   `json:"rate_rps,omitempty"` // open loop: the mean that was asked for
 	Started    time.Time `json:"started"`            // of the measured window
 	AskedSec   float64   `json:"asked_sec"`
-	// AskedRequests ends the window, if it comes before its time; 0 is no bound.
+	// AskedRequests is the number of requests that ends the window early; 0 means no limit.
 	AskedRequests int64 `json:"asked_requests,omitempty"`
 	// DurationSec is the measured window: from its first instant to its last,
 	// on the generator's monotonic clock.
@@ -111,12 +109,12 @@ type Repeat struct {
 	// answered a probe at the end.
 	Idle     int   `json:"idle_clients,omitempty"`
 	Answered int64 `json:"idle_answered,omitempty"`
-	// CarriedSec is the time that requests were in flight by the end of the window
-	// and were answered behind it, less the time that those answered within were
-	// before its start; of all clients together. Little's law needs it where a
-	// window is only a few requests long.
+	// CarriedSec corrects Little's law in a window that is only a few requests long. It is
+	// the time that requests answered after the window spent in flight within it, minus the
+	// time that requests answered within the window spent in flight before it, summed over
+	// all clients.
 	CarriedSec float64 `json:"carried_sec,omitempty"`
-	// Mix are the requests of a mix, each kind by itself.
+	// Mix has the requests of a mix, by kind.
 	Mix      []MixPart `json:"kinds,omitempty"`
 	Fairness Fairness  `json:"evenness"`
 	Drift    Drift     `json:"drift"`
@@ -133,10 +131,10 @@ type Repeat struct {
 	CPUs        CPUs        `json:"cpus"`
 	Machine     Machine     `json:"machine"`
 	Gates       Gates       `json:"gates"`
-	// Warnings say what was not right without bearing on the numbers, such as
-	// how the server broke the contract when it was stopped.
+	// Warnings are problems that do not affect the numbers, such as a server that broke the
+	// contract when it was stopped.
 	Warnings []string `json:"warnings,omitempty"`
-	// Failure is why the repeat ended early, empty when it did not.
+	// Failure says why the repeat ended early; empty if it did not.
 	Failure string `json:"failure,omitempty"`
 	// FailureKind is Interrupted, or the kind of error, as in Errors, if the clients could not
 	// connect.
@@ -173,7 +171,8 @@ func (r *Repeat) MemoryPerClientBytes() float64 {
 // A MixPart is what was measured of one kind of request of a mix.
 type MixPart struct {
 	Workload string `json:"workload"` // as in the name of the mix, such as "block-100ms"
-	// Clients ask for nothing else; 0: every client asks for it in its turn.
+	// Clients is how many clients ask only for this; 0 means that each client asks for every
+	// kind in turn.
 	Clients  int      `json:"clients,omitempty"`
 	Requests int64    `json:"requests"`
 	Service  Latency  `json:"service_sec"`
@@ -182,7 +181,7 @@ type MixPart struct {
 
 // A Count is what a counter came to.
 type Count struct {
-	Increments int64 `json:"increments"` // that were answered, since the server started
+	Increments int64 `json:"increments"` // answered since the server started
 	// Unanswered increments failed or were cut off: the server may or may not
 	// have made them.
 	Unanswered int64 `json:"unanswered,omitempty"`
@@ -191,32 +190,32 @@ type Count struct {
 	Values []int64 `json:"values,omitempty"`
 }
 
-// A Fault is something that was done to a server in the window of a repeat, and
-// what came of it. Rates and times are by the generator.
+// A Fault is a fault that was injected into a server in the window of a repeat, and its
+// effect. The generator measured the rates and times.
 type Fault struct {
 	// Kind is "panic", "recovered-panic", "fatal", "kill", "stop", "leak",
 	// "descriptors" or "crashes".
 	Kind    string  `json:"kind"`
 	AtSec   float64 `json:"at_sec"`            // from the start of the window
-	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kinds "stop", "descriptors") or done the last time ("crashes")
-	Workers int     `json:"workers"`           // processes of the server that held connections before it
-	Hit     int     `json:"hit,omitempty"`     // connections that the process held that it was done to; the most, of several
-	Open    int     `json:"open"`              // connections before it
-	// Lost are connections that failed because of it, or had no answer for as long
-	// as it lasted (kind "stop").
+	EndSec  float64 `json:"end_sec,omitempty"` // when it was taken back (kinds "stop", "descriptors"), or injected the last time ("crashes")
+	Workers int     `json:"workers"`           // processes of the server with connections before the fault
+	Hit     int     `json:"hit,omitempty"`     // connections of the affected process; of several, the most
+	Open    int     `json:"open"`              // connections before the fault
+	// Lost is the number of connections that failed because of the fault, or had no answer
+	// while it lasted (kind "stop").
 	Lost    int     `json:"lost"`
 	Failed  int64   `json:"failed"`            // requests that failed from AtSec on
 	Lived   bool    `json:"lived"`             // the server still answered new connections at the end of the window
 	Exits   int     `json:"exits"`             // processes that ended in the window
-	Crashes int     `json:"crashes,omitempty"` // how often it was done (kind "crashes")
-	Before  float64 `json:"before_rps"`        // throughput before it
+	Crashes int     `json:"crashes,omitempty"` // number of crashes (kind "crashes")
+	Before  float64 `json:"before_rps"`        // throughput before the fault
 	After   float64 `json:"after_rps"`         // throughput in the last second of the window
 	Low     float64 `json:"low_rps"`           // least throughput of a slice from AtSec on
-	P99     float64 `json:"p99_sec"`           // service time before it
-	// UnaffectedP99 is the service time from AtSec on, of connections that were
-	// not lost.
+	P99     float64 `json:"p99_sec"`           // service time before the fault
+	// UnaffectedP99 is the service time, from AtSec on, of the connections that were not
+	// lost.
 	UnaffectedP99 float64 `json:"bystander_p99_sec"`
-	// RecoverySec is from AtSec until throughput was back at 95 % of Before for
+	// RecoverySec is the time from AtSec until throughput was back at 95 % of Before for
 	// good; negative if it never was.
 	RecoverySec float64 `json:"recovery_sec"`
 	// RPS is the throughput in slices of SliceSec each, over the window.
@@ -234,10 +233,10 @@ type Latency struct {
 	Max  float64 `json:"max"`
 }
 
-// Server is what the kernel says of the server's whole process tree. CPU and
-// context switches are those of the measured window (CPU time that was read
-// later than at its end is counted in proportion); the rest is a reading at its
-// end, while the connections are still open.
+// Server is what the kernel reports of the server's whole process tree. CPU time and
+// context switches are those of the measured window; CPU time that was read after its end
+// is counted in proportion. The rest is a reading at the end of the window, while the
+// connections are still open.
 type Server struct {
 	CPUUserSec float64 `json:"cpu_user_sec"`
 	CPUSysSec  float64 `json:"cpu_sys_sec"`
@@ -260,35 +259,34 @@ type Usage struct {
 	Threads          int   `json:"threads"`
 	Processes        int   `json:"processes"`
 	FDs              int   `json:"fds"`
-	// PageTableBytes are the kernel's, SharedBytes are of pages that several
-	// processes map (each counted in every process), SocketBytes the kernel's for
-	// the server's TCP sockets.
+	// PageTableBytes and SocketBytes are memory of the kernel: page tables, and the server's
+	// TCP sockets. SharedBytes are the pages that several processes map, counted once in each.
 	PageTableBytes int64 `json:"page_table_bytes,omitempty"`
 	SharedBytes    int64 `json:"shared_bytes,omitempty"`
 	SocketBytes    int64 `json:"socket_bytes,omitempty"`
 }
 
-// Generator is what the load cost on the client's side in the window.
+// Generator is what the load cost on the clients' side in the window.
 type Generator struct {
 	Name   string  `json:"name"` // "vegeta", or a peer such as "wrk"
 	CPUSec float64 `json:"cpu_sec"`
 	Shards int     `json:"workers"` // shards of its load, each with a thread
-	// Processes is how many processes these are in; 0 is one.
+	// Processes is the number of generator processes; 0 means one.
 	Processes int `json:"processes,omitempty"`
 	// SendLagP99Sec is how late the generator sent, 99th percentile, counted
 	// from when a request was due and a client was free for it (open loop).
 	SendLagP99Sec float64 `json:"send_lag_p99_sec,omitempty"`
-	// CeilingRPS is what it reaches if it never waits, by the CPU time that a
-	// request costs it on a server that does nothing, with the same protocol and
-	// clients on the same CPUs; 0 if that was not measured.
+	// CeilingRPS is the throughput of a generator that never waits. It follows from the CPU
+	// time of a request to a server that does nothing, with the same protocol, clients and
+	// CPUs; 0 if that was not measured.
 	CeilingRPS float64 `json:"ceiling_rps,omitempty"`
 }
 
 // Fairness says how evenly the clients were served.
 type Fairness struct {
-	// Jain is Jain's fairness index of the answers per client: 1 if all got as
-	// many, 1/n if one got all (R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984). 0 is
-	// not known.
+	// Jain is Jain's fairness index of the answers per client: 1 if all got the same
+	// number, 1/n if one got all (R. Jain, D. Chiu, W. Hawe, DEC-TR-301, 1984). 0 means
+	// unknown.
 	Jain float64 `json:"jain,omitempty"`
 	Mean float64 `json:"mean,omitempty"` // answers per client
 }
@@ -298,11 +296,11 @@ type Fairness struct {
 type Drift struct {
 	Change float64 `json:"change,omitempty"`
 	StdErr float64 `json:"std_err,omitempty"`
-	Slices int     `json:"slices,omitempty"` // of the window that were fitted; 0 is not known
+	Slices int     `json:"slices,omitempty"` // of the window, used for the fit; 0 means unknown
 }
 
-// Network counts what the kernel's TCP saw go wrong in this host's network
-// namespace, whoever it was: while the clients connected, and in the window.
+// Network counts TCP problems in this host's network namespace, of any process: while the
+// clients connected, and in the window.
 type Network struct {
 	Connecting Trouble `json:"connecting"`
 	Window     Trouble `json:"window"`
@@ -310,8 +308,8 @@ type Network struct {
 	TimeWait int64 `json:"time_wait"`
 }
 
-// Trouble is counters of /proc/net/netstat: connections that a full accept
-// queue did not take, and SYN segments that were sent again.
+// Trouble has counters of /proc/net/netstat: connections that found the accept queue full,
+// and SYN segments that were sent again.
 type Trouble struct {
 	ListenOverflows int64 `json:"listen_overflows,omitempty"`
 	ListenDrops     int64 `json:"listen_drops,omitempty"`
@@ -322,16 +320,16 @@ type Trouble struct {
 type CPUs struct {
 	Server    string `json:"server,omitempty"` // such as "0-3,8"
 	Generator string `json:"generator,omitempty"`
-	// ServerCount and GeneratorCount are how many these are, Shared how many of
-	// them are in both sets; all are 0 in records that do not say.
+	// ServerCount and GeneratorCount are the sizes of the sets, Shared the number of CPUs in
+	// both. All are 0 in records that do not say.
 	ServerCount    int `json:"server_count,omitempty"`
 	GeneratorCount int `json:"generator_count,omitempty"`
 	Shared         int `json:"shared,omitempty"`
 }
 
-// Machine is what else went on in the window.
+// Machine is what else the machine did in the window.
 type Machine struct {
-	// StolenSec is CPU time that the hypervisor gave to others, of all cores.
+	// StolenSec is the CPU time of all cores that the hypervisor gave to other guests.
 	StolenSec float64 `json:"stolen_sec,omitempty"`
 	// ThrottledSec is CPU time for which the harness's own control groups, which are also those of
 	// servers without a box, were stopped because they had used up their CPU quotas.
@@ -341,7 +339,7 @@ type Machine struct {
 	Others []Process `json:"others,omitempty"`
 }
 
-// A Process is one that ran beside the benchmark.
+// A Process is a process that ran during the benchmark but does not belong to it.
 type Process struct {
 	PID   int     `json:"pid"`
 	Name  string  `json:"name"`
@@ -354,7 +352,7 @@ type Established struct {
 	Generator Ends `json:"generator"` // by the generator, on its own
 }
 
-// Ends are two counts: as the measured window opened and as it closed.
+// Ends are counts at the start and at the end of the measured window.
 type Ends struct {
 	Start int `json:"start"`
 	End   int `json:"end"`
@@ -367,18 +365,17 @@ type Connect struct {
 	P99Sec  float64 `json:"p99_sec"`
 	MaxSec  float64 `json:"max_sec,omitempty"`
 	Refused int     `json:"refused"` // attempts that failed, of any kind
-	// Window are the connects within the window, where clients open one for
-	// each request.
+	// Window has the connects within the window, if clients open a connection for each
+	// request.
 	Window *Latency `json:"window,omitempty"`
 }
 
 // Verdict says whether a repeat counts.
 type Verdict string
 
-// Verdicts. The numbers of an invalid repeat are wrong, or are not of what was
-// asked: it is kept but is in no median. Those of a suspect one are what was
-// measured, but something beside the server had a part in them: it counts, and
-// whatever shows it says so.
+// Verdicts. The numbers of an invalid repeat are wrong, or not what was asked for: it is
+// kept, but is in no median. The numbers of a suspect repeat were measured, but something
+// other than the server affected them: it counts, and is marked wherever it is shown.
 const (
 	Valid   Verdict = "valid"
 	Suspect Verdict = "suspect"
@@ -412,29 +409,28 @@ type Second struct {
 	CPUUserSec     float64 `json:"cpu_user_sec"`
 	CPUSysSec      float64 `json:"cpu_sys_sec"`
 	Usage
-	// CtxSwitches is -1 where the server has so many threads that reading
-	// them all each second would disturb it.
+	// CtxSwitches is -1 if the server has so many threads that reading them each second
+	// would disturb it.
 	CtxSwitches int64 `json:"ctx_switches"`
-	// SampleSec is what the reading of the server itself took.
+	// SampleSec is how long it took to read the server's usage.
 	SampleSec float64 `json:"sample_sec"`
 }
 
-// A Trial is one line of trials.jsonl: something that was tried without
-// clients, such as the price of an increment or what unsynchronised updates
-// lose.
+// A Trial is one line of trials.jsonl: a measurement without clients, such as the price of
+// an increment or how many unsynchronised updates are lost.
 type Trial struct {
 	Run     string    `json:"run"`
 	Name    string    `json:"name"`    // "lost-update", "increment", "spawn", …
 	Variant string    `json:"variant"` // which way of doing it: "mutex", "flock", …
 	Repeat  int       `json:"repeat"`  // from 1
 	Started time.Time `json:"started"`
-	// Values are what came of it, each with its unit in its name: "increment_sec".
+	// Values are the results. Each name includes the unit: "increment_sec".
 	Values map[string]float64 `json:"values,omitempty"`
-	// Failure is why there are none.
+	// Failure says why there are none.
 	Failure string `json:"failure,omitempty"`
 }
 
-// Run is run.json: what was asked, of which machine, by which code.
+// Run is run.json: the config, the machine and the code.
 type Run struct {
 	Schema  int       `json:"schema"`
 	ID      string    `json:"id"`   // the folder's name
@@ -458,49 +454,46 @@ type Run struct {
 	SLOs  []SLO `json:"slos,omitempty"`
 	Host  Host  `json:"host"`
 	Build Build `json:"build"`
-	// Resumed are the times when the run was gone on with, in their order.
+	// Resumed lists when the run was resumed, in order.
 	Resumed []Resumption `json:"resumed,omitempty"`
-	// ClaimRules is the version of the rules by which the claims were to be
-	// decided when the run began.
+	// ClaimRules is the version of the claims' rules when the run began.
 	ClaimRules string `json:"claim_rules,omitempty"`
 	// Absent names models and trials of the config that this machine has no
 	// program for, and what is missing.
 	Absent map[string]string `json:"absent,omitempty"`
 }
 
-// AbsentTrial is what a trial is called in Run.Absent.
+// AbsentTrial returns the name of a trial in Run.Absent.
 func AbsentTrial(name string) string { return "trial " + name }
 
-// PerCore is as many processes as there are cores, unless an argument of the
-// server says otherwise.
+// PerCore means one process per core, unless an argument of the server says otherwise.
 const PerCore = -1
 
 // Info describes a model.
 type Info struct {
 	Name string `json:"name"`
 	Doc  string `json:"doc"`
-	// Processes is how many processes share its connections, or PerCore; 0 is not
-	// known.
+	// Processes is how many processes share its connections, or PerCore; 0 means unknown.
 	Processes int `json:"processes,omitempty"`
 	// Command is the argument list of a server that is not built in.
 	Command []string `json:"command,omitempty"`
-	// ClosesEach says that it closes each connection behind one answer, so that
-	// its clients connect anew for each request.
+	// ClosesEach says that the server closes each connection after one answer, so that its
+	// clients connect again for each request.
 	ClosesEach bool `json:"closes_each,omitempty"`
 }
 
-// Ratio asks how a model does beside a peer measured in the same run.
+// Ratio asks how a model compares with a peer in the same run.
 type Ratio struct {
 	Model    string `json:"model"`
 	Peer     string `json:"peer"`
 	Metric   string `json:"metric"` // "throughput", "p99", "cpu", "memory" or "generator-cpu"
 	Protocol string `json:"protocol,omitempty"`
 	Workload string `json:"workload,omitempty"`
-	// Setting and PeerSetting compare cells of different settings, also of one
-	// model; cells of equal settings are compared if both are empty.
+	// Setting and PeerSetting compare cells with different settings, possibly of one model.
+	// If both are empty, cells with equal settings are compared.
 	Setting     Setting `json:"setting,omitzero"`
 	PeerSetting Setting `json:"peer_setting,omitzero"`
-	// AtLeast and AtMost are the wanted bounds; 0 means none.
+	// AtLeast and AtMost bound the ratio; 0 means no bound.
 	AtLeast float64 `json:"at_least,omitempty"`
 	AtMost  float64 `json:"at_most,omitempty"`
 }
@@ -508,8 +501,8 @@ type Ratio struct {
 // AcrossSettings reports whether the ratio compares cells of two settings.
 func (r *Ratio) AcrossSettings() bool { return r.Setting != Setting{} || r.PeerSetting != Setting{} }
 
-// SLO is a service-level objective: bounds that are set to cells. Empty fields
-// bound nothing, and leave cells out by nothing.
+// SLO is a service-level objective: bounds for cells. An empty field of the first group
+// matches every cell; an empty one of the second sets no bound.
 type SLO struct {
 	Model    string  `json:"model,omitempty"`
 	Protocol string  `json:"protocol,omitempty"`
@@ -521,19 +514,19 @@ type SLO struct {
 	P99Sec        float64  `json:"p99_sec,omitempty"`        // at most
 	Errors        *float64 `json:"errors,omitempty"`         // at most, as a part of the requests
 	ThroughputRPS float64  `json:"throughput_rps,omitempty"` // at least
-	// MemoryBytes is the most that user memory and kernel stacks of the server's
-	// whole process tree may take.
+	// MemoryBytes is at most the user memory and the kernel stacks of the server's whole
+	// process tree.
 	MemoryBytes float64 `json:"memory_bytes,omitempty"`
 }
 
-// Of tells whether the objective is of a cell.
+// Of reports whether the objective applies to a cell.
 func (s *SLO) Of(k *Key) bool {
 	return (s.Model == "" || s.Model == k.Model) && (s.Protocol == "" || s.Protocol == k.Protocol) &&
 		(s.Workload == "" || s.Workload == k.Workload) && (s.Clients == 0 || s.Clients == k.Clients) &&
 		(s.Loop == "" || s.Loop == k.Loop) && (s.Setting == Setting{} || s.Setting == k.Setting)
 }
 
-// Host is the machine, as far as it bears on the numbers.
+// Host is what affects the numbers on the machine.
 type Host struct {
 	OS       string `json:"os"`
 	Arch     string `json:"arch"`
@@ -549,8 +542,7 @@ type Host struct {
 	Sysctls map[string]string `json:"sysctls"`
 }
 
-// A Resumption is when a run was gone on with, and the code that measured from
-// then on.
+// A Resumption is when a run was resumed, and the code that measured from then on.
 type Resumption struct {
 	At    time.Time `json:"at"`
 	Build Build     `json:"build"`
