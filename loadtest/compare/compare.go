@@ -1,5 +1,5 @@
-// Package compare compares two runs, or two models of one run, cell by cell, and says what can be
-// said of the difference.
+// Package compare compares two runs, or two models of one run, cell by cell, and decides
+// which differences are real.
 package compare
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// An Outcome says which side is better. Unlike stats.Outcome it is of no bound.
+// An Outcome says which side is better. Unlike stats.Outcome it does not refer to a bound.
 type Outcome string
 
 // Outcomes, of B compared with A.
@@ -29,27 +29,27 @@ type Row struct {
 	Peer   *stats.Cell // that of B
 	Metric stats.Metric
 	A, B   stats.Estimate
-	// Ratio is B ÷ A. Of two models of a run it is taken repeat by repeat, as
-	// those of one number were measured close together, and is the median of
-	// these. Of two runs no repeat belongs to another: it is the median of all
-	// quotients, with the interval of the Mann–Whitney test.
+	// Ratio is B ÷ A. For two models of a run it is the median of the ratios of the pairs of
+	// repeats with one number, which were measured close together. The repeats of two runs do
+	// not pair: the ratio is the median of all quotients, with the interval of the
+	// Mann–Whitney test.
 	Ratio stats.Estimate
-	// P is the probability that samples of one distribution differ as much
+	// P is the probability that samples of one distribution differ at least as much
 	// (Mann–Whitney).
 	P       float64
 	Outcome Outcome
 	// Few says that there are too few repeats for P to fall below stats.Alpha.
 	// The outcome then is that of the interval alone.
 	Few     bool
-	Suspect bool // a repeat that it rests on is
+	Suspect bool // the row uses a suspect repeat
 	// Regressed says that B is worse by more than was allowed.
 	Regressed bool
 	Why       string // why it is not comparable
 
-	blind bool // A was measured, and nothing can be said of B
+	blind bool // A was measured, and nothing is known of B
 }
 
-// Change is by how much B is worse, as a part of A; below 0 it is better.
+// Change returns by how much B is worse, as a fraction of A. It is negative if B is better.
 func (r *Row) Change() float64 {
 	if r.Metric.BetterHigher {
 		return 1 - r.Ratio.Value
@@ -65,10 +65,10 @@ type Comparison struct {
 	// Differences name what else differs between the sides: the host, the
 	// settings, the code. Missing names cells that one side lacks.
 	Differences, Missing []string
-	// MaxRegression is the part by which B may be worse; NaN asks nothing.
+	// MaxRegression is the fraction by which B may be worse; NaN means no limit.
 	MaxRegression float64
 
-	noise []string // the noise floors of the runs, where they are known
+	noise []string // the known noise floors of the runs
 	lost  int      // cells that only A has
 }
 
@@ -119,7 +119,7 @@ func (c *Comparison) empty() error {
 	return nil
 }
 
-// match fills in the rows of the cells that have one key on both sides.
+// match fills in the rows of the cells with the same key on both sides.
 func (c *Comparison) match(as, bs []*stats.Cell, key func(result.Key) result.Key, metrics []stats.Metric) {
 	peers := map[result.Key]*stats.Cell{}
 	for _, b := range bs {
@@ -152,8 +152,8 @@ func (c *Comparison) match(as, bs []*stats.Cell, key func(result.Key) result.Key
 
 func (r *Row) is(m stats.Metric) bool { return r.Metric.Name == m.Name }
 
-// has says whether cells of a key have a metric: that an idle one has no
-// throughput is no comparison that failed.
+// has reports whether cells of a key have a metric. An idle cell has no throughput, which is
+// not a failed comparison.
 func has(k result.Key, m stats.Metric) bool {
 	r := result.Repeat{Key: k, Requests: 1, RateRPS: 1, Server: result.Server{Usage: result.Usage{PSSBytes: 1, Processes: 1}, ConnsPerProcess: []int{1, 1}}, Fairness: result.Fairness{Jain: 1}}
 	_, ok := m.Value(&r)
@@ -193,8 +193,8 @@ func (c *Comparison) row(a, b *stats.Cell, m stats.Metric) Row {
 	return r
 }
 
-// decide calls a difference one only if the interval of the ratio leaves 1 out,
-// and the test agrees where there are repeats enough for it.
+// decide finds a difference only if the interval of the ratio excludes 1, and the test
+// agrees, if there are enough repeats for it.
 func (r *Row) decide() Outcome {
 	apart := r.Ratio.Known() && (r.Ratio.Lo > 1 || r.Ratio.Hi < 1)
 	switch {
@@ -222,8 +222,8 @@ func (c *Comparison) Failed() []Row {
 	return out
 }
 
-// Fails is how many comparisons do not pass. A cell that only A has is one of
-// them if two runs are compared: what is not measured any more may be worse.
+// Fails returns how many comparisons do not pass. When two runs are compared, a cell that
+// only A has is one of them: B may be worse there.
 func (c *Comparison) Fails() int {
 	n := len(c.Failed())
 	if !c.Paired && !math.IsNaN(c.MaxRegression) {
@@ -232,19 +232,19 @@ func (c *Comparison) Fails() int {
 	return n
 }
 
-// footnotes say how to read the table, and what to doubt in it.
+// footnotes returns how to read the table, and which numbers to doubt.
 func (c *Comparison) footnotes() []string {
 	how := "B ÷ A is the median of all quotients of a repeat of B and one of A, with the interval of the Mann–Whitney test"
 	if c.Paired {
-		how = "B ÷ A is taken repeat by repeat, as those of one number were measured close together; it is the median of these, with its interval"
+		how = "B ÷ A is the median, with its interval, of the ratios of pairs of repeats that were measured close together"
 	}
 	out := []string{how + ". ~ is a tie: the interval includes 1, or the test gives p ≥ 0.05."}
 	has := func(f func(Row) bool) bool { return slices.ContainsFunc(c.Rows, f) }
 	if has(func(r Row) bool { return r.Few && r.Outcome != Unmeasured }) {
-		out = append(out, "¹ Too few repeats for p to fall below 0.05: the interval, which is then the whole range, decides alone. Four on each side are the fewest.")
+		out = append(out, "¹ Too few repeats for p to fall below 0.05: the interval, which is then the whole range, decides alone. The test needs four on each side.")
 	}
 	if has(func(r Row) bool { return r.Suspect }) {
-		out = append(out, "? A repeat it rests on is suspect: something beside the server had a part in it.")
+		out = append(out, "? The row uses a suspect repeat: something other than the server affected it.")
 	}
 	out = append(out, c.noise...)
 	tested := 0
@@ -259,7 +259,7 @@ func (c *Comparison) footnotes() []string {
 	return out
 }
 
-// conclusion sums up what was asked for.
+// conclusion sums up the comparison.
 func (c *Comparison) conclusion() string {
 	n := map[Outcome]int{}
 	for _, r := range c.Rows {
@@ -271,7 +271,7 @@ func (c *Comparison) conclusion() string {
 	}
 	s += "."
 	if !math.IsNaN(c.MaxRegression) {
-		s += fmt.Sprintf(" Allowed is worse by %s: %d fail", percent(c.MaxRegression), c.Fails())
+		s += fmt.Sprintf(" B may be worse by %s: %d fail", percent(c.MaxRegression), c.Fails())
 		if lost := c.Fails() - len(c.Failed()); lost > 0 {
 			s += fmt.Sprintf(", %d of them for a cell that B lacks", lost)
 		}

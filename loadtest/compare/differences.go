@@ -11,9 +11,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// differences names what differs between two runs beside what they measured,
-// the host first: what is measured on two hosts tells these apart, not the
-// servers.
+// differences names what differs between two runs apart from what they measured. The host
+// comes first: results from two hosts compare the hosts, not the servers.
 func differences(a, b *result.Run, as, bs []*stats.Cell) []string {
 	var out []string
 	differ := func(what, x, y string) {
@@ -54,13 +53,12 @@ func differences(a, b *result.Run, as, bs []*stats.Cell) []string {
 }
 
 func keys[V any](a, b map[string]V) []string {
-	both := slices.Sorted(maps.Keys(a))
-	both = append(both, slices.Sorted(maps.Keys(b))...)
+	both := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(both)
 	return slices.Compact(both)
 }
 
-// asked are the values that the repeats have of f, each once.
+// asked returns the distinct values of f over the repeats.
 func asked(cells []*stats.Cell, f func(*result.Repeat) float64) string {
 	var out []string
 	for _, c := range cells {

@@ -16,12 +16,12 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// Formats are how a comparison can be written.
+// Formats are the writers of a comparison.
 var Formats = map[string]func(io.Writer, *Comparison) error{
 	"markdown": Markdown, "csv": CSV, "json": JSON, "html": HTML,
 }
 
-// table has the rows of one metric.
+// table returns a table of the rows of one metric.
 func (c *Comparison) table(rows []*Row) *table.Table {
 	t := table.New(table.Left("model", "asked"), table.Right("clients", "A", "B", "B ÷ A", "interval", "p"), table.Left("B is"))
 	t.Padded = true
@@ -31,7 +31,7 @@ func (c *Comparison) table(rows []*Row) *table.Table {
 	return t
 }
 
-// class is what the page's style knows the row by.
+// class returns the row's class in the page's style.
 func (r *Row) class() string {
 	if r.Regressed {
 		return "regressed"
@@ -39,7 +39,7 @@ func (r *Row) class() string {
 	return map[Outcome]string{Better: "better", Worse: "worse", Tie: "tie", Unmeasured: "none"}[r.Outcome]
 }
 
-// cells are those of a row.
+// cells returns the cells of a row.
 func (c *Comparison) cells(r *Row) []any {
 	model := r.Cell.Model
 	if c.Paired {
@@ -97,7 +97,7 @@ func (c *Comparison) sections() []section {
 	return out
 }
 
-// Markdown writes tables that can be read as they are, too.
+// Markdown writes tables that are readable as plain text, too.
 func Markdown(w io.Writer, c *Comparison) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "# %s compared with %s\n\nA is %s, B is %s. %s\n\n",
@@ -123,8 +123,8 @@ func Markdown(w io.Writer, c *Comparison) error {
 	return b.Flush()
 }
 
-// An item is a row as data, in base units. What is not known is null in JSON and empty in CSV,
-// whose columns are these fields by the same names.
+// An item is a row as data, in base units. An unknown value is null in JSON and empty in
+// CSV, whose columns have the names of these fields.
 type item struct {
 	Metric   string   `json:"metric"`
 	Unit     string   `json:"unit,omitempty"`
@@ -208,8 +208,8 @@ func JSON(w io.Writer, c *Comparison) error {
 	return e.Encode(out)
 }
 
-// CSV writes a line for each comparison. What differs beside it, and what is
-// missing, are in the other formats.
+// CSV writes a line for each comparison. It leaves out Differences and Missing, which the
+// other formats have.
 func CSV(w io.Writer, c *Comparison) error {
 	t := &table.Table{}
 	for i := range reflect.TypeFor[item]().NumField() {
@@ -232,7 +232,7 @@ var page string
 
 var pageTemplate = template.Must(template.New("compare").Parse(page))
 
-// HTML writes one file, which needs no other and no network.
+// HTML writes a page that needs no other file and no network.
 func HTML(w io.Writer, c *Comparison) error {
 	return pageTemplate.Execute(w, struct {
 		A, B, Conclusion     string

@@ -6,21 +6,18 @@ import (
 	"slices"
 )
 
-// resamples is how often Bootstrap draws: enough for the 2.5th percentile to
-// stand on 50 of them.
+// resamples is how often Bootstrap draws: 50 draws lie below the 2.5th percentile.
 const resamples = 2000
 
-// bootstrapSeed starts the random numbers of every bootstrap, so that a record
-// gives the same interval each time it is read.
+// bootstrapSeed seeds every bootstrap, so that a record always gives the same interval.
 const bootstrapSeed = 20170520
 
-// Bootstrap estimates f of several samples, with the interval from the 2.5th to
-// the 97.5th percentile of f of samples drawn from them with replacement (B.
-// Efron, 1979). For the median of one sample use MedianOf, whose interval is exact.
-// Each sample is drawn from by itself. A draw for which f is NaN is
-// left out. N is the size of the smallest sample; below two there is no interval.
-// With few values the interval is narrower than it should be, as it never leaves
-// their range: its level is then at most that of the range.
+// Bootstrap estimates f of several samples. The interval is from the 2.5th to the 97.5th
+// percentile of f of samples drawn from them with replacement (B. Efron, 1979). For the
+// median of one sample use MedianOf, whose interval is exact. Each sample is resampled
+// separately. A draw for which f is NaN is left out. N is the size of the smallest sample;
+// below two there is no interval. With few values the interval is too narrow, as it never
+// leaves their range: its level is then at most that of the range.
 func Bootstrap(samples [][]float64, f func([][]float64) float64) Estimate {
 	n := smallest(samples)
 	if n == 0 {
@@ -29,8 +26,8 @@ func Bootstrap(samples [][]float64, f func([][]float64) float64) Estimate {
 	return percentilesOf(f(samples), n, draw(samples, resamples, f))
 }
 
-// RatioOfMedians estimates the median of a ÷ that of b, for samples whose values do
-// not pair.
+// RatioOfMedians estimates the median of a divided by the median of b, for samples whose
+// values do not pair.
 func RatioOfMedians(a, b []float64) Estimate {
 	return Bootstrap([][]float64{a, b}, func(s [][]float64) float64 { return Median(s[0]) / Median(s[1]) })
 }

@@ -4,21 +4,21 @@ import (
 	"strconv"
 )
 
-// A Bound is the least or the most that a metric may be: of an objective, of a
-// ratio, of a search.
+// A Bound is the least or the most that a metric may be. Objectives, ratios and searches
+// have bounds.
 type Bound struct {
 	Metric Metric
 	Limit  float64 // in the metric's base unit
 	Least  bool    // the limit is the least that is allowed, else the most
 }
 
-// AtLeast is a bound from below.
+// AtLeast returns a lower bound.
 func AtLeast(m Metric, limit float64) Bound { return Bound{m, limit, true} }
 
-// AtMost is a bound from above.
+// AtMost returns an upper bound.
 func AtMost(m Metric, limit float64) Bound { return Bound{m, limit, false} }
 
-// String is the bound in the metric's unit: "≤ 50.0 ms".
+// String returns the bound in the metric's unit: "≤ 50.0 ms".
 func (b Bound) String() string {
 	limit := b.Metric.Unit.Format(b.Limit)
 	if b.Metric.Unit == Count {
@@ -38,7 +38,8 @@ func (b Bound) Met(v float64) bool {
 	return v <= b.Limit
 }
 
-// By is how far a value is beyond the bound; below 0 if it keeps it.
+// By returns how far a value is beyond the bound. It is negative if the value keeps the
+// bound.
 func (b Bound) By(v float64) float64 {
 	if b.Least {
 		return b.Limit - v
@@ -70,7 +71,7 @@ const (
 // Decided reports whether the bounds are known to be met or missed.
 func (o Outcome) Decided() bool { return o == Met || o == Missed }
 
-// Not is the outcome of the opposite.
+// Not returns the opposite outcome.
 func (o Outcome) Not() Outcome {
 	switch o {
 	case Met:
@@ -88,8 +89,8 @@ type Judgement struct {
 	// By is how far the value is beyond the bound that it misses, in the metric's
 	// unit: 0.03 when 0.92 was measured and 0.95 asked.
 	By float64
-	// Undecided says that the interval includes a bound: another run might end
-	// otherwise.
+	// Undecided says that the interval includes a bound: another run might have another
+	// outcome.
 	Undecided bool
 }
 
@@ -111,8 +112,7 @@ func Judge(e Estimate, bounds ...Bound) Judgement {
 	return j
 }
 
-// String is the outcome, with a doubt where the interval includes a bound:
-// "missed, undecided".
+// String returns the outcome, marked if the interval includes a bound: "missed, undecided".
 func (j Judgement) String() string {
 	if j.Undecided {
 		return string(j.Outcome) + ", " + string(Undecided)

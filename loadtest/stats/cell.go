@@ -13,14 +13,14 @@ import (
 // A Cell is every repeat of one measured combination.
 type Cell struct {
 	result.Key
-	RateRPS float64          // open loop: the rate that was asked, the median of the repeats'
+	RateRPS float64          // open loop: the rate asked for, as the median of the repeats
 	Repeats []*result.Repeat // all of them, by number
 	Counted []*result.Repeat // those that are valid or suspect
 }
 
-// Cells groups the repeats. The order is that of run.Cells, with a cell of it
-// that has no repeat yet present but empty; repeats the run does not list come
-// last, in the order they were measured. The cells point into repeats.
+// Cells groups the repeats. The order is that of run.Cells; a cell without repeats is
+// included. Cells that the run does not list come last, in the order in which they were
+// measured. The cells point into repeats.
 func Cells(run *result.Run, repeats []result.Repeat) []*Cell {
 	of := map[result.Key]*Cell{}
 	var out []*Cell
@@ -52,15 +52,15 @@ func Cells(run *result.Run, repeats []result.Repeat) []*Cell {
 	return out
 }
 
-// Counts reports whether a repeat is in the medians.
+// Counts reports whether a repeat is included in the medians.
 func Counts(r *result.Repeat) bool {
 	return r.Gates.Verdict == result.Valid || r.Gates.Verdict == result.Suspect
 }
 
-// Median is the metric's median over the repeats that count and have it.
+// Median returns the metric's median over the repeats that count and have it.
 func (c *Cell) Median(m Metric) Estimate { return MedianOf(c.Values(m)) }
 
-// Values are the metric's, of the repeats that count and have it, by number. A
+// Values returns the metric's values of the repeats that count and have it, by number. A
 // nil cell has none.
 func (c *Cell) Values(m Metric) []float64 {
 	if c == nil {
@@ -75,13 +75,13 @@ func (c *Cell) Values(m Metric) []float64 {
 	return xs
 }
 
-// Typical is the median of a number that every repeat has, over those that
-// count; 0 of none.
+// Typical returns the median of a number that every repeat has, over the repeats that
+// count. It returns 0 if none counts.
 func (c *Cell) Typical(f func(*result.Repeat) float64) float64 {
 	return c.Median(Metric{Value: func(r *result.Repeat) (float64, bool) { return f(r), true }}).Value
 }
 
-// Suspects are the repeats that count and are suspect.
+// Suspects returns the suspect repeats.
 func (c *Cell) Suspects() []*result.Repeat {
 	var out []*result.Repeat
 	for _, r := range c.Counted {
@@ -92,8 +92,8 @@ func (c *Cell) Suspects() []*result.Repeat {
 	return out
 }
 
-// Verdict is that of the cell's medians: suspect if one of the repeats in them
-// is, invalid if none counts, empty if the cell was not measured.
+// Verdict returns the verdict on the cell's medians: suspect if a repeat in them is,
+// invalid if no repeat counts, empty if the cell was not measured.
 func (c *Cell) Verdict() result.Verdict {
 	switch {
 	case len(c.Repeats) == 0:
@@ -106,7 +106,7 @@ func (c *Cell) Verdict() result.Verdict {
 	return result.Valid
 }
 
-// Asked is the cell's question as it is shown.
+// Asked returns the cell's question as it is shown.
 func (c *Cell) Asked() string {
 	s := c.Protocol
 	if c.Workload != c.Protocol {
@@ -121,7 +121,7 @@ func (c *Cell) Asked() string {
 	return s
 }
 
-// At names the load: the number of clients, and the rate of an open loop.
+// At returns the load as it is shown: the number of clients, and the rate of an open loop.
 func (c *Cell) At() string {
 	s := Group(c.Clients)
 	switch {
@@ -133,7 +133,7 @@ func (c *Cell) At() string {
 	return s
 }
 
-// Band is the claim's name for a number of clients.
+// Band returns the claims' name for a number of clients.
 func Band(clients int) string {
 	switch {
 	case clients < 10:
@@ -146,8 +146,8 @@ func Band(clients int) string {
 	return "thousands+"
 }
 
-// Best returns the indices of the cell with the best median of m and of all that tie
-// with it, in the order of cells. A cell without a repeat that counts is never among them.
+// Best returns the indices of the cell with the best median of m and of all that tie with
+// it, in the order of cells. It leaves out cells without a repeat that counts.
 func Best(cells []*Cell, m Metric) []int {
 	best := -1
 	for i, c := range cells {
@@ -171,8 +171,8 @@ func Best(cells []*Cell, m Metric) []int {
 	return out
 }
 
-// Models are the names of the models that have a cell: in the order of
-// run.Models, then as they come.
+// Models returns the names of the models that have a cell: those of run.Models first, in
+// that order.
 func Models(run *result.Run, cells []*Cell) []string {
 	var out []string
 	for _, m := range run.Models {
@@ -188,9 +188,9 @@ func Models(run *result.Run, cells []*Cell) []string {
 	return out
 }
 
-// Intervals says what the intervals of the cells' medians are: "range of 3
-// repeats", "95 % CI of 8 to 10 repeats". Cells differ in it where some of
-// their repeats do not count. It is empty if none has an interval.
+// Intervals describes the intervals of the cells' medians: "range of 3 repeats", "95 % CI
+// of 8 to 10 repeats". Cells differ if some of their repeats do not count. It returns "" if
+// no cell has an interval.
 func Intervals(cells []*Cell) string {
 	var out []string
 	for _, f := range []bool{false, true} {
@@ -212,9 +212,8 @@ func Intervals(cells []*Cell) string {
 	return strings.Join(out, " or ")
 }
 
-// CPUs says where the server and the generator of the cells ran: "shared
-// cores", or the set of each. Records that do not say are of before either
-// could be bound to cores of its own.
+// CPUs describes where the server and the generator of the cells ran: "shared cores", or
+// the set of each. Old records do not say: neither could be bound to cores of its own then.
 func CPUs(cells []*Cell) string {
 	var out []string
 	for _, c := range cells {

@@ -19,34 +19,33 @@ const (
 	// OrderStatistics is the confidence interval of a median that benchstat gives:
 	// between two of the sorted values. It assumes nothing about the distribution.
 	OrderStatistics Method = "order statistics"
-	// HodgesLehmann is the interval that goes with the Mann–Whitney test: see Quotient.
+	// HodgesLehmann is the interval that belongs to the Mann–Whitney test: see Quotient.
 	HodgesLehmann Method = "Hodges–Lehmann"
 	// Percentiles is from the 2.5th to the 97.5th percentile of a bootstrap. Its
 	// level is that of large samples: see Bootstrap.
 	Percentiles Method = "bootstrap percentiles"
-	// Student takes the residuals for independent and normal: see LineOf.
+	// Student assumes that the residuals are independent and normal: see LineOf.
 	Student Method = "Student's t"
 )
 
-// An Estimate is a number with its interval. The zero value is the estimate of
-// nothing.
+// An Estimate is a number with its interval. The zero value means that nothing was measured.
 type Estimate struct {
 	Value  float64
 	Lo, Hi float64 // the interval; both are Value where there is none
-	// N is how many values it rests on: of several samples, the size of the smallest.
+	// N is the number of values. With several samples it is the size of the smallest.
 	N      int
 	Method Method
-	// Level is the probability that such an interval contains the true value. It
-	// is 0 where nothing is said about that: without an interval, and where Lo and Hi are
-	// only the ends of what was seen.
+	// Level is the probability that an interval made this way contains the true value. It is
+	// 0 if that is unknown: without an interval, and if Lo and Hi are only the smallest and
+	// the largest value.
 	Level float64
 }
 
 // confidence is the level that every interval should have.
 const confidence = 0.95
 
-// Median is the middle value of xs, or the mean of the two in the middle; NaN
-// of none.
+// Median returns the middle value of xs, or the mean of the two in the middle. It returns
+// NaN if xs is empty.
 func Median(xs []float64) float64 {
 	n := len(xs)
 	if n == 0 {
@@ -56,16 +55,16 @@ func Median(xs []float64) float64 {
 	return (s[(n-1)/2] + s[n/2]) / 2
 }
 
-// Quantile is the smallest of xs that the part p of them does not exceed. It
-// panics if there are none.
+// Quantile returns the smallest of xs such that the part p of xs is at or below it. It
+// panics if xs is empty.
 func Quantile(xs []float64, p float64) float64 {
 	s := slices.Sorted(slices.Values(xs))
 	return s[max(0, int(math.Ceil(p*float64(len(s))))-1)]
 }
 
-// MedianOf estimates the median of xs. From six values on, its interval is
-// by order statistics at 95 % or more. With fewer no such interval exists, and it
-// is the range.
+// MedianOf estimates the median of xs. From six values on, the interval is by order
+// statistics, with a level of at least 95 %. Fewer values have no interval of that level:
+// theirs is the range.
 func MedianOf(xs []float64) Estimate {
 	n := len(xs)
 	if n == 0 {
@@ -82,16 +81,16 @@ func MedianOf(xs []float64) Estimate {
 	return e
 }
 
-// alone is a value without an interval.
+// alone returns a value without an interval.
 func alone(v float64, n int) Estimate { return Estimate{Value: v, Lo: v, Hi: v, N: n} }
 
-// rangeLevel is how probable it is that the median lies between the smallest and
-// the largest of n values: not all are above it, nor all below.
+// rangeLevel returns the probability that the median lies between the smallest and the
+// largest of n values: that not all are above it, nor all below.
 func rangeLevel(n int) float64 { return 1 - math.Pow(0.5, float64(n-1)) }
 
 func few(n int) bool { return rangeLevel(n) < confidence }
 
-// MarshalJSON writes null for a number that is not known.
+// MarshalJSON writes null for an unknown number.
 func (e Estimate) MarshalJSON() ([]byte, error) {
 	number := func(v float64, known bool) *float64 {
 		if !known || math.IsNaN(v) || math.IsInf(v, 0) {
@@ -162,8 +161,8 @@ func (e Estimate) Ends(u Unit) string {
 	return u.Format(e.Lo) + " – " + u.Format(e.Hi)
 }
 
-// Spread is the larger half of the interval as a part of the value: 0.02 is
-// ±2 %. It is NaN without an interval or with a value of 0.
+// Spread returns the larger half of the interval as a fraction of the value: 0.02 is ±2 %.
+// It returns NaN without an interval or with a value of 0.
 func (e Estimate) Spread() float64 {
 	if !e.Known() || e.Value == 0 {
 		return math.NaN()
@@ -171,12 +170,12 @@ func (e Estimate) Spread() float64 {
 	return math.Max(e.Hi-e.Value, e.Value-e.Lo) / math.Abs(e.Value)
 }
 
-// TieWithin is the difference of two medians below which neither is called
-// better, whatever their intervals.
+// TieWithin is the difference of two medians within which they tie, whatever their
+// intervals.
 const TieWithin = 0.05
 
-// Tied reports whether two estimates of one metric do not tell their models
-// apart: they are within TieWithin of the larger, or their intervals overlap.
+// Tied reports whether two estimates of a metric tie: they differ by at most TieWithin of
+// the larger, or their intervals overlap.
 func (e Estimate) Tied(f Estimate) bool {
 	if e.N == 0 || f.N == 0 {
 		return false
@@ -187,8 +186,8 @@ func (e Estimate) Tied(f Estimate) bool {
 	return e.Known() && f.Known() && e.Lo <= f.Hi && f.Lo <= e.Hi
 }
 
-// Unlike reports whether a ratio tells two apart: its interval leaves out 1, and
-// it is more than TieWithin from 1.
+// Unlike reports whether a ratio shows a difference: its interval excludes 1, and it is
+// more than TieWithin from 1.
 func Unlike(ratio Estimate) bool {
 	return ratio.Known() && (ratio.Lo > 1 || ratio.Hi < 1) && math.Abs(ratio.Value-1) > TieWithin
 }

@@ -12,12 +12,12 @@ type Line struct {
 	Slope     Estimate `json:"slope"`
 	Intercept Estimate `json:"intercept"`
 	R2        float64  `json:"r2"`
-	// Distinct is how many different x there were.
+	// Distinct is the number of different x.
 	Distinct int `json:"distinct"`
 }
 
-// Slope fits a line to a metric against clients, over all repeats of cells that
-// count. Its intercept is what does not depend on the clients.
+// Slope fits a line to a metric against clients, over all repeats that count. Its intercept
+// is the part that does not depend on the clients.
 func Slope(cells []*Cell, m Metric) Line {
 	var xs, ys []float64
 	for _, c := range cells {
@@ -28,9 +28,9 @@ func Slope(cells []*Cell, m Metric) Line {
 	return LineOf(xs, ys)
 }
 
-// LineOf fits a line to points. The intervals are Student's, with n-2 degrees
-// of freedom: they take the residuals for independent and alike. Fewer than three
-// points, or points above one x, have no line: N is 0.
+// LineOf fits a line to points. The intervals are Student's, with n-2 degrees of freedom:
+// they assume independent residuals of equal variance. Fewer than three points, or points
+// at only one x, have no line: N is 0.
 func LineOf(xs, ys []float64) Line {
 	seen := map[float64]bool{}
 	for _, x := range xs {

@@ -12,12 +12,12 @@ type Metric struct {
 	Title        string // for a heading
 	Unit         Unit
 	BetterHigher bool
-	// Value is false where a repeat has no such number, as an idle one has no
-	// throughput.
+	// Value returns false if a repeat lacks the number: an idle one has no throughput.
 	Value func(*result.Repeat) (float64, bool)
 }
 
-// Compare is negative if a is better than b, and positive if it is worse.
+// Compare returns a negative number if a is better than b, and a positive one if it is
+// worse.
 func (m Metric) Compare(a, b float64) int {
 	if m.BetterHigher {
 		return cmp.Compare(b, a)
@@ -25,9 +25,8 @@ func (m Metric) Compare(a, b float64) int {
 	return cmp.Compare(a, b)
 }
 
-// The metrics. CPU, memory, threads and context switches are the server's.
-// Latencies are response times where the loop is open, service times where it
-// is closed.
+// The metrics. CPU, memory, threads and context switches are the server's. Latencies are
+// response times in an open loop, and service times in a closed one.
 var (
 	Throughput = Metric{"throughput", "throughput", PerSecond, true, ofLoad(func(r *result.Repeat) float64 { return r.ThroughputRPS })}
 
@@ -38,10 +37,10 @@ var (
 	P999 = Metric{"p999", "p99.9 latency", Seconds, false, ofLatency(func(l *result.Latency) float64 { return l.P999 })}
 	Max  = Metric{"max", "longest latency", Seconds, false, ofLatency(func(l *result.Latency) float64 { return l.Max })}
 
-	// Service times are reported of an open loop, too, next to its response times.
+	// An open loop has service times, too, next to its response times.
 	ServiceP50 = Metric{"service_p50", "p50 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P50 })}
 	ServiceP99 = Metric{"service_p99", "p99 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P99 })}
-	// Achieved is the throughput as a part of the rate that was asked.
+	// Achieved is the throughput as a fraction of the rate asked for.
 	Achieved = Metric{"achieved", "throughput ÷ rate asked", Count, true, ofOpen(func(r *result.Repeat) (float64, bool) {
 		return r.ThroughputRPS / r.RateRPS, r.RateRPS > 0
 	})}
@@ -55,7 +54,7 @@ var (
 	CPUUser = Metric{"cpu_user", "user CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUUserSec })}
 	CPUSys  = Metric{"cpu_sys", "system CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUSysSec })}
 
-	// GeneratorCPU is what the client's side took of each request.
+	// GeneratorCPU is the CPU time of the clients' side.
 	GeneratorCPU = Metric{"generator-cpu", "the generator's CPU time per request", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Generator.CPUSec / float64(r.Requests) })}
 
 	// Memory is the growth of PSS since before the first connection, divided by
@@ -69,8 +68,7 @@ var (
 		v, ok := Memory.Value(r)
 		return v, ok && r.Clients >= LeastForGrowth
 	}}
-	// MemoryTotal is all that the server takes for itself: PSS and kernel stacks.
-	// Sockets and their buffers are not in it.
+	// MemoryTotal is PSS and kernel stacks, without sockets and their buffers.
 	MemoryTotal = Metric{"memory_total", "user memory and kernel stacks", Bytes, false, func(r *result.Repeat) (float64, bool) {
 		return float64(r.Server.PSSBytes + r.Server.KernelStackBytes), r.Server.PSSBytes > 0
 	}}
@@ -78,13 +76,13 @@ var (
 	KernelStacks = Metric{"kernel_stacks", "kernel stacks", Bytes, false, ofServer(func(s *result.Server) float64 { return float64(s.KernelStackBytes) })}
 
 	Threads = Metric{"threads", "threads", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Threads) })}
-	// Busiest is the connections of the worker process that has most of them, as a
-	// multiple of an even share among the processes that have any.
+	// Busiest is the number of connections of the worker process with the most, as a multiple
+	// of an even share among the processes with connections.
 	Busiest   = Metric{"busiest", "connections on the busiest process ÷ an even share", Count, false, share(func(of []int) int { return of[0] })}
 	LeastBusy = Metric{"least_busy", "connections on the least busy process ÷ an even share", Count, true, share(func(of []int) int { return of[len(of)-1] })}
 	Processes = Metric{"processes", "processes", Count, false, ofServer(func(s *result.Server) float64 { return float64(s.Processes) })}
 
-	// Errors is the part of the requests that failed. A repeat in which any did is
+	// Errors is the fraction of the requests that failed. A repeat with a failed request is
 	// invalid, and in no median.
 	Errors = Metric{"errors", "errors", Part, false, func(r *result.Repeat) (float64, bool) {
 		n := r.Errored()
@@ -94,11 +92,11 @@ var (
 	CtxSwitches = Metric{"ctx_switches", "context switches per request", Count, false, perRequest(func(s *result.Server) float64 { return float64(s.CtxSwitches) })}
 )
 
-// LeastForGrowth is how many clients a growth of memory may be divided by. A
-// server in Go allocates up to 4 MB before it collects garbage for the first time.
+// LeastForGrowth is the fewest clients that a growth of memory may be divided by. A server
+// in Go allocates up to 4 MB before its first garbage collection.
 const LeastForGrowth = 100
 
-// Metrics are all that a median is reported of, in that order.
+// Metrics are the metrics whose medians are reported, in that order.
 var Metrics = []Metric{
 	Throughput, Mean, P50, P90, P99, P999, Max, ServiceP50, ServiceP99, Achieved, SendLag, Unsent, Jain, CPU, CPUUser, CPUSys, GeneratorCPU,
 	Memory, MemoryTotal, PSS, KernelStacks, Threads, Processes, Busiest, LeastBusy, CtxSwitches,
@@ -157,7 +155,7 @@ func ofServer(f func(*result.Server) float64) func(*result.Repeat) (float64, boo
 	}
 }
 
-// share is of servers whose connections lie on several processes.
+// share applies to servers with connections on several processes.
 func share(of func([]int) int) func(*result.Repeat) (float64, bool) {
 	return func(r *result.Repeat) (float64, bool) {
 		conns := r.Server.ConnsPerProcess

@@ -15,13 +15,12 @@ type Noise struct {
 	Ratio  Estimate `json:"ratio"` // of the pairs of all cells
 	// Floor is the half-width in which 95 % of the pairs lie: 0.08 is ±8 %.
 	Floor float64 `json:"floor"`
-	// Cells is how many cells were measured twice. Where none was, the floor is not
-	// known.
+	// Cells is how many cells were measured twice. If it is 0, the floor is unknown.
 	Cells int `json:"cells"`
 }
 
-// Floors are the noise floors that are known, in words: "throughput ±8.0 %, p99
-// ±21.3 % (95 % of the pairs)". It is empty where none is.
+// Floors returns the known noise floors in words: "throughput ±8.0 %, p99 ±21.3 % (95 % of
+// the pairs)". It returns "" if none is known.
 func Floors(noise []Noise) string {
 	var out []string
 	for _, n := range noise {
@@ -35,7 +34,8 @@ func Floors(noise []Noise) string {
 	return strings.Join(out, ", ") + " (95 % of the pairs)"
 }
 
-// Plain is the key of the cell that an A/A cell measures again; false if it is not one.
+// Plain returns the key of the cell that an A/A cell measures again. It returns false if k
+// is not an A/A cell.
 func Plain(k result.Key) (result.Key, bool) {
 	again := k.Setting.AA
 	k.Setting.AA = false

@@ -10,16 +10,14 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Alpha is the probability of seeing such a difference where there is none: at
-// this value and above, two samples are not told apart.
+// Alpha is the significance level: at a p of Alpha or above, two samples are not told apart.
 const Alpha = 0.05
 
-// Quotient estimates how many times as large as the values of a those of b are, for
-// samples whose values do not pair: by the median of all
-// quotients (J. Hodges and E. Lehmann, 1963, of logarithms), with the interval
-// that goes with the Mann–Whitney test. Where there are too few values for a
-// confidence of 95 %, the interval is from the smallest quotient to the largest. Values
-// must be above 0; N is the number of the smaller sample.
+// Quotient estimates b ÷ a for samples whose values do not pair. It is the median of all
+// quotients (J. Hodges and E. Lehmann, 1963, of logarithms), with the interval that belongs
+// to the Mann–Whitney test. With too few values for a confidence of 95 %, the interval is
+// from the smallest quotient to the largest. Values must be above 0; N is the size of the
+// smaller sample.
 func Quotient(a, b []float64) Estimate {
 	var q []float64
 	for _, x := range a {
@@ -45,8 +43,8 @@ func Quotient(a, b []float64) Estimate {
 	return e
 }
 
-// MannWhitney is the probability that samples of one distribution differ as much
-// as these: benchstat's test, which assumes nothing of it.
+// MannWhitney returns the probability that two samples of one distribution differ at least
+// as much as these. It is benchstat's test, which assumes nothing about the distribution.
 func MannWhitney(a, b []float64) float64 {
 	if len(a) == 0 || len(b) == 0 {
 		return 1
@@ -57,8 +55,8 @@ func MannWhitney(a, b []float64) float64 {
 	return benchmath.AssumeNothing.Compare(of(a), of(b)).P
 }
 
-// LeastP is the smallest probability that MannWhitney can give for samples of
-// these sizes: that of two samples that do not overlap at all.
+// LeastP returns the smallest p that MannWhitney can return for samples of these sizes:
+// that of samples that do not overlap.
 func LeastP(n, m int) float64 {
 	ways := 1.0 // n+m over n
 	for i := 1; i <= n; i++ {
@@ -67,19 +65,18 @@ func LeastP(n, m int) float64 {
 	return min(1, 2/ways)
 }
 
-// exactly is up to how many values in each sample, or as many pairs, the
-// distribution of U is added up: that takes as long as the fourth power of it. The
-// test itself has the same limit.
+// exactly is the size of the samples up to which the distribution of U is computed exactly,
+// in time proportional to its fourth power. The test itself has the same limit.
 const exactly = 50
 
-// leftOut is the largest U of samples of n and m values that is improbable enough
-// for one end of an interval; -1 if none is.
+// leftOut returns the largest U of samples of n and m values that is improbable enough for
+// one end of an interval. It returns -1 if none is.
 func leftOut(n, m int) int {
 	return sort.Search(n*m, func(k int) bool { return atMost(k, n, m) > (1-confidence)/2 }) - 1
 }
 
-// atMost is the probability of a U of k or less. Above exactly it is by the normal
-// distribution that U tends to.
+// atMost returns the probability of a U of k or less. For samples larger than exactly it
+// uses the normal distribution that U tends to.
 func atMost(k, n, m int) float64 {
 	if n*m > exactly*exactly {
 		mean, deviation := float64(n*m)/2, math.Sqrt(float64(n*m)*float64(n+m+1)/12)

@@ -4,18 +4,18 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A Comparison is a model compared with a peer in one cell.
+// A Comparison compares a model with a peer in one cell.
 type Comparison struct {
 	Ask  result.Ratio
 	Cell *Cell // the model's
-	// Suspect says that a repeat that the ratio rests on is.
+	// Suspect says that the ratio uses a suspect repeat.
 	Suspect bool
-	// Estimate is of model ÷ peer: see RatioOf.
+	// Estimate is model ÷ peer: see RatioOf.
 	Estimate
 	Judgement
 }
 
-// Bounds are those that are asked of a ratio.
+// Bounds returns the bounds of a ratio.
 func Bounds(ask result.Ratio) []Bound {
 	var out []Bound
 	if ask.AtLeast != 0 {
@@ -27,8 +27,8 @@ func Bounds(ask result.Ratio) []Bound {
 	return out
 }
 
-// Compare answers ask for each of the model's cells that it names, in order. A
-// model that has no such cell gives none.
+// Compare answers ask for each of the model's cells that it names, in order. It returns
+// nothing if the model has none of them.
 func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 	m, ok := Lookup(ask.Metric)
 	if !ok {
@@ -42,7 +42,7 @@ func Compare(cells []*Cell, ask result.Ratio) []Comparison {
 			ask.AcrossSettings() && ask.Setting != c.Setting {
 			continue
 		}
-		// A metric the workload does not have is no comparison that failed.
+		// A metric that the workload lacks is not a failed comparison.
 		if c.Workload == result.Idle && m.Name != Memory.Name {
 			continue
 		}
@@ -71,13 +71,12 @@ func find(cells []*Cell, k result.Key) *Cell {
 	return nil
 }
 
-// RatioOf estimates a ÷ b of two cells, either of which may be nil: the median of
-// their pairs.
+// RatioOf estimates a ÷ b as the median of the cells' pairs. Either may be nil.
 func RatioOf(a, b *Cell, m Metric) Estimate { return MedianOf(Pairs(a, m, b, m)) }
 
-// Pairs divides the metric of a by the metric by of b, repeat by repeat. The repeats
-// of one number were measured close together, so that what drifts on the host
-// cancels. Those that do not count on both sides, or where b's value is 0, are left out.
+// Pairs divides the metric of a by the metric by of b, repeat by repeat. Repeats of the same
+// number were measured close together, so that drift of the host cancels. Pairs leaves out
+// repeats that do not count on both sides, and those with a value of 0 in b.
 func Pairs(a *Cell, of Metric, b *Cell, by Metric) []float64 {
 	if a == nil || b == nil {
 		return nil

@@ -55,8 +55,8 @@ func (u Unit) Format(v float64) string {
 	return strconv.FormatFloat(x, 'f', decimals(x), 64) + s.suffix
 }
 
-// Tick prints v as short as it is exact, for an axis: "10k", "50 µs". It is
-// scaled as like is, so that the values of one axis can share a unit.
+// Tick prints v for an axis, exactly and without trailing zeros: "10k", "50 µs". The unit is
+// that of like, so that the values of an axis can share it.
 func (u Unit) Tick(v, like float64) string {
 	if v == 0 {
 		return "0"
@@ -65,8 +65,8 @@ func (u Unit) Tick(v, like float64) string {
 	return strconv.FormatFloat(round(v/s.size), 'f', -1, 64) + strings.TrimSuffix(s.suffix, "/s")
 }
 
-// scale finds the step in which v has one to three digits before the point
-// (four below 1 KiB), as it will be printed.
+// scale finds the step in which v is printed with one to three digits before the point
+// (four below 1 KiB).
 func (u Unit) scale(v float64) (step, float64) {
 	ss := steps[u]
 	base := 1000.0

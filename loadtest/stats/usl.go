@@ -13,27 +13,25 @@ import (
 //
 //	X(N) = Rate·N ÷ (1 + Contention·(N−1) + Coherency·N·(N−1))
 //
-// Contention (σ) is the part that is done by one at a time, Coherency (κ) what each
-// pair costs. Where κ is above 0, throughput has its peak at √((1−σ)÷κ).
+// Contention (σ) is the part that only one client at a time can do. Coherency (κ) is the
+// cost of each pair of clients. If κ is above 0, throughput peaks at √((1−σ)÷κ).
 type Scaling struct {
 	Rate       Estimate `json:"rate_rps"`
 	Contention Estimate `json:"contention"`
 	Coherency  Estimate `json:"coherency"`
-	// Peak is in clients. It has no value where κ is 0: throughput then only levels
-	// off.
+	// Peak is in clients. It has no value if κ is 0: throughput then only levels off.
 	Peak Estimate `json:"peak_clients"`
 	R2   float64  `json:"r2"`
-	// Refused is why the law is not to be used here, empty if it may be.
+	// Refused says why the law must not be used here; empty if it may be.
 	Refused string `json:"refused,omitempty"`
 
-	fit     *usl  // nil where it is refused
-	drawn   []usl // the fits of the bootstrap's draws; empty is: no interval
+	fit     *usl  // nil if the law is refused
+	drawn   []usl // the fits of the bootstrap's draws; without them there is no interval
 	repeats int
 }
 
-// At is the throughput that the fitted law gives for n clients, in requests a
-// second, with the interval of the curve at that place. It has no value where
-// the law is refused.
+// At returns the throughput of the fitted law at n clients, in requests per second, with the
+// interval of the curve at that point. It has no value if the law is refused.
 func (s *Scaling) At(n float64) Estimate {
 	if s.fit == nil {
 		return Estimate{}
@@ -48,18 +46,17 @@ func (s *Scaling) At(n float64) Estimate {
 // LeastR2 is the goodness of fit below which the law is refused.
 const LeastR2 = 0.97
 
-// LeastTiers is the fewest numbers of clients that three parameters are fitted to.
+// LeastTiers is how many different numbers of clients it takes to fit three parameters.
 const LeastTiers = 5
 
-// uslResamples is how often the fit is made again of drawn repeats. It is less
-// than of a median, as each is a search.
+// uslResamples is how often the fit is repeated with resampled repeats. It is less than
+// resamples, as each fit is a search.
 const uslResamples = 200
 
-// USL fits the law to the throughputs measured at each number of clients; those
-// of one number are repeats, the bootstrap draws from them. Where each number
-// was measured once, there are no intervals. The fit minimises the squares of
-// the differences to all values, by Nelder and Mead's search over parameters
-// that cannot be negative.
+// USL fits the law to the throughputs measured at each number of clients. The bootstrap
+// draws from the repeats of each number; with one repeat each there are no intervals. The
+// fit minimises the sum of the squared differences from all values, by Nelder and Mead's
+// search over parameters that cannot be negative.
 func USL(clients []float64, throughput [][]float64) Scaling {
 	s := Scaling{}
 	var ns []float64
@@ -116,7 +113,7 @@ func (u *usl) at(n float64) float64 {
 	return u.rate * n / (1 + u.sigma*(n-1) + u.kappa*n*(n-1))
 }
 
-// peak is infinite where coherency costs nothing.
+// peak returns infinity if coherency costs nothing.
 func (u *usl) peak() float64 {
 	if u.kappa < 1e-12 {
 		return math.Inf(1)
@@ -149,10 +146,9 @@ func (u *usl) r2(ns []float64, xs [][]float64) float64 {
 	return 1 - u.squares(ns, xs)/sst
 }
 
-// fitUSL searches from several places, or from one that is nearly right.
+// fitUSL searches from several starting points, or only from near if it is not nil.
 func fitUSL(ns []float64, xs [][]float64, near *usl) (*usl, error) {
-	// The parameters are squared, which keeps them from being negative, in units
-	// that make each about 1.
+	// Squaring keeps the parameters from being negative; the units make each about 1.
 	scale := 0.0
 	for i, n := range ns {
 		for _, x := range xs[i] {
@@ -178,7 +174,7 @@ func fitUSL(ns []float64, xs [][]float64, near *usl) (*usl, error) {
 	least := math.Inf(1)
 	var failed error
 	for _, from := range starts {
-		// Once more from where it ended, since the simplex may have collapsed.
+		// Search again from where it ended, since the simplex may have collapsed.
 		for range 2 {
 			r, err := optimize.Minimize(problem, from, until, &optimize.NelderMead{})
 			if r == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Record writes a run into dir as one that was measured.
+// Record writes a run into dir as if it had been measured.
 func Record(t *testing.T, dir string, set *result.Set) {
 	t.Helper()
 	w, err := result.Create(dir, &set.Run)
@@ -29,7 +29,7 @@ func Record(t *testing.T, dir string, set *result.Set) {
 	}
 }
 
-// AddHistogram gives a repeat of the run in dir a histogram, in which nothing was recorded.
+// AddHistogram gives a repeat of the run in dir an empty histogram.
 func AddHistogram(t *testing.T, dir string, r *result.Repeat) {
 	t.Helper()
 	w, err := result.Reopen(dir)
@@ -42,8 +42,7 @@ func AddHistogram(t *testing.T, dir string, r *result.Repeat) {
 	}
 }
 
-// Golden compares a text with that of a file in testdata, or with update
-// writes the file.
+// Golden compares a text with a file in testdata. With update it writes the file first.
 func Golden(t *testing.T, name, got string, update bool) {
 	t.Helper()
 	file := filepath.Join("testdata", name)

@@ -7,8 +7,8 @@ import (
 )
 
 // Scaling is a run of seven tiers over HTTP. Two models follow the Universal
-// Scalability Law within 2 %, with their peaks at 313 and at 97 clients;
-// prefork goes up and down, which no law is of.
+// Scalability Law within 2 %, with peaks at 313 and at 97 clients; prefork goes up and
+// down, which the law does not fit.
 func Scaling() *result.Set {
 	rnd := rand.New(rand.NewPCG(11, 12))
 	laws := map[string][3]float64{"eventloop": {2000, 0.02, 1e-5}, "thread": {1800, 0.05, 1e-4}}

@@ -7,8 +7,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// Special is a run of what few runs have: a mix of requests, waits, faults,
-// memory by kind, and a cell that is measured twice.
+// Special is a run with what few runs have: a mix of requests, waits, faults, memory by
+// kind, and a cell that is measured twice.
 func Special() *result.Set {
 	set := Run([]int{10, 100, 1000}, 3)
 	AddIdle(set, 2000)
@@ -27,12 +27,12 @@ func Special() *result.Set {
 	}
 	for _, n := range []int{10, 100, 1000} {
 		add(result.Key{Protocol: "http", Workload: "plaintext+1%block-100ms", Clients: n}, func(r *result.Repeat, s shape) {
-			bystander := r.Service
+			unaffected := r.Service
 			if s.name == "eventloop" {
-				bystander.P99 = 0.1 * (1 + 0.1*rnd.Float64())
+				unaffected.P99 = 0.1 * (1 + 0.1*rnd.Float64())
 			}
 			r.Mix = []result.MixPart{
-				{Workload: "plaintext", Requests: r.Requests * 99 / 100, Service: bystander},
+				{Workload: "plaintext", Requests: r.Requests * 99 / 100, Service: unaffected},
 				{Workload: "block-100ms", Requests: r.Requests / 100, Service: result.Latency{Mean: 0.101, P50: 0.1, P90: 0.102, P99: 0.11, P999: 0.12, Max: 0.13}},
 			}
 		})

@@ -1,5 +1,5 @@
-// Package statstest makes up runs for tests. Its numbers resemble measured ones
-// and are the same each time.
+// Package statstest makes up runs for tests. The numbers resemble measured ones and are
+// always the same.
 package statstest
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// shape is how a fixture's model does.
+// shape is how a fixture's model performs.
 type shape struct {
 	name, doc string
 	rps       func(n int) float64
@@ -27,8 +27,8 @@ var shapes = []shape{
 	{"prefork", "A worker process for each core (fasthttp prefork, SO_REUSEPORT).", func(n int) float64 { return 88e3 / (1 + float64(n)/40e3) }, 2.2, 8e3, func(int) int { return 27 }, 3},
 }
 
-// Run is three models over HTTP and echo at the given tiers. From 10,000
-// clients on, no repeat of thread is valid; from 1,000 on, its second is not.
+// Run returns a run of three models over HTTP and echo at the given tiers. From 10,000
+// clients on, no repeat of thread is valid; from 1,000 on, its second repeat is not.
 func Run(tiers []int, repeats int) *result.Set {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	set := &result.Set{Run: result.Run{
@@ -79,8 +79,8 @@ func AddIdle(set *result.Set, clients int) {
 	}
 }
 
-// AddOpen adds a cell of an open loop for each model, at each of the rates that
-// clients are asked for together, such as 0.7 of what the model can.
+// AddOpen adds a cell of an open loop for each model and rate. A rate is a fraction of the
+// model's capacity.
 func AddOpen(set *result.Set, clients int, parts ...float64) {
 	rnd := rand.New(rand.NewPCG(5, 6))
 	for _, part := range parts {
