@@ -8,17 +8,16 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// fails says of each check when a repeat fails it, with the bound that is in
-// force.
+// fails says when a repeat fails each check, with the bounds in force.
 var fails = map[string]string{
-	"finished":        "the repeat ended early: the server ended, or the clients could not connect",
-	"established":     "there are not as many connections as clients at both ends of the window, by the kernel's count on the server's side and by the generator's own; or an idle client does not answer at the end",
+	"finished":        "the repeat ended early: the server exited, or the clients could not connect",
+	"established":     "at the start or the end of the window, there are not as many connections as clients, by the kernel's count on the server's side or by the generator's own; or an idle client does not answer at the end",
 	"errors":          "any request failed; every answer is compared byte for byte",
-	"window":          fmt.Sprintf("less than %.0f %% of the asked time was measured", 100*gate.WindowShare),
+	"window":          fmt.Sprintf("less than %.0f %% of the time asked for was measured", 100*gate.WindowShare),
 	"little's law":    fmt.Sprintf("throughput × mean service time is more than %.0f %% off the number of clients (closed loop)", 100*gate.LittleResidual),
 	"rate":            fmt.Sprintf("less than %.0f %% of what was due was answered (open loop)", 100*gate.RateShare),
 	"send lag":        fmt.Sprintf("the generator's own lateness is over %.0f %% of the response time, at p99 (open loop)", 100*gate.LagShare),
-	"generator-bound": fmt.Sprintf("throughput is over %.0f %% of what the generator can do on a server that does nothing, or the generator's CPUs are over %.0f %% busy with it and the server's are not", 100*gate.CeilingShare, 100*gate.BusyShare),
+	"generator-bound": fmt.Sprintf("throughput is over %.0f %% of what the generator reaches with a server that does nothing, or the generator keeps its CPUs over %.0f %% busy and the server does not", 100*gate.CeilingShare, 100*gate.BusyShare),
 	"listen queue":    "an accept queue overflowed in the window",
 	"retransmits":     "a SYN was sent again in the window",
 	"even service":    fmt.Sprintf("Jain's index of the answers per client is below %.2f", gate.JainIndex),
@@ -28,7 +27,7 @@ var fails = map[string]string{
 	"other processes": fmt.Sprintf("another process used over %.0f %% of a core", 100*gate.OtherCores),
 }
 
-// gates has a row for each check.
+// gates returns a table with a row for each check.
 func gates() *table.Table {
 	t := table.New(table.Left("gate", "fails if", "verdict"))
 	t.Columns[1].Width = 60

@@ -13,10 +13,9 @@ import (
 	"golang.org/x/net/html"
 )
 
-// DeadLinks follows every link, picture and anchor of the HTML files below dir,
-// and lists those that lead nowhere, with their page. A link that is not
-// relative is among them: it would not work from a file, or not without a
-// network.
+// DeadLinks follows every link, picture and anchor of the HTML files below dir, and lists
+// those that lead nowhere, with their page. It also lists links that are not relative: they
+// would not work from a file, or not without a network.
 func DeadLinks(dir string) ([]string, error) {
 	pages := map[string]*page{}
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -46,7 +45,7 @@ func DeadLinks(dir string) ([]string, error) {
 	return dead, nil
 }
 
-// A page is a file of HTML, as far as links go.
+// A page is the anchors and links of an HTML file.
 type page struct {
 	ids   map[string]bool
 	links []string
@@ -76,7 +75,7 @@ func readPage(name string) (*page, error) {
 	return p, nil
 }
 
-// follow says why a link of a page leads nowhere.
+// follow returns why a link of a page leads nowhere, or "" if it leads somewhere.
 func follow(dir, from, link string, pages map[string]*page) string {
 	u, err := url.Parse(link)
 	switch {
@@ -96,15 +95,15 @@ func follow(dir, from, link string, pages map[string]*page) string {
 	}
 	switch info, err := os.Stat(to); {
 	case errors.Is(err, fs.ErrNotExist):
-		return "there is no such file"
+		return "the file does not exist"
 	case err != nil:
 		return err.Error()
 	case info.IsDir():
-		return "is a folder, which not every host shows"
+		return "is a folder, which not every host serves"
 	}
 	if u.Fragment != "" {
 		if p := pages[to]; p == nil || !p.ids[u.Fragment] {
-			return "there is no such place in it"
+			return "the page does not have this anchor"
 		}
 	}
 	return ""

@@ -1,7 +1,6 @@
-// Package site makes a static site of runs: an index, the report of each run
-// with its records, the models, how it is measured, and the claims where
-// something judges them. Its links are relative, so it works from a file, and
-// below any address of any static host.
+// Package site makes a static site from runs: an index, the report of each run with its
+// records, the models, the method, and the verdicts on the claims. Its links are relative,
+// so it works from a file, and below any address of any static host.
 package site
 
 import (
@@ -41,13 +40,13 @@ const (
 // A Site is what is built.
 type Site struct {
 	Runs []*result.Set
-	// Claims is what a run says of the claims, nil where it says nothing. A nil
-	// function is: nobody judges claims.
+	// Claims returns a run's verdicts on the claims, or nil if it decides too few. It may be
+	// nil; then the site has no claims.
 	Claims func(*result.Set) (*Claims, error)
 }
 
-// Claims are what a run says of them, as parts of pages: the table, whose links
-// lead to ClaimsFile, and all of it.
+// Claims are a run's verdicts on the claims, as parts of pages: the table, whose links lead
+// to ClaimsFile, and the whole ledger.
 type Claims struct{ Table, Body template.HTML }
 
 //go:embed page
@@ -55,17 +54,16 @@ var pageFiles embed.FS
 
 var pages = template.Must(template.ParseFS(pageFiles, "page/*.html"))
 
-// Mistakes of who asks for a site.
+// Mistakes of the caller.
 var (
-	// ErrNotASite is of a place with something else in it.
-	ErrNotASite = errors.New("is no folder, or holds something that is not a site of tierbench; name a folder that is empty, or does not exist")
-	// ErrID is of two runs of one name, or of a run without a name.
-	ErrID = errors.New("it must be a name of its own")
+	// ErrNotASite is returned for a place that contains something else.
+	ErrNotASite = errors.New("it is not a folder, or contains something other than a site of tierbench; name a folder that is empty or does not exist")
+	// ErrID is returned for two runs with the same ID, or for a run without one.
+	ErrID = errors.New("the ID must be unique")
 )
 
-// Build makes the site in dir, in place of the one that is there. It is made
-// beside it first, so that a failure leaves the old one. All its links have been
-// followed when it returns.
+// Build makes the site in dir, and replaces an existing site. It builds in a temporary
+// folder next to dir first, so that a failure leaves the old site. It checks all links.
 func (s *Site) Build(dir string) error {
 	switch there, err := os.ReadDir(dir); {
 	case errors.Is(err, fs.ErrNotExist):
@@ -76,11 +74,11 @@ func (s *Site) Build(dir string) error {
 			return fmt.Errorf("%s: %w", dir, ErrNotASite)
 		}
 	}
-	beside := filepath.Dir(filepath.Clean(dir))
-	if err := os.MkdirAll(beside, 0o755); err != nil {
+	parent := filepath.Dir(filepath.Clean(dir))
+	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return fmt.Errorf("build site: %w", err)
 	}
-	fresh, err := os.MkdirTemp(beside, ".tierbench-site-")
+	fresh, err := os.MkdirTemp(parent, ".tierbench-site-")
 	if err != nil {
 		return fmt.Errorf("build site: %w", err)
 	}
@@ -93,7 +91,7 @@ func (s *Site) Build(dir string) error {
 		return fmt.Errorf("build site: %w", err)
 	}
 	if len(dead) > 0 {
-		return fmt.Errorf("build site: %d links lead nowhere, such as %s", len(dead), dead[0])
+		return fmt.Errorf("build site: %d links lead nowhere, for example %s", len(dead), dead[0])
 	}
 	if err := errors.Join(os.RemoveAll(dir), os.Rename(fresh, dir)); err != nil {
 		return fmt.Errorf("build site: %w", err)
@@ -116,7 +114,7 @@ type view struct {
 type runView struct {
 	ID, Title, Date, Host, Config   string
 	Verdict, Headline, Tiers, Asked string
-	Report, Picture                 string // their places; Picture may be empty
+	Report, Picture                 string // their paths; Picture may be empty
 	Models                          []string
 	Claims                          bool
 }
@@ -146,9 +144,7 @@ func (s *Site) write(dir string) error {
 	v := view{CSS: report.Style(), Gates: gates()}
 	folders := map[string]bool{}
 	for _, set := range runs {
-		// The folder goes by the run's name in the record, which a person may have
-		// written: it must stay one name.
-		name := filepath.Base(filepath.Clean("/" + set.Run.ID))
+		name := folder(set)
 		if name == "/" || name == "." || folders[name] {
 			return fmt.Errorf("the run in %s has the ID %q; %w", set.Dir, set.Run.ID, ErrID)
 		}
@@ -175,7 +171,7 @@ func (s *Site) write(dir string) error {
 			return fmt.Errorf("run %s: %w", set.Run.ID, err)
 		}
 		for i := range v.Claims {
-			if v.Claims[i].Run.ID == filepath.Base(filepath.Clean("/"+set.Run.ID)) {
+			if v.Claims[i].Run.ID == r.ID {
 				r.Claims = true
 				v.Claims[i].Run = r
 			}
@@ -213,10 +209,14 @@ func names(models []modelView) []string {
 	return out
 }
 
-// run copies the records of a run and reports it again beside them, by the
-// rules of this program: an older report would have other links.
+// folder returns the name of a run's folder: its ID. A person may have written that, so
+// folder makes sure that it is a single name.
+func folder(set *result.Set) string { return filepath.Base(filepath.Clean("/" + set.Run.ID)) }
+
+// run copies the records of a run and writes its report again, next to them: an older
+// report would have other links.
 func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, error) {
-	id := filepath.Base(filepath.Clean("/" + set.Run.ID))
+	id := folder(set)
 	to := filepath.Join(dir, RunsDir, id)
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return runView{}, err
@@ -226,7 +226,7 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 			return runView{}, err
 		}
 	}
-	// A run of before the series has none; its page leads to one.
+	// An old run has no series, but its page links to one.
 	if f, err := os.OpenFile(filepath.Join(to, result.SeriesFile), os.O_CREATE, 0o644); err != nil {
 		return runView{}, err
 	} else if err := f.Close(); err != nil {
@@ -267,7 +267,7 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 	if hi > lo {
 		r.Tiers += " to " + stats.Group(hi)
 	}
-	// The first chart stands for the run, and of one that is divided its first part.
+	// The picture of the run is its first chart, or the first part of it.
 	src := &chart.Source{Run: &set.Run, Cells: cells, Seconds: set.Seconds}
 	for _, c := range chart.All {
 		if figures := c.Figures(src); len(figures) > 0 {
@@ -278,7 +278,7 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 	return r, nil
 }
 
-// fewOf names the first of many.
+// fewOf names the first n, and says how many more there are.
 func fewOf(all []string, n int) string {
 	if len(all) > n+1 {
 		all = append(slices.Clone(all[:n]), fmt.Sprintf("and %d more", len(all)-n))
@@ -309,21 +309,7 @@ func copyAll(from, to string) error {
 	if !info.IsDir() {
 		return copyFile(from, to)
 	}
-	entries, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(to, 0o755); err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if e.Type().IsRegular() {
-			if err := copyFile(filepath.Join(from, e.Name()), filepath.Join(to, e.Name())); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return os.CopyFS(to, os.DirFS(from))
 }
 
 func copyFile(from, to string) (err error) {
