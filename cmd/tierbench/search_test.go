@@ -25,7 +25,7 @@ func TestSearchMistakes(t *testing.T) {
 		{"errors that are no part", "--model thread --errors 3", `--errors: "3" is no part; allowed: 0 to 100%`},
 		{"two ends that never meet", "--model thread --within 0", "allowed: 1 to 100 %"},
 		{"repeats that can be tied", "--model thread --repeats 2", "an odd number"},
-		{"backwards", "--model thread --from 10 --to 5", "allowed: from its start (10) on"},
+		{"backwards", "--model thread --from 10 --to 5", "allowed: 10 and above"},
 		{"a latency of less than nothing", "--model thread --p99=-1s", "-1s is no bound of a latency"},
 		{"more clients than fit", "--model thread --to 9999999", "is more than this host can hold"},
 		{"more clients than an int", "--model thread --to 1e300", "allowed: a whole number from 1 to 10000000"},

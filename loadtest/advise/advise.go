@@ -1,8 +1,7 @@
-// Package advise predicts from the records of a run which models can carry a
-// load that was not measured, and with what headroom. It multiplies what was
-// measured: CPU time per request, bytes per client, requests at a time. Each
-// step of it can be read, and the whole is checked against cells that were left
-// out (see Check). It is pure.
+// Package advise predicts from the records of a run which models can carry a load that was
+// not measured, and with what headroom. It multiplies measured numbers: CPU time per request,
+// bytes per client, requests at a time. It shows each step, and Check tests the predictions
+// against cells that it leaves out. It is pure.
 package advise
 
 import (
@@ -21,15 +20,15 @@ import (
 type Need struct {
 	Clients     int
 	RateRPS     float64
-	WaitSec     float64 // of a request, for something else, such as a database
-	MemoryBytes float64 // that the server may use; 0 is not asked
-	Cores       float64 // that the server has; 0 is as many as it used in the run
-	// Protocol and Workload say whose costs are taken; where they are empty, the
-	// run's first that fits is.
+	WaitSec     float64 // that each request waits for something else, such as a database
+	MemoryBytes float64 // that the server may use; 0 means that it does not matter
+	Cores       float64 // that the server has; 0 means as many as it used in the run
+	// Protocol and Workload choose whose costs are used; if they are empty, the run's first
+	// that fits.
 	Protocol, Workload string
 }
 
-// What a need can be of. Beyond, predictions would have more digits than sense.
+// Limits of a need. Predictions beyond them would make no sense.
 const (
 	maxClients = 1e9
 	minRateRPS = 1e-6
@@ -38,7 +37,7 @@ const (
 	maxCores   = 1e6
 )
 
-// Mistake says why nobody could carry the need, "" if there is no such reason.
+// Mistake returns why no server could carry the need, or "" if one could.
 func (n Need) Mistake() string {
 	within := func(x, least, most float64) bool { return x >= least && x <= most }
 	switch {
@@ -51,17 +50,17 @@ func (n Need) Mistake() string {
 	case !within(n.MemoryBytes, 0, math.MaxFloat64):
 		return fmt.Sprintf("--memory %v bytes; allowed: above 0, or 0 for any", n.MemoryBytes)
 	case !within(n.Cores, 0, maxCores):
-		return fmt.Sprintf("--cores %v; allowed: 0 to %g, 0 being as many as were used", n.Cores, maxCores)
+		return fmt.Sprintf("--cores %v; allowed: 0 to %g, 0 means as many as were used", n.Cores, maxCores)
 	case n.RateRPS*n.WaitSec > float64(n.Clients):
-		return fmt.Sprintf("%s clients that wait %s for each answer cannot ask for more than %s; %s are wanted",
+		return fmt.Sprintf("%s clients that wait %s for each answer cannot ask for more than %s; %s was asked for",
 			stats.Group(n.Clients), stats.Seconds.Format(n.WaitSec), stats.PerSecond.Format(float64(n.Clients)/n.WaitSec), stats.PerSecond.Format(n.RateRPS))
 	}
 	return ""
 }
 
-// Use is how much of what there is may be used before a fit is Tight. A
-// queue in front of a server that is busy for a part u of the time makes answers
-// 1 ÷ (1 − u) times as long (M/M/1): three times and a third at 0.7.
+// Use is the utilisation above which a fit is Tight. A queue in front of a server that is
+// busy for a part u of the time makes answers take 1 ÷ (1 − u) times as long (M/M/1): 3.3
+// times at 0.7.
 const Use = 0.7
 
 // A Fit says whether a model carries a need.
@@ -77,7 +76,7 @@ const (
 
 var order = []Fit{Carries, Tight, Unknown, Fails}
 
-// A Limit is something that a load uses up.
+// A Limit is a resource that the load uses.
 type Limit struct {
 	What  string  // "CPU", "slots" or "memory"
 	Need  float64 // in the unit of Have
@@ -85,19 +84,19 @@ type Limit struct {
 	Steps []string
 }
 
-// Headroom is how many times the need would fit.
+// Headroom returns how many times the need would fit.
 func (l Limit) Headroom() float64 { return l.Have / l.Need }
 
-// An Advice is what is predicted of one model.
+// An Advice is the prediction for one model.
 type Advice struct {
 	Model  string
 	Fit    Fit
 	Limits []Limit
-	// Doubts are why the prediction may be off.
+	// Doubts say why the prediction may be off.
 	Doubts []string
 }
 
-// Headroom is the least of the limits'; NaN if there are none.
+// Headroom returns the least headroom of the limits, or NaN if there are none.
 func (a *Advice) Headroom() float64 {
 	least := math.NaN()
 	for _, l := range a.Limits {
@@ -108,7 +107,7 @@ func (a *Advice) Headroom() float64 {
 	return least
 }
 
-// Tightest is the limit with the least headroom.
+// Tightest returns the limit with the least headroom.
 func (a *Advice) Tightest() *Limit {
 	var least *Limit
 	for i := range a.Limits {
@@ -139,7 +138,7 @@ func Advise(set *result.Set, need Need) ([]Advice, error) {
 	return out, nil
 }
 
-// choose finds a cell with the question of those whose costs are taken.
+// choose finds a cell with the question whose costs are used.
 func choose(cells []*stats.Cell, need Need) (*stats.Cell, error) {
 	var all []*stats.Cell // the first of each
 	for _, c := range cells {
@@ -158,7 +157,7 @@ func choose(cells []*stats.Cell, need Need) (*stats.Cell, error) {
 			continue
 		}
 		if need.WaitSec > 0 && need.Workload == "" && wait(c) > 0 {
-			return c, nil // it has the price of waiting in it
+			return c, nil // its costs include the cost of waiting
 		}
 		if first == nil {
 			first = c
@@ -166,15 +165,15 @@ func choose(cells []*stats.Cell, need Need) (*stats.Cell, error) {
 	}
 	switch {
 	case len(all) == 0:
-		return nil, errors.New("the run has no closed loop without a setting of which a repeat counts; costs are taken from those")
+		return nil, errors.New("no closed loop without a setting has a repeat that counts; the costs come from there")
 	case first == nil:
-		return nil, fmt.Errorf("the run has no such workload; allowed: %s", strings.Join(slices.Compact(names), ", "))
+		return nil, fmt.Errorf("the run did not measure this workload; allowed: %s", strings.Join(slices.Compact(names), ", "))
 	}
 	return first, nil
 }
 
-// usable cells have the price of a request: their load is under no other
-// control than the number of clients.
+// usable reports whether a cell gives the cost of a request: only the number of clients
+// controls its load.
 func usable(c *stats.Cell) bool {
 	return c.Loop == result.Closed && c.Workload != result.Idle && c.Setting == result.Setting{} && len(c.Counted) > 0
 }

@@ -113,9 +113,9 @@ func TestArithmetic(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"CPU 20.0k/s × 10.0 µs = 0.2 cores", "the nearest that was measured: 10.0 µs at 1,000", "it has 1 core: the most that it used in the run, of 2 cores",
+		"CPU 20.0k/s × 10.0 µs = 0.2 cores", "the nearest measured value: 10.0 µs at 1,000", "it has 1 core: the most that it used in the run, of 2 cores",
 		"slots 20.0k/s × (50.0 ms + 10.0 µs) = 1.00k requests at a time", "each of 2,000 clients",
-		"memory 11.0 MiB at 2,000 clients: 10.5 MiB + 1,000 × 512 B a client", "2,000 clients are more than were measured (1,000)", "what waiting itself costs",
+		"memory 11.0 MiB at 2,000 clients: 10.5 MiB + 1,000 × 512 B a client", "2,000 clients are more than were measured (1,000)", "the cost of waiting itself",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("it does not say %q:\n%s", want, text.String())
@@ -137,10 +137,10 @@ func TestMistakes(t *testing.T) {
 		{"a wait of years", func(n *Need) { n.WaitSec = 1e9 }, nil, "--wait-ms 1e+12; allowed: 0 to 8.64e+07"},
 		{"cores of no number", func(n *Need) { n.Cores = math.Inf(1) }, nil, "--cores +Inf; allowed: 0 to 1e+06"},
 		{"memory below nothing", func(n *Need) { n.MemoryBytes = -1 }, nil, "--memory -1 bytes; allowed: above 0"},
-		{"more than the clients can ask for", func(n *Need) { n.WaitSec = 2 }, nil, "10 clients that wait 2.00 s for each answer cannot ask for more than 5.00/s; 10.0/s are wanted"},
+		{"more than the clients can ask for", func(n *Need) { n.WaitSec = 2 }, nil, "10 clients that wait 2.00 s for each answer cannot ask for more than 5.00/s; 10.0/s was asked for"},
 		{"a workload that was not measured", func(n *Need) { n.Workload = "cpu-5ms" }, nil, "allowed: http/plaintext, http/wait-10ms"},
-		{"a protocol that was not measured", func(n *Need) { n.Protocol = "echo" }, nil, "no such workload"},
-		{"a run of nothing", func(*Need) {}, &result.Set{}, "no closed loop without a setting of which a repeat counts"},
+		{"a protocol that was not measured", func(n *Need) { n.Protocol = "echo" }, nil, "did not measure this workload"},
+		{"a run of nothing", func(*Need) {}, &result.Set{}, "no closed loop without a setting has a repeat that counts"},
 	} {
 		need, set := good, tt.set
 		tt.change(&need)

@@ -8,8 +8,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A Prediction is of a cell that was measured, from the others of its model
-// and workload.
+// A Prediction predicts a measured cell from the others of its model and workload.
 type Prediction struct {
 	Model, Asked string
 	Clients      int
@@ -17,15 +16,15 @@ type Prediction struct {
 	Unit         stats.Unit
 	Predicted    float64
 	Measured     float64
-	Spread       float64 // half the interval of what was measured, as a part of it; NaN without one
+	Spread       float64 // half the interval of the measured value, as a fraction; NaN without one
 	Outside      bool    // the cell is the smallest or the largest
 }
 
-// Error is how far off it is, as a part of what was measured.
+// Error returns how far off the prediction is, as a fraction of the measured value.
 func (p Prediction) Error() float64 { return p.Predicted/p.Measured - 1 }
 
-// Check leaves out one number of clients after the other, and predicts it from
-// the others by the rules of Advise. It takes three of them to leave one out.
+// Check leaves out one number of clients after the other, and predicts it from the others
+// like Advise. It takes at least three.
 func Check(set *result.Set) []Prediction {
 	cells := stats.Cells(&set.Run, set.Repeats)
 	var out []Prediction
@@ -86,8 +85,8 @@ func (m *model) leave(c *stats.Cell) []Prediction {
 	return out
 }
 
-// An Accuracy is how far off the predictions of one number are, as parts of
-// what was measured.
+// An Accuracy is how far off the predictions of one number are, as fractions of the
+// measured values.
 type Accuracy struct {
 	What             string
 	Outside          bool
@@ -95,8 +94,8 @@ type Accuracy struct {
 	Median, P90, Max float64
 }
 
-// Accuracies sums predictions up: by what they are of, those between numbers of
-// clients that were measured apart from those outside.
+// Accuracies sums up predictions by the number they predict. It separates those between
+// measured numbers of clients from those outside.
 func Accuracies(all []Prediction) []Accuracy {
 	var out []Accuracy
 	for _, outside := range []bool{false, true} {

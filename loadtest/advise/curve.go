@@ -7,7 +7,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A curve is a measured number by clients, rising in these.
+// A curve is a measured number by clients, sorted by clients.
 type curve []point
 
 type point struct{ clients, value float64 }
@@ -18,7 +18,7 @@ func (c *curve) add(clients float64, s stats.Estimate) {
 	}
 }
 
-// An estimate is a value of a curve, and the points that it is from.
+// An estimate is a value of a curve, and the points that it comes from.
 type estimate struct {
 	value   float64
 	clients float64
@@ -27,17 +27,17 @@ type estimate struct {
 	outside bool    // beyond what was measured
 }
 
-// A scale says what a curve is straight in.
+// A scale is one on which a curve is straight.
 type scale int
 
 const (
 	linear      scale = iota // in the clients, as bytes are
-	logarithmic              // in their logarithm, as the price of a request is
+	logarithmic              // in their logarithm, as the cost of a request is
 )
 
-// at reads the curve between two points that were measured. Beyond the last
-// one a logarithmic curve stays as it was, and a linear one goes on as it went,
-// though never down: memory that was not taken is not given back.
+// at reads the curve between two measured points. Beyond the last point a logarithmic curve
+// stays level. A linear one continues with the last slope, but never falls: more clients do
+// not give memory back.
 func (c curve) at(clients float64, s scale) (e estimate, ok bool) {
 	e.clients = clients
 	n := len(c)
@@ -83,7 +83,7 @@ func (c curve) at(clients float64, s scale) (e estimate, ok bool) {
 	return e, true
 }
 
-// how says where the value is from.
+// how says where the value comes from.
 func (e estimate) how(u stats.Unit) string {
 	one := func(p point) string {
 		if p.clients == 0 {
@@ -95,7 +95,7 @@ func (e estimate) how(u stats.Unit) string {
 	case len(e.from) == 1 && !e.outside:
 		return "measured"
 	case len(e.from) == 1:
-		return "the nearest that was measured: " + one(e.from[0])
+		return "the nearest measured value: " + one(e.from[0])
 	case e.outside:
 		return fmt.Sprintf("%s + %s × %s a client, as between %s and %s", u.Format(e.from[1].value), stats.Group(int(e.clients-e.from[1].clients)), u.Format(e.slope), one(e.from[0]), one(e.from[1]))
 	case e.slope != 0:

@@ -11,7 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// Write writes what limits each model, and by which arithmetic.
+// Write writes what limits each model, with the arithmetic.
 func Write(out io.Writer, advice []Advice) error {
 	w := new(bytes.Buffer)
 	for i, a := range advice {
@@ -39,8 +39,8 @@ func Write(out io.Writer, advice []Advice) error {
 
 func times(x float64) string { return fmt.Sprintf("%.3g×", x) }
 
-// WriteCheck writes predictions next to what was measured, and how far off they
-// are in all.
+// WriteCheck writes predictions next to the measured values, and how far off they are
+// overall.
 func WriteCheck(w io.Writer, all []Prediction) error {
 	t := table.New(table.Left("model", "workload"), table.Right("clients"), table.Left("what"), table.Right("predicted", "measured", "error", "±"), table.Left(""))
 	for _, p := range all {
@@ -62,6 +62,6 @@ func WriteCheck(w io.Writer, all []Prediction) error {
 		}
 		errs.Row(a.What, where, a.N, part(a.Median), part(a.P90), part(a.Max))
 	}
-	_, err := fmt.Fprintf(w, "%s\n%s\n± is the larger half of what was measured's own interval. Outside is beyond the numbers of clients that were kept.\n", t.Text(0), errs.Text(0))
+	_, err := fmt.Fprintf(w, "%s\n%s\n± is the larger half of the measured value's interval. Outside means beyond the numbers of clients that were kept.\n", t.Text(0), errs.Text(0))
 	return err
 }

@@ -13,16 +13,16 @@ import (
 // A model is what a run knows of one model under one workload.
 type model struct {
 	name, asked string
-	closes      bool          // it serves a connection at a time, and closes it
+	closes      bool          // it serves one connection at a time, and closes it
 	cells       []*stats.Cell // of the workload
 	every       []*stats.Cell // of the model
-	cpu         curve         // seconds a request, by clients
-	busy        curve         // cores it used
-	memory      curve         // bytes in all, by clients, from those before the first one on
-	weighed     string        // what the memory is of
+	cpu         curve         // seconds per request
+	busy        curve         // cores used
+	memory      curve         // bytes in all; at 0 clients, those before the first one
+	weighed     string        // what the memory includes
 	cores       float64       // the most that it used in the run, under any workload
-	given       int           // CPUs that it could have used there
-	wait        float64       // seconds, of the workload itself
+	given       int           // CPUs that it could have used then
+	wait        float64       // seconds that the workload itself waits
 }
 
 func newModel(set *result.Set, cells []*stats.Cell, name string, like *stats.Cell) *model {
@@ -45,7 +45,7 @@ func newModel(set *result.Set, cells []*stats.Cell, name string, like *stats.Cel
 	return m
 }
 
-// learn takes all numbers from the cells but for the one left out.
+// learn takes the numbers from all cells except the one left out.
 func (m *model) learn(leftOut *stats.Cell) {
 	m.cpu, m.busy, m.memory, m.cores = nil, nil, nil, 0
 	for _, c := range m.every {
@@ -71,7 +71,7 @@ func (m *model) learn(leftOut *stats.Cell) {
 	if sockets {
 		m.weighed += ", sockets"
 	} else {
-		m.weighed += "; the kernel's part of a connection (some 3 to 4 KiB) is not in it"
+		m.weighed += ", without the kernel's part of a connection (some 3 to 4 KiB)"
 	}
 	weigh := func(u result.Usage) float64 {
 		b := u.PSSBytes + u.KernelStackBytes
@@ -101,8 +101,8 @@ func (m *model) learn(leftOut *stats.Cell) {
 	}
 }
 
-// slots are how many requests the model can have under way at a time, for n
-// clients, and how that is known.
+// slots returns how many requests of n clients the model can handle at a time, and how that
+// is known.
 func (m *model) slots(n int) (float64, string) {
 	var most float64 // seen waiting at a time
 	short := false
@@ -112,14 +112,14 @@ func (m *model) slots(n int) (float64, string) {
 		}
 		at := c.Median(stats.Throughput).Value * m.wait
 		most = math.Max(most, at)
-		// Fewer wait than there are clients, and it is not for lack of CPU time.
+		// Fewer requests wait than there are clients, and not for lack of CPU time.
 		if at < 0.9*float64(c.Clients) && c.Typical(coresUsed) < m.cores/2 {
 			short = true
 		}
 	}
 	switch {
 	case short:
-		return most, fmt.Sprintf("it had %.3g requests waiting at a time, whatever the clients: throughput × %s", most, stats.Seconds.Format(m.wait))
+		return most, fmt.Sprintf("at most %.3g requests waited at a time, whatever the number of clients: throughput × %s", most, stats.Seconds.Format(m.wait))
 	case m.closes:
 		workers := 1
 		for _, c := range m.cells {
@@ -129,10 +129,10 @@ func (m *model) slots(n int) (float64, string) {
 		}
 		return float64(workers), fmt.Sprintf("it serves one connection at a time in each of %d processes", workers)
 	}
-	return float64(n), fmt.Sprintf("each of %s clients can have one under way", stats.Group(n))
+	return float64(n), fmt.Sprintf("each of %s clients can have one in progress", stats.Group(n))
 }
 
-// doubts say what a prediction for the need rests on that was not measured.
+// doubts returns what a prediction for the need assumes without measurement.
 func (m *model) doubts(need Need) []string {
 	var out []string
 	most, suspect := 0, 0
@@ -146,18 +146,18 @@ func (m *model) doubts(need Need) []string {
 		out = append(out, fmt.Sprintf("%s clients are more than were measured (%s)", stats.Group(need.Clients), stats.Group(most)))
 	}
 	if suspect > 0 {
-		out = append(out, fmt.Sprintf("%d of the %d cells that it rests on are suspect", suspect, len(m.cells)))
+		out = append(out, fmt.Sprintf("%d of the %d cells used are suspect", suspect, len(m.cells)))
 	}
 	if need.WaitSec > 0 && m.wait == 0 {
-		out = append(out, "what waiting itself costs (a timer, a wake-up) is not in the numbers of "+m.asked)
+		out = append(out, "the cost of waiting itself (a timer, a wake-up) is not included in the numbers of "+m.asked)
 	}
 	if need.Cores > m.cores {
-		out = append(out, fmt.Sprintf("it used %s in the run; that it can use more was not measured", cores(m.cores)))
+		out = append(out, fmt.Sprintf("it used %s in the run; whether it can use more was not measured", cores(m.cores)))
 	}
 	return out
 }
 
-// wait is the time that a request waits by itself, in seconds.
+// wait returns the time that a request itself waits, in seconds.
 func wait(c *stats.Cell) float64 {
 	sec, spent := load.TimeOf(c.Protocol, c.Counted[0].Request)
 	if spent != load.Waiting {

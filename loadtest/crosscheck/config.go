@@ -8,8 +8,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// peers are the generators that Ours is checked against, by the loop that they are
-// checked in.
+// peers are the generators that Ours is checked against, by loop.
 var peers = map[string][]string{
 	result.Closed: {plan.WrkSame, plan.Oha},
 	result.Open:   {plan.Wrk2},
@@ -18,7 +17,7 @@ var peers = map[string][]string{
 // Peers are the generators that Ours is checked against.
 func Peers() []string { return slices.Concat(peers[result.Closed], peers[result.Open]) }
 
-// Usual is the config whose experiments are checked if no other is named.
+// Usual returns the config that is checked if no other is named.
 func Usual() *plan.Config {
 	return &plan.Config{Seed: 1, Experiments: []*plan.Experiment{{
 		Models: []string{"thread", "goroutine", "eventloop"}, Clients: []int{16, 64, 256},
@@ -26,9 +25,10 @@ func Usual() *plan.Config {
 	}}}
 }
 
-// Config asks for the cells of a config that peers can ask for, by Ours and by the
-// peers that are not absent, in both loops. The open one has the rate. Change is
-// called for each experiment before it is divided by loops. There may be none.
+// Config returns a config that measures the cells of from with Ours and with the peers that
+// are not absent, in both loops. It leaves out workloads that the peers cannot drive; it may
+// have no experiment left. Open loops have the given rate. Config calls change for each
+// experiment before it divides it by loop.
 func Config(from *plan.Config, rate result.Rate, absent map[string]string, change func(*plan.Experiment)) plan.Config {
 	cfg := plan.Config{Name: "crosscheck", Title: "The load generator compared with others", Seed: from.Seed, Commands: from.Commands}
 	for _, x := range from.Experiments {

@@ -1,5 +1,5 @@
-// Package crosscheck says whether several generators measured the same of the same
-// servers in one run, and if they did not, why. It is pure.
+// Package crosscheck decides whether several generators measured the same servers alike in
+// one run, and if they did not, says why. It is pure.
 package crosscheck
 
 import (
@@ -16,14 +16,14 @@ import (
 // Ours is the generator that the others are checked against.
 const Ours = plan.Vegeta
 
-// Within is how far apart two generators may be that agree.
+// Within is by how much two generators that agree may differ.
 const Within = 0.05
 
-// bound is from how busy on a generator's threads, or all cores, are taken as
+// bound is the part of its time above which a generator's threads, or all cores, count as
 // used up.
 const bound = 0.9
 
-// agreement is what the quotient of two generators that agree keeps to.
+// agreement bounds the quotient of two generators that agree.
 var agreement = []stats.Bound{stats.AtLeast(stats.Metric{}, 1-Within), stats.AtMost(stats.Metric{}, 1+Within)}
 
 // A Row is one cell as two generators measured it.
@@ -34,7 +34,7 @@ type Row struct {
 	Throughput, P50, P99 stats.Estimate
 	// Outcome is that of the throughput: stats.Missed where the two differ.
 	Outcome stats.Outcome
-	// Reasons say why it is not stats.Met, as far as that was measured.
+	// Reasons say why the outcome is not stats.Met, as far as that was measured.
 	Reasons []string
 }
 
@@ -44,18 +44,19 @@ func (r *Row) Failed() bool {
 	return r.Outcome == stats.Missed && r.Reasons == nil || r.Outcome == stats.Unmeasured && len(r.Ours.Counted) == 0
 }
 
-// Checked reports whether any row has numbers of both sides.
+// Checked reports whether any row has numbers from both sides.
 func Checked(rows []Row) bool {
 	return slices.ContainsFunc(rows, func(r Row) bool { return r.Outcome != stats.Unmeasured })
 }
 
-// generator takes the name of the generator out of a cell's setting; "" if it names none.
+// generator returns the name of the generator in a cell's setting, "" if there is none, and
+// the key without it.
 func generator(k result.Key) (name string, rest result.Key) {
 	name, k.Setting.Generator = k.Setting.Generator, ""
 	return name, k
 }
 
-// Rows pairs the cells of this project's generator with those of each other, in
+// Rows pairs the cells of this project's generator with those of each other generator, in
 // the order of the cells.
 func Rows(cells []*stats.Cell) []Row {
 	ours := map[result.Key]*stats.Cell{}
@@ -96,8 +97,8 @@ func (r *Row) judge() {
 	}
 }
 
-// within decides by the whole interval of a quotient whether two generators agree,
-// by its value where it has none.
+// within decides whether two generators agree: by the whole interval of their quotient, or
+// by its value if it has no interval.
 func within(e stats.Estimate) stats.Outcome {
 	if !e.Known() {
 		return stats.Judge(e, agreement...).Outcome
@@ -114,8 +115,8 @@ func within(e stats.Estimate) stats.Outcome {
 	return out
 }
 
-// Word is the outcome as it is shown: two that differ disagree, unless there is a
-// reason that was measured.
+// Word returns the outcome as it is shown. Two generators that differ disagree, unless a
+// measured reason explains it.
 func (r *Row) Word() string {
 	switch {
 	case r.Outcome == stats.Met:
@@ -130,7 +131,7 @@ func (r *Row) Word() string {
 	return "DISAGREE"
 }
 
-// why is the first reason for which nothing of a cell counts.
+// why returns the first reason why no repeat of a cell counts.
 func why(c *stats.Cell) string {
 	for _, r := range c.Repeats {
 		if r.Failure != "" {
@@ -143,7 +144,7 @@ func why(c *stats.Cell) string {
 	return "not measured"
 }
 
-// reasons are what was measured that keeps two generators from agreeing.
+// reasons returns measured reasons why two generators do not agree.
 func (r *Row) reasons() (out []string) {
 	add := func(s string) {
 		if s != "" && !slices.Contains(out, s) {
@@ -170,7 +171,7 @@ func (r *Row) reasons() (out []string) {
 
 func workers(r *result.Repeat) float64 { return float64(r.Generator.Shards) }
 
-// threadsBusy says that a generator had no CPU time left.
+// threadsBusy returns a reason if a generator had no CPU time left, or else "".
 func threadsBusy(name string, c *stats.Cell) string {
 	busy := c.Typical(func(r *result.Repeat) float64 {
 		threads := r.Generator.Shards
@@ -195,8 +196,8 @@ func threads(n float64) string {
 	return fmt.Sprintf("%.0f threads", n)
 }
 
-// sharedCores says that server and generator took all there was of their cores:
-// what a generator takes is not there for the server then.
+// sharedCores returns a reason if server and generator used up the cores that they share, or
+// else "": what the generator takes is then missing for the server.
 func (r *Row) sharedCores() string {
 	used := func(c *stats.Cell) float64 {
 		return c.Typical(func(r *result.Repeat) float64 {

@@ -11,8 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// Write writes the rows as a table for a terminal, with what they rest on below
-// it.
+// Write writes the rows as a table for a terminal, with notes and reasons below it.
 func Write(w io.Writer, rows []Row) error {
 	t := table.New(table.Left("model", "asked"), table.Right("clients"), table.Left("peer"),
 		table.Right("req/s", "peer's", "ours ÷ peer's", "", "p50 ÷", "p99 ÷", "in flight"), table.Left("outcome"))
@@ -24,8 +23,8 @@ func Write(w io.Writer, rows []Row) error {
 			r.P50.Format(stats.Times), r.P99.Format(stats.Times), inFlight(r.Ours)+" : "+inFlight(r.Peer), r.Word())
 	}
 	notes := []string{
-		fmt.Sprintf("agree: the interval of the quotient lies within ±%.0f %%; undecided: it reaches within and beyond; medians of pairs of one round", 100*Within),
-		"in flight: throughput × mean latency, of ours : of the peer; by Little's law it is the number of clients that wait for an answer",
+		fmt.Sprintf("agree: the interval of the quotient is within ±%.0f %%; undecided: it is partly outside; quotients are medians over the pairs of each round", 100*Within),
+		"in flight: throughput × mean latency, ours : peer's; by Little's law, the number of clients waiting for an answer",
 	}
 	for i := range rows {
 		if n := counting[strings.TrimSuffix(strings.TrimSuffix(rows[i].Generator, "-same"), "-t")]; n != "" && !slices.Contains(notes, n) {
@@ -45,18 +44,17 @@ func Write(w io.Writer, rows []Row) error {
 	return err
 }
 
-// ofBoth is what is asked of a cell, whichever generator it is of.
+// ofBoth returns the cell without its generator.
 func ofBoth(c *stats.Cell) *stats.Cell {
 	_, k := generator(c.Key)
 	return &stats.Cell{Key: k}
 }
 
-// counting says of other generators how they count latency otherwise than this
-// project's.
+// counting says how other generators measure latency differently from this project's.
 var counting = map[string]string{
-	"wrk":  "wrk starts a request's clock when its event loop comes round to write it, not when the client was free: fewer of its clients wait at any time, and each for less long",
-	"wrk2": "wrk2 waits for the time of a request by a timer of whole milliseconds, and counts from when it was due: its response times hold that wait",
-	"oha":  "oha gives nine percentiles, of all answers of its run whatever their status; its mean is estimated from them",
+	"wrk":  "wrk starts a request's clock when its event loop gets to write it, not when the client was free: fewer of its clients wait at any time, and each for a shorter time",
+	"wrk2": "wrk2 schedules a request by a timer of whole milliseconds, and counts from when the request was due: its response times include that wait",
+	"oha":  "oha gives nine percentiles of all answers of its run, whatever their status; the mean is estimated from them",
 }
 
 func (r *Row) sign() string {
@@ -90,7 +88,7 @@ func value(c *stats.Cell, m stats.Metric) string {
 	return strings.TrimSuffix(c.Median(m).Format(m.Unit), "/s")
 }
 
-// inFlight is how many clients waited for an answer in the mean.
+// inFlight returns the mean number of clients that waited for an answer.
 func inFlight(c *stats.Cell) string {
 	if len(c.Counted) == 0 {
 		return "–"

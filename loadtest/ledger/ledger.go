@@ -1,5 +1,5 @@
-// Package ledger shows a run's verdicts on the claims as a page, each with the
-// charts of what it rests on.
+// Package ledger shows a run's verdicts on the claims as a page, each with charts of its
+// cells.
 package ledger
 
 import (
@@ -31,7 +31,7 @@ var page = template.Must(template.New("").Parse(`<!doctype html>
 {{.Body}}</main></body></html>
 `))
 
-// Body is the ledger as the body of a page, with the charts of each claim and each model.
+// Body returns the ledger as the body of a page, with the charts of each claim and model.
 func Body(set *result.Set, l *claims.Ledger) (template.HTML, error) {
 	drawer := report.NewDrawer(set)
 	var failed error
@@ -47,7 +47,7 @@ func Body(set *result.Set, l *claims.Ledger) (template.HTML, error) {
 	return template.HTML(b.String()), nil
 }
 
-// OnSite is what a run says of the claims as a site has it; nil if it says nothing.
+// OnSite returns a run's verdicts on the claims for a site, or nil if it decides too few.
 func OnSite(set *result.Set) (*site.Claims, error) {
 	l := claims.Evaluate(set)
 	if !l.Tells() {
@@ -59,7 +59,7 @@ func OnSite(set *result.Set) (*site.Claims, error) {
 	return &site.Claims{Table: template.HTML(table.String()), Body: body}, err
 }
 
-// Write writes what a run says of the claims into its folder, next to its report.
+// Write writes a run's verdicts on the claims into its folder, next to its report.
 func Write(set *result.Set, l *claims.Ledger) error {
 	body, err := Body(set, l)
 	if err != nil {

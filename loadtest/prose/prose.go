@@ -1,5 +1,5 @@
 // Package prose has the small functions that put data into sentences: lists, counts, line breaks
-// and cuts. Widths are in columns of a terminal, of which a wide rune takes two.
+// and cuts. Widths are in columns of a terminal; a wide rune takes two.
 package prose
 
 import (
@@ -77,8 +77,9 @@ func Shorten(s string, width int) string {
 	return columns.Truncate(s, width, "…")
 }
 
-// Wrap breaks s at spaces into lines of at most width columns. Line breaks in s stay, and the lines
-// of an indented one are indented alike. A word that is longer than a line has one to itself.
+// Wrap breaks s at spaces into lines of at most width columns. It keeps line breaks in s, and
+// indents the lines of an indented part alike. A word that is longer than a line gets a line
+// of its own.
 func Wrap(s string, width int) []string {
 	var lines []string
 	for part := range strings.SplitSeq(s, "\n") {

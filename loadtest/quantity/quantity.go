@@ -1,6 +1,6 @@
-// Package quantity reads the numbers with units that a person writes, in a config
-// or on the command line, and that old records have. What it returns is in base
-// units: parts of one, a second, bytes.
+// Package quantity parses numbers with units, as people write them in a config or on the
+// command line and as old records contain them. It returns base units: fractions of one,
+// per second, bytes.
 package quantity
 
 import (
@@ -15,8 +15,8 @@ const (
 	PerSecondAndClient = "/s per client"
 )
 
-// Parse reads a number, not negative, before a unit: "500/s" is 500 of "/s". A
-// space may be between them.
+// Parse reads a number before a unit: "500/s" is 500 of "/s". The number must not be
+// negative. A space may be between them.
 func Parse(text, unit string) (v float64, ok bool) {
 	number, ok := strings.CutSuffix(text, unit)
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
@@ -32,9 +32,8 @@ func Percent(text string) (fraction float64, ok bool) {
 	return v / 100, ok
 }
 
-// Fraction reads a percentage, or a number below 1: "5%" and "0.05" are the same.
-// A larger number without a unit was meant as a percentage, by most; it is not
-// taken for either.
+// Fraction reads a percentage, or a number below 1: "5%" and "0.05" are the same. It rejects
+// a larger number without a unit, which most people mean as a percentage.
 func Fraction(text string) (fraction float64, ok bool) {
 	if v, ok := Percent(text); ok {
 		return v, true
@@ -43,8 +42,8 @@ func Fraction(text string) (fraction float64, ok bool) {
 	return v, ok && v < 1
 }
 
-// Bytes reads a size: "512MiB", "1.5 GiB", "64B". Units are powers of 1024 with an
-// i, so that nobody takes them for those of 1000.
+// Bytes reads a size: "512MiB", "1.5 GiB", "64B". The units are powers of 1024, and have an
+// i so that nobody takes them for powers of 1000.
 func Bytes(text string) (bytes float64, ok bool) {
 	for i, unit := range []string{"TiB", "GiB", "MiB", "KiB", "B"} {
 		if v, ok := Parse(text, unit); ok {

@@ -10,12 +10,12 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A Promise is what a server must keep at a load: bounds of its latencies, and
-// of the requests that may fail. Latencies are response times where the loop is
-// open and service times where it is closed.
+// A Promise is what a server must keep at a load: bounds on its latencies and on the
+// requests that fail. Latencies are response times in an open loop, and service times in a
+// closed one.
 type Promise []stats.Bound
 
-// String is the bounds in words, in their order.
+// String returns the bounds in words, in their order.
 func (p Promise) String() string {
 	var parts []string
 	for _, b := range p {
@@ -24,7 +24,7 @@ func (p Promise) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// missed says which bounds a repeat broke, failed requests first.
+// missed returns the bounds that a repeat broke, failed requests first.
 func (p Promise) missed(r *result.Repeat) []string {
 	var out []string
 	if why := gate.RateReached(r); why != "" {
@@ -44,13 +44,13 @@ func (p Promise) missed(r *result.Repeat) []string {
 	return out
 }
 
-// ownKinds are the errors that a generator makes by itself: it has no
-// descriptors or no ports left.
+// ownKinds are the errors that a generator causes itself: it has no descriptors or no ports
+// left.
 var ownKinds = []string{result.KindFDs, result.KindPorts}
 
-// Judge says what a repeat means for the promise. What the generator may have
-// caused is not held against the server. A promise that was kept although the
-// generator had a part in the latencies was kept all the more.
+// Judge returns what a repeat means for the promise. A miss that the generator may have
+// caused does not count against the server. A promise that was kept although the generator
+// added to the latencies is kept all the same.
 func (p Promise) Judge(r *result.Repeat) Sample {
 	for _, kind := range ownKinds {
 		if r.Errors[kind] > 0 || r.FailureKind == kind {

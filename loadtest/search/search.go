@@ -14,11 +14,11 @@ import (
 )
 
 // A Sample is one measurement of a load: stats.Met if the promise was kept,
-// stats.Missed if not. It is stats.Unmeasured where it says nothing about the server: the
-// load was not what was asked for, or it was the generator that was late.
+// stats.Missed if not. It is stats.Unmeasured if it says nothing about the server: the load
+// was not what was asked for, or the generator was late.
 type Sample struct {
 	Outcome stats.Outcome
-	Why     string // it was missed, or cannot be used
+	Why     string // why it was missed, or cannot be used
 }
 
 // A Level is a load and all that was measured at it.
@@ -27,7 +27,7 @@ type Level struct {
 	Samples []Sample
 }
 
-// Count is how many of the level's samples ended so.
+// Count returns how many of the level's samples have an outcome.
 func (l *Level) Count(o stats.Outcome) (n int) {
 	for _, s := range l.Samples {
 		if s.Outcome == o {
@@ -37,7 +37,7 @@ func (l *Level) Count(o stats.Outcome) (n int) {
 	return n
 }
 
-// Why is the reason of the first sample that ended so.
+// Why returns the reason of the first sample with an outcome.
 func (l *Level) Why(o stats.Outcome) string {
 	for _, s := range l.Samples {
 		if s.Outcome == o {
@@ -47,28 +47,27 @@ func (l *Level) Why(o stats.Outcome) string {
 	return ""
 }
 
-// A Range is what is searched.
+// A Range says what to search, and how closely.
 type Range struct {
 	From, To float64 // the first and the largest load, both above 0
 	Whole    bool    // loads are whole numbers
-	// Within is how close the two ends of the answer come, as a part of the lower
-	// one: 0.05 is 5 %. Loads between From and To are of three digits, so less than
-	// 0.01 is not reached.
+	// Within is how far apart the two ends of the answer may be, as a fraction of the lower
+	// one: 0.05 is 5 %. Loads between From and To have three digits, so it is at least 0.01.
 	Within float64
-	// Confirm is how many usable samples the two ends have, and how many unusable
-	// ones it takes to give a level up. More than half of a level's decide on it.
+	// Confirm is how many usable samples each end needs, and how many unusable ones make the
+	// search give up a level. The majority of a level's samples decides.
 	Confirm int
-	// Most is after how many samples the search gives up.
+	// Most is the number of samples after which the search gives up.
 	Most int
 }
 
-// Mistake says what is wrong with the range, "" if nothing.
+// Mistake returns what is wrong with the range, or "" if nothing is.
 func (r Range) Mistake() string {
 	switch {
 	case !(r.From > 0):
 		return fmt.Sprintf("--from %v; allowed: above 0", r.From)
 	case !(r.To >= r.From) || math.IsInf(r.To, 1):
-		return fmt.Sprintf("--to %v; allowed: from its start (%v) on", r.To, r.From)
+		return fmt.Sprintf("--to %v; allowed: %v and above", r.To, r.From)
 	case r.Whole && r.From != math.Trunc(r.From):
 		return fmt.Sprintf("--from %v; allowed: a whole number", r.From)
 	case r.Whole && r.To != math.Trunc(r.To):
@@ -76,9 +75,9 @@ func (r Range) Mistake() string {
 	case !(r.Within >= 0.01 && r.Within <= 1):
 		return fmt.Sprintf("--within %v %%; allowed: 1 to 100 %%", 100*r.Within)
 	case r.Confirm < 1 || r.Confirm%2 == 0:
-		return fmt.Sprintf("--repeats %d; allowed: an odd number, so that more than half of them agree", r.Confirm)
+		return fmt.Sprintf("--repeats %d; allowed: an odd number, so that there is a majority", r.Confirm)
 	case r.Most < r.Confirm:
-		return fmt.Sprintf("--most %d; allowed: at least those that confirm one end (%d)", r.Most, r.Confirm)
+		return fmt.Sprintf("--most %d; allowed: at least the repeats that confirm one end (%d)", r.Most, r.Confirm)
 	}
 	return ""
 }
@@ -90,23 +89,23 @@ type End string
 const (
 	Found     End = "found"     // the promise is kept at Best and missed at Next
 	Unbounded End = "unbounded" // it is kept at Best, the end of the range
-	// Blocked is: kept at Best, and at Next the server could not be told from what
-	// measures it. Best is no bound of the server.
+	// Blocked means that the promise is kept at Best, and that Next could not be measured
+	// because of the generator. The server may carry more than Best.
 	Blocked   End = "blocked"
-	None      End = "none"      // it is missed at the start of the range already
-	Undecided End = "undecided" // nothing can be said of the start of the range, or there were too many samples
+	None      End = "none"      // it is already missed at the start of the range
+	Undecided End = "undecided" // the start of the range could not be measured, or there were too many samples
 )
 
-// An Answer is what a search came to.
+// An Answer is the result of a search.
 type Answer struct {
 	End     End
-	Best    float64 // the highest load that was kept; 0 if none
-	Next    float64 // the lowest above it that was not; 0 if none
-	Levels  []Level // all that were measured, rising
+	Best    float64 // the highest load at which the promise was kept; 0 if none
+	Next    float64 // the lowest load above it at which it was not; 0 if none
+	Levels  []Level // all measured levels, rising
 	Samples int
 }
 
-// Level is the one of a load; nil if it was not measured.
+// Level returns the level of a load. It returns nil if the load was not measured.
 func (a *Answer) Level(load float64) *Level {
 	for i := range a.Levels {
 		if a.Levels[i].Load == load {
@@ -116,8 +115,8 @@ func (a *Answer) Level(load float64) *Level {
 	return nil
 }
 
-// Find searches the range. An error of measure ends the search and is
-// returned with what is known by then. It panics if the range has a mistake.
+// Find searches the range. An error of measure ends the search; Find returns it with what is
+// known so far. It panics if the range has a mistake.
 func Find(ctx context.Context, r Range, measure func(context.Context, float64) (Sample, error)) (*Answer, error) {
 	if m := r.Mistake(); m != "" {
 		panic("search: " + m)
@@ -144,7 +143,7 @@ func Find(ctx context.Context, r Range, measure func(context.Context, float64) (
 	}
 }
 
-// A state is what a level's samples say by now.
+// A state is what a level's samples say so far.
 type state int
 
 const (
@@ -154,7 +153,7 @@ const (
 	blocked
 )
 
-// state also reports whether it is confirmed.
+// state also reports whether the state is confirmed.
 func (r Range) state(l *Level) (s state, confirmed bool) {
 	met, not, useless := l.Count(stats.Met), l.Count(stats.Missed), l.Count(stats.Unmeasured)
 	switch {
@@ -168,12 +167,11 @@ func (r Range) state(l *Level) (s state, confirmed bool) {
 	return missed, met+not >= r.Confirm
 }
 
-// next is the load to measure, unless the search is done; then a has its
-// end. It looks at nothing but the samples, so a level that turns out
-// otherwise when it is confirmed moves the ends by itself.
+// next returns the load to measure. If the search is done, it sets the end of a. It uses
+// only the samples, so the ends move by themselves if confirming a level changes its state.
 func (r Range) next(a *Answer) (load float64, done bool) {
 	a.Best, a.Next, a.End = 0, 0, Undecided
-	var low, high *Level // the highest that is kept below the lowest that is not
+	var low, high *Level // high is the lowest level that is not kept, low the level below it
 	for i := range a.Levels {
 		l := &a.Levels[i]
 		switch s, _ := r.state(l); s {
@@ -196,7 +194,7 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 	switch {
 	case low == nil && high == nil:
 		return r.From, false
-	case low == nil: // and so high is the start
+	case low == nil: // high is the start of the range
 		if !settled(high) {
 			return high.Load, false
 		}
@@ -205,7 +203,7 @@ func (r Range) next(a *Answer) (load float64, done bool) {
 		}
 		return 0, true
 	case high == nil && low.Load < r.To:
-		return min(r.round(2*low.Load), r.To), false // To as it is: rounded up, it could be more than there may be
+		return min(r.round(2*low.Load), r.To), false // To is not rounded: that could exceed it
 	case high == nil:
 		if !settled(low) {
 			return low.Load, false

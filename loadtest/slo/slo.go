@@ -9,7 +9,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A Row is one bound of an objective and one cell that it is of.
+// A Row is one bound of an objective, applied to one cell.
 type Row struct {
 	Cell  *stats.Cell
 	What  string // "p99", "errors", "throughput" or "memory"
@@ -18,7 +18,7 @@ type Row struct {
 	stats.Judgement
 }
 
-// An objective is one bound of those that are set to a cell.
+// An objective is one of the bounds of an SLO.
 type objective struct {
 	what  string
 	bound stats.Bound
@@ -41,10 +41,9 @@ func objectives(s *result.SLO) []objective {
 	return out
 }
 
-// failed is the part of the requests that failed, of all requests of all repeats
-// together: a repeat in which any failed is invalid and in no other median, and a
-// median would not show it where the others went well. Its ends are those of the
-// repeats.
+// failed returns the fraction of the requests of all repeats together that failed. It
+// includes invalid repeats, as a repeat with a failed request is invalid. A median would not
+// show the failures of one repeat. The interval is the range of the repeats.
 func failed(c *stats.Cell) stats.Estimate {
 	var xs []float64
 	var errored, all int64
@@ -64,8 +63,7 @@ func failed(c *stats.Cell) stats.Estimate {
 	return e
 }
 
-// Judge goes through the objectives in the order of the config, and for each
-// through the cells that it is of.
+// Judge applies each objective to its cells, in the order of the config.
 func Judge(run *result.Run, cells []*stats.Cell) []Row {
 	var rows []Row
 	for i := range run.SLOs {
@@ -92,13 +90,13 @@ func (o objective) row(c *stats.Cell) Row {
 	return Row{c, o.what, o.bound, e, stats.Judge(e, o.bound)}
 }
 
-// Shown is what was measured, with its unit.
+// Shown returns the measured value with its unit.
 func (r *Row) Shown() string { return r.Format(r.Bound.Metric.Unit) }
 
-// Interval is that of what was measured.
+// Interval returns the interval of the measured value with its unit.
 func (r *Row) Interval() string { return r.Ends(r.Bound.Metric.Unit) }
 
-// Of are the rows that ended so.
+// Of returns the rows with an outcome.
 func Of(rows []Row, o stats.Outcome) []Row {
 	var out []Row
 	for _, r := range rows {
