@@ -54,6 +54,7 @@ var arrows = []struct {
 	{"loadtest/audit", []string{"loadtest/gate", "loadtest/table"}},
 	{"loadtest/plan", []string{"loadtest/quantity", "loadtest/load", "loadtest/result"}},
 	{"loadtest/launch", []string{"loadtest/host"}},
+	{"loadtest/box", []string{"loadtest/host", "loadtest/result"}},
 	{"loadtest/conform", []string{"loadtest/table", "loadtest/launch", "loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/attack", []string{"loadtest/load", "loadtest/host", "loadtest/result"}},
 	{"loadtest/fleet", []string{"loadtest/load", "loadtest/launch", "loadtest/host", "loadtest/result"}},
@@ -86,6 +87,7 @@ var only = map[string]string{
 	"github.com/tsenart/vegeta/v12/lib": "loadtest/attack",
 	"github.com/panjf2000/gnet/v2":      "servers/loop",
 	"github.com/nats-io/nats.go":        "loadtest/fleet",
+	"github.com/opencontainers/cgroups": "loadtest/box",
 }
 
 func matches(pattern, pkg string) bool {

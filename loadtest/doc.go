@@ -22,6 +22,7 @@
 //
 //	harness     opens a run on this machine: binds, starts servers and generators, saves
 //	launch      starts a server as a process group, and stops it
+//	box         limits the memory and the CPUs of a server's process tree by a control group
 //	host        reads from the kernel what this machine and a server use
 //	load        the types that a campaign and a generator exchange
 //	attack      the generator: connections, both loops, every answer checked

@@ -14,6 +14,42 @@ type Limits struct {
 	CPUs        float64 `json:"cpus,omitempty"` // CPU seconds a second
 }
 
+// A Box is what limited a server's process tree, and what the tree used of it.
+type Box struct {
+	Limits
+	// By is "cgroup v1", "cgroup v2", or "account": the harness itself kept the limit, by what it
+	// read of the processes at the ends of the window and each second.
+	By string `json:"by"`
+	// Why is the reason for which no control group could be made (by account).
+	Why string `json:"why,omitempty"`
+	// PeakBytes is the most memory that was in use since the server started, with the file cache;
+	// by account, the most that was read.
+	PeakBytes int64     `json:"memory_peak_bytes"`
+	Memory    BoxMemory `json:"memory"` // when it was last read: usually at the end of the window
+	// ThrottledSec is CPU time that the CPU limit withheld in the window, of all CPUs.
+	ThrottledSec float64 `json:"throttled_sec"`
+	// LimitHits is how often the memory limit was reached, so that the kernel had to reclaim memory
+	// or refuse it; OOMKills how many processes it killed.
+	LimitHits int64 `json:"limit_hits,omitempty"`
+	OOMKills  int64 `json:"oom_kills,omitempty"`
+}
+
+// ByAccount is Box.By of a limit that the harness itself kept.
+const ByAccount = "account"
+
+// BoxMemory is the memory in a box, as far as the kernel tells it apart.
+type BoxMemory struct {
+	UserBytes int64 `json:"user_bytes"` // anonymous memory: heaps, stacks; by account PSS, which includes files
+	FileBytes int64 `json:"file_bytes,omitempty"`
+	// KernelBytes is all of the kernel's memory for the processes. KernelStackBytes and PageTableBytes
+	// are parts of it, which version 1 does not tell.
+	KernelBytes      int64 `json:"kernel_bytes"`
+	KernelStackBytes int64 `json:"kernel_stack_bytes,omitempty"`
+	PageTableBytes   int64 `json:"page_table_bytes,omitempty"`
+	// SocketBytes are the buffers of sockets; by account the sockets too.
+	SocketBytes int64 `json:"socket_bytes,omitempty"`
+}
+
 // String formats the limits as ParseLimits reads them: "64MiB,1", "64MiB", "1".
 func (l Limits) String() string {
 	var parts []string
