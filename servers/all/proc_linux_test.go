@@ -502,6 +502,7 @@ func TestCloseWhileWaiting(t *testing.T) {
 
 // TestPoolIsBounded: however many calls block, they are made by as many threads as the flag says.
 func TestPoolIsBounded(t *testing.T) {
+	t.Parallel()
 	const threads, clients = 3, 40
 	for _, model := range []string{"eventloop", "multiloop"} {
 		p := start(t, model, servers.HTTP, "--offload", "--offload-threads", strconv.Itoa(threads))
@@ -539,6 +540,7 @@ func TestPoolIsBounded(t *testing.T) {
 // TestManyWaitsOnALoop: a thousand answers that are waited for at once take no thread each, and
 // little memory.
 func TestManyWaitsOnALoop(t *testing.T) {
+	t.Parallel()
 	const conns = 1000
 	for _, model := range []string{"eventloop", "multiloop"} {
 		p := start(t, model, servers.HTTP)

@@ -75,6 +75,7 @@ func TestProcessPerConnection(t *testing.T) {
 // A worker that dies takes its own connection with it and no other, and the next connection finds
 // another one.
 func TestProcessCrash(t *testing.T) {
+	t.Parallel()
 	p := start(t, "process", servers.HTTP, "--spawn", servers.SpawnFresh)
 	waitFor(t, "the first worker to end", func() bool { return len(p.processes()) == 1 })
 	target, other := p.dial(), p.dial()
@@ -105,6 +106,7 @@ func TestProcessCrash(t *testing.T) {
 }
 
 func TestProcessMasterIsKilled(t *testing.T) {
+	t.Parallel()
 	p := start(t, "process", servers.HTTP)
 	c := p.dial()
 	if err := exchange(c, get("/plaintext"), hello); err != nil {

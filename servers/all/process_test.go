@@ -66,7 +66,7 @@ func runTests(m *testing.M) int {
 }
 
 // waiting is how many tests run side by side, where the command line says nothing else.
-const waiting = 10
+const waiting = 16
 
 // A process is a server in a process group of its own.
 type process struct {

@@ -322,6 +322,7 @@ func TestCounters(t *testing.T) {
 // Without anything that keeps others off, increments are lost, except on one loop, where there is
 // nobody else.
 func TestUnguardedCounter(t *testing.T) {
+	t.Parallel()
 	const clients, times = 16, 200
 	for _, test := range []struct {
 		model string
@@ -344,6 +345,7 @@ func TestUnguardedCounter(t *testing.T) {
 
 // GET needs no counter of the user's choice, and names the process.
 func TestCounterNamesItsProcess(t *testing.T) {
+	t.Parallel()
 	p := start(t, "eventloop", servers.HTTP)
 	if v, pid := ask(t, p.dial()); v != 0 || pid != p.cmd.Process.Pid {
 		t.Errorf("value %d of process %d, want 0 of %s", v, pid, strconv.Itoa(p.cmd.Process.Pid))
