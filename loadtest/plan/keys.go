@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/tierbench/tierbench/loadtest/load"
@@ -23,9 +24,6 @@ func (d *decoder) config(cfg *Config) value {
 		Warmup: 500 * time.Millisecond, Duration: 2 * time.Second,
 		Repeats: 3, ConnectRate: 5000,
 	}
-	// The experiment whose keys are at the top level: the only one, or in a file the
-	// defaults of all.
-	base, made := defaults, len(cfg.Experiments) > 0
 	known := fields{
 		{"title", d.text(&cfg.Title)},
 		{"seed", always(whole(d, &cfg.Seed, 0, 1<<53))},
@@ -34,16 +32,17 @@ func (d *decoder) config(cfg *Config) value {
 		{"trials", d.trials(&cfg.Trials)},
 		{"slo", list(d, &cfg.SLOs, d.slo)},
 	}
-	top := !made || len(cfg.Experiments) == 1 && cfg.Experiments[0].Name == ""
-	if made && top {
-		base = cfg.Experiments[0].or(defaults)
+	// The keys of an experiment stand at the top level if it is the only one. In a
+	// file with several, those at the top level are the defaults of all.
+	top := defaults
+	if e := cfg.Experiments; len(e) == 1 && e[0].Name == "" {
+		top, cfg.Experiments = e[0].or(defaults), nil
 	}
-	if top {
-		known = append(known, d.experiment(&base)...)
+	if len(cfg.Experiments) == 0 {
+		known = append(known, d.experiment(&top)...)
 	}
-	var several func()
-	experiments := list(d, &cfg.Experiments, func(e **Experiment) value {
-		own := base
+	known = append(known, field{"experiments", list(d, &cfg.Experiments, func(e **Experiment) value {
+		own := top
 		if *e != nil {
 			own = (*e).or(defaults)
 		}
@@ -54,17 +53,12 @@ func (d *decoder) config(cfg *Config) value {
 			}
 			d.check(&own)
 		})
-	})
-	if !made || !top {
-		known = append(known, field{"experiments", later(experiments, &several)})
-	}
+	})})
 	return after(d.mapping(known), func(string) {
-		if several == nil {
-			cfg.Experiments = []*Experiment{&base}
-			d.check(&base)
-			return
-		}
-		if several(); len(cfg.Experiments) == 0 && !d.failed("experiments") {
+		if !d.there("experiments") {
+			cfg.Experiments = []*Experiment{&top}
+			d.check(&top)
+		} else if len(cfg.Experiments) == 0 && !d.failed("experiments") {
 			d.fail("experiments", "is empty; it needs at least one entry")
 		}
 	})
@@ -112,13 +106,18 @@ func (d *decoder) experiment(e *Experiment) fields {
 func (d *decoder) commands(to *map[string]Command) value {
 	return value{
 		visit: func(n ast.Node, path string) any {
-			all, old := map[string]Command{}, *to
+			names, nodes := d.pairs(n, path)
+			if n == nil {
+				names = slices.Sorted(maps.Keys(*to))
+			}
+			var out yaml.MapSlice
+			all := map[string]Command{}
+			for _, name := range names {
+				c := (*to)[name]
+				out = append(out, yaml.MapItem{Key: name, Value: d.visit(nodes[name], join(path, name), d.command(&c))})
+				all[name] = c
+			}
 			*to = all
-			names := func() []string { return slices.Sorted(maps.Keys(old)) }
-			out, _ := d.entries(n, path, names, func(name string) value {
-				c := old[name]
-				return after(d.command(&c), func(string) { all[name] = c })
-			})
 			return out
 		},
 		zero: func() bool { return len(*to) == 0 },
@@ -161,28 +160,34 @@ func (d *decoder) workload(w *Workload) value {
 	} else {
 		mix = w.Requests
 	}
-	var several func()
 	entries := list(d, &mix, func(r *load.Request) value {
 		return d.then(d.mapping(d.request(r)), func(path string) { d.checkRequest(path, w.Protocol, r, true) })
 	})
+	several := value{zero: entries.zero, visit: func(n ast.Node, path string) (out any) {
+		alone := load.Request{Weight: one.Weight}
+		switch {
+		case d.failed(strings.TrimSuffix(path, ".mix")) || w.Protocol == "":
+		case one != alone || one.Weight > 1:
+			d.fail(path, "cannot be combined with workload, payload_bytes, time, weight or clients")
+		default:
+			out = entries.visit(n, path)
+			w.Requests = mix
+			d.checkMix(path, mix)
+		}
+		return out
+	}}
 	return d.then(d.mapping(slices.Concat(
-		fields{{"protocol", d.oneOf(&w.Protocol, protocols)}}, d.request(&one), fields{{"mix", later(entries, &several)}},
+		fields{{"protocol", d.oneOf(&w.Protocol, protocols)}}, d.request(&one), fields{{"mix", several}},
 	)), func(path string) {
-		one.Weight = max(one.Weight, 1)
 		switch {
 		case w.Protocol == "":
 			d.missing(path, "protocol", "; allowed: %s", strings.Join(protocols, ", "))
-		case several == nil && one.Clients > 0:
+		case d.there(path + ".mix"):
+		case one.Clients > 0:
 			d.fail(path+".clients", "is only for the entries of a mix; the number of clients of a whole workload is set by the experiment's clients")
-		case several == nil:
+		default:
 			d.checkRequest(path, w.Protocol, &one, false)
 			w.Requests = []load.Request{one}
-		case one != load.Request{Weight: 1}:
-			d.fail(path+".mix", "cannot be combined with workload, payload_bytes, time, weight or clients")
-		default:
-			several()
-			w.Requests = mix
-			d.checkMix(path+".mix", mix)
 		}
 	})
 }

@@ -43,18 +43,6 @@ func (d *decoder) then(v value, f func(path string)) value {
 	})
 }
 
-// later returns a value whose node is not visited before run is called. Run stays nil
-// if the key is absent.
-func later(v value, run *func()) value {
-	return value{zero: v.zero, visit: func(n ast.Node, path string) any {
-		if *run = func() {}; n == nil {
-			return v.visit(nil, path)
-		}
-		*run = func() { v.visit(n, path) }
-		return nil
-	}}
-}
-
 // always returns a value for which zero is a value like others.
 func always(v value) value {
 	return value{visit: v.visit, zero: func() bool { return false }}
@@ -80,66 +68,45 @@ type field struct {
 
 type fields []field
 
-// mapping is a mapping with known keys.
+// mapping is a mapping with known keys, which are visited in their order.
 func (d *decoder) mapping(known fields) value {
-	set := func() (keys []string) {
-		for _, f := range known {
-			if !f.zero() {
-				keys = append(keys, f.key)
-			}
-		}
-		return keys
-	}
-	find := func(key string) (v value) {
-		for _, f := range known {
-			if f.key == key {
-				v = f.value
-			}
-		}
-		return v
-	}
 	return value{
 		visit: func(n ast.Node, path string) any {
-			out, unknown := d.entries(n, path, set, find)
-			for _, at := range unknown {
-				var all []string
-				for _, f := range known {
-					all = append(all, f.key)
+			keys, nodes := d.pairs(n, path)
+			var names []string
+			var out yaml.MapSlice
+			for _, f := range known {
+				names = append(names, f.key)
+				if in := nodes[f.key]; in != nil || n == nil && !f.zero() {
+					out = append(out, yaml.MapItem{Key: f.key, Value: d.visit(in, join(path, f.key), f.value)})
 				}
-				slices.Sort(all)
-				d.fail(at, "unknown key; allowed: %s", strings.Join(all, ", "))
+			}
+			slices.Sort(names)
+			for _, key := range keys {
+				if !slices.Contains(names, key) {
+					d.fail(join(path, key), "unknown key; allowed: %s", strings.Join(names, ", "))
+				}
 			}
 			return out
 		},
-		zero: func() bool { return len(set()) == 0 },
+		zero: func() bool { return !slices.ContainsFunc(known, func(f field) bool { return !f.zero() }) },
 	}
 }
 
-// entries visits the values of a mapping: those of the node, or those that are set.
-// Find returns no value for an unknown key.
-func (d *decoder) entries(n ast.Node, path string, set func() []string, find func(key string) value) (out yaml.MapSlice, unknown []string) {
-	if n == nil {
-		for _, key := range set() {
-			out = append(out, yaml.MapItem{Key: key, Value: d.visit(nil, join(path, key), find(key))})
+// pairs returns the keys of a node in their order, and their nodes. There are none if
+// the node is nil.
+func (d *decoder) pairs(n ast.Node, path string) (keys []string, nodes map[string]ast.Node) {
+	if m, ok := n.(*ast.MappingNode); ok {
+		nodes = map[string]ast.Node{}
+		for _, pair := range m.Values {
+			key := pair.Key.GetToken().Value
+			keys, nodes[key] = append(keys, key), pair.Value
+			d.places[join(path, key)] = placeOf(pair.Key)
 		}
-		return out, nil
-	}
-	m, ok := n.(*ast.MappingNode)
-	if !ok {
+	} else if n != nil {
 		d.fail(path, "is %s; allowed: a mapping of keys and values", describe(n))
-		return nil, nil
 	}
-	for _, pair := range m.Values {
-		key := pair.Key.GetToken().Value
-		at := join(path, key)
-		if v := find(key); v.visit != nil {
-			d.visit(pair.Value, at, v)
-		} else {
-			d.places[at] = placeOf(pair.Key)
-			unknown = append(unknown, at)
-		}
-	}
-	return nil, unknown
+	return keys, nodes
 }
 
 // list is a list of values. An entry that is wrong keeps its place.
@@ -192,7 +159,7 @@ func (d *decoder) duplicates(path, key string, texts []string) {
 	at := func(i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 	for i, text := range texts {
 		first := slices.Index(texts, text)
-		if first < i && !d.failed(at(first)+key) && !d.failed(at(i)+key) {
+		if first < i && !d.failed(at(first)) && !d.failed(at(i)) {
 			d.fail(at(i)+key, "%s is already listed as %s", text, at(first))
 		}
 	}
