@@ -43,7 +43,7 @@ func (h *Harness) planWithin(cfg *plan.Config, limit plan.Limit) (p *plan.Plan, 
 	}
 	// An objective that applies to no cell could be neither met nor missed.
 	for i := range cfg.SLOs {
-		if s := &cfg.SLOs[i]; !slices.ContainsFunc(p.Cells, func(c plan.Cell) bool { return s.Of(&c.Key) }) {
+		if !p.Has(&cfg.SLOs[i]) {
 			return nil, nil, UsageError{cfg.Errorf("slo[%d]: none of its cells can be measured here: %s", i, strings.Join(all, ", "))}
 		}
 	}

@@ -32,28 +32,28 @@ type Cell struct {
 // Difference returns the name of the first option by which two cells of the same
 // key are measured differently, "" if there is none.
 func (c *Cell) Difference(o *Cell) string {
-	a, b := c.Experiment, o.Experiment
-	for _, x := range []struct {
-		name  string
-		alike bool
-	}{
-		{"run", slices.Equal(c.Model.Command, o.Model.Command)},
-		{"warmup", a.Warmup == b.Warmup},
-		{"duration", a.Duration == b.Duration},
-		{"hold", a.Hold == b.Hold},
-		{"requests", a.Requests == b.Requests},
-		{"connect_rate", a.ConnectRate == b.ConnectRate},
-		{"active", a.Active == b.Active},
-		{"connection", a.PerRequest == b.PerRequest},
-		{"server_args", slices.Equal(a.ServerArgs, b.ServerArgs)},
-		{"shape", a.Shape == b.Shape},
-		{"fault", reflect.DeepEqual(a.Fault, b.Fault)},
-	} {
-		if !x.alike {
-			return x.name
+	if !slices.Equal(c.Model.Command, o.Model.Command) {
+		return "run"
+	}
+	a, b := c.Experiment.options(), o.Experiment.options()
+	for _, key := range []string{"warmup", "duration", "hold", "requests", "connect_rate", "active", "connection", "server_args", "shape", "fault"} {
+		if !reflect.DeepEqual(a[key], b[key]) {
+			return key
 		}
 	}
 	return ""
+}
+
+// options returns what a config has for each key of an experiment.
+func (e Experiment) options() map[string]any {
+	all := map[string]any{}
+	d := &decoder{places: map[string]place{}}
+	for _, f := range d.experiment(&e) {
+		if !f.zero() {
+			all[f.key] = d.visit(nil, f.key, f.value)
+		}
+	}
+	return all
 }
 
 // PerRequest reports whether the cell's clients open a connection for each
@@ -146,9 +146,12 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	if err := d.err(); err != nil {
 		return nil, err
 	}
-	p.list(d)
-	if len(d.errs) == 0 {
-		p.objectives(d)
+	if p.list(d); len(d.errs) == 0 {
+		for i := range cfg.SLOs {
+			if !p.Has(&cfg.SLOs[i]) {
+				d.fail(fmt.Sprintf("slo[%d]", i), "matches no cell of the plan; check its model, protocol, workload, clients, loop and setting")
+			}
+		}
 	}
 	if err := d.err(); err != nil {
 		return nil, err
@@ -156,18 +159,9 @@ func Make(cfg *Config, builtin []result.Info, limit Limit) (*Plan, error) {
 	return p, nil
 }
 
-// objectives checks that each objective applies to at least one cell.
-func (p *Plan) objectives(d *decoder) {
-	for i := range p.Config.SLOs {
-		s := &p.Config.SLOs[i]
-		of := false
-		for j := range p.Cells {
-			of = of || s.Of(&p.Cells[j].Key)
-		}
-		if !of {
-			d.fail(fmt.Sprintf("slo[%d]", i), "matches no cell of the plan; check its model, protocol, workload, clients, loop and setting")
-		}
-	}
+// Has reports whether an objective applies to one of the cells.
+func (p *Plan) Has(s *result.SLO) bool {
+	return slices.ContainsFunc(p.Cells, func(c Cell) bool { return s.Of(&c.Key) })
 }
 
 func names(models []result.Info) (all []string) {
@@ -177,14 +171,6 @@ func names(models []result.Info) (all []string) {
 	return all
 }
 
-// failOnce records a mistake in a value of an experiment, unless that value already
-// has one.
-func (d *decoder) failOnce(e *Experiment, key, format string, args ...any) {
-	if at := d.at(e, key); !d.failed(at) {
-		d.fail(at, format, args...)
-	}
-}
-
 // findModels adds the models of an experiment to those of the plan.
 func (p *Plan) findModels(d *decoder, e *Experiment, known []result.Info) {
 	for i, name := range e.Models {
@@ -192,7 +178,7 @@ func (p *Plan) findModels(d *decoder, e *Experiment, known []result.Info) {
 		switch {
 		case n < 0:
 			allowed := slices.Sorted(slices.Values(names(known)))
-			d.failOnce(e, fmt.Sprintf("models[%d]", i), "%q is neither built in nor among commands; allowed: %s", name, strings.Join(allowed, ", "))
+			d.rule(e, true, fmt.Sprintf("models[%d]", i), "%q is neither built in nor among commands; allowed: %s", name, strings.Join(allowed, ", "))
 		case !slices.Contains(names(p.Models), name):
 			p.Models = append(p.Models, known[n])
 		}
@@ -204,20 +190,14 @@ func (p *Plan) findModels(d *decoder, e *Experiment, known []result.Info) {
 func (d *decoder) checkClients(e *Experiment, known []result.Info, limit Limit) {
 	for i, n := range e.Clients {
 		key := fmt.Sprintf("clients[%d]", i)
-		if int64(n) > limit.Clients {
-			d.failOnce(e, key, "%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why)
-		}
+		d.rule(e, int64(n) > limit.Clients, key, "%d is more than this host can hold; allowed: 1 to %d (%s)", n, limit.Clients, limit.Why)
 		for _, m := range known {
-			if limit.Of == nil || !slices.Contains(e.Models, m.Name) {
-				continue
-			}
-			if most, why := limit.Of(m, e); int64(n) > most {
-				d.failOnce(e, key, "%d is more than %s can hold on this host; allowed: 1 to %d (%s)", n, m.Name, most, why)
+			if limit.Of != nil && slices.Contains(e.Models, m.Name) {
+				most, why := limit.Of(m, e)
+				d.rule(e, int64(n) > most, key, "%d is more than %s can hold on this host; allowed: 1 to %d (%s)", n, m.Name, most, why)
 			}
 		}
-		if e.Active.N > n {
-			d.failOnce(e, "active", "%d is more than the number of clients; allowed: 1 to %d", e.Active.N, n)
-		}
+		d.rule(e, e.Active.N > n, "active", "%d is more than the number of clients; allowed: 1 to %d", e.Active.N, n)
 	}
 }
 
@@ -231,14 +211,12 @@ func (d *decoder) checkWorkloads(e *Experiment) {
 			own += r.Clients
 		}
 		for _, n := range e.Clients {
-			if active := e.Active.Of(n); own >= active {
-				d.failOnce(e, key, "its mix gives %d clients a request of their own, which leaves none of the %d clients for the first request; allowed: up to %d", own, active, active-1)
-			}
+			active := e.Active.Of(n)
+			d.rule(e, own >= active, key, "its mix gives %d clients a request of their own, which leaves none of the %d clients for the first request; allowed: up to %d", own, active, active-1)
 		}
 		for _, g := range e.Generators {
-			if ok, allowed := CanDo(g, w); !ok {
-				d.failOnce(e, key, "%s cannot do %s; allowed: %s", g, w, allowed)
-			}
+			ok, allowed := CanDo(g, w)
+			d.rule(e, !ok, key, "%s cannot do %s; allowed: %s", g, w, allowed)
 		}
 	}
 }
@@ -372,46 +350,34 @@ func (s Step) Estimate() time.Duration {
 // differently. Each round shuffles the tiers, and the models of each tier. The two
 // loops of a model follow each other, the closed one first. The two measurements of
 // an A/A pair follow each other in random order. The same seed gives the same order.
-func (p *Plan) Steps() []Step {
+func (p *Plan) Steps() (steps []Step) {
 	type tier struct {
 		experiment *Experiment
 		workload   string
 		clients    int
 	}
-	type unit struct { // what is measured without a break
-		model   string
-		setting result.Setting
-	}
-	var tiers []tier
-	units := map[tier][]unit{}
-	cells := map[tier]map[unit][]*Cell{}
+	all := make([]*Cell, len(p.Cells))
 	most := 0
 	for i := range p.Cells {
-		c := &p.Cells[i]
-		t := tier{c.Experiment, c.Workload.String(), c.Key.Clients}
-		if cells[t] == nil {
-			tiers = append(tiers, t)
-			cells[t] = map[unit][]*Cell{}
-		}
-		u := unit{c.Key.Model, c.Key.Setting}
-		u.setting.AA = false
-		if cells[t][u] == nil {
-			units[t] = append(units[t], u)
-		}
-		cells[t][u] = append(cells[t][u], c)
-		most = max(most, c.Experiment.Repeats)
+		all[i] = &p.Cells[i]
+		most = max(most, all[i].Experiment.Repeats)
 	}
-	var steps []Step
+	tiers := groups(all, func(c *Cell) tier { return tier{c.Experiment, c.Workload.String(), c.Key.Clients} })
 	for repeat := 1; repeat <= most; repeat++ {
 		rng := rand.New(rand.NewPCG(p.Config.Seed, uint64(repeat)))
 		for _, i := range rng.Perm(len(tiers)) {
-			t := tiers[i]
-			for _, j := range rng.Perm(len(units[t])) {
-				if repeat > t.experiment.Repeats {
+			units := groups(tiers[i], func(c *Cell) result.Key { // measured without a break
+				k := result.Key{Model: c.Key.Model, Setting: c.Key.Setting}
+				k.Setting.AA = false
+				return k
+			})
+			e := tiers[i][0].Experiment
+			for _, j := range rng.Perm(len(units)) {
+				if repeat > e.Repeats {
 					continue
 				}
-				of := cells[t][units[t][j]]
-				if n := len(of) / 2; t.experiment.AA && rng.IntN(2) == 1 {
+				of := units[j]
+				if n := len(of) / 2; e.AA && rng.IntN(2) == 1 {
 					of = slices.Concat(of[n:], of[:n])
 				}
 				for _, c := range of {
@@ -421,4 +387,18 @@ func (p *Plan) Steps() []Step {
 		}
 	}
 	return steps
+}
+
+// groups divides cells into those of the same key, in the order of the first of each.
+func groups[K comparable](cells []*Cell, key func(*Cell) K) (all [][]*Cell) {
+	index := map[K]int{}
+	for _, c := range cells {
+		i, ok := index[key(c)]
+		if !ok {
+			i = len(all)
+			index[key(c)], all = i, append(all, nil)
+		}
+		all[i] = append(all[i], c)
+	}
+	return all
 }

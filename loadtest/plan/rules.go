@@ -9,20 +9,23 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// check checks an experiment as a whole. Of several mistakes in a key, only the
-// first is reported.
-func (d *decoder) check(e *Experiment) {
-	rule := func(broken bool, key, format string, args ...any) {
-		field := d.at(e, key)
-		if !broken || d.failed(field) {
-			return
-		}
-		if d.there(field) {
-			d.fail(field, format, args...)
-		} else {
-			d.failAt(e.path, field, format, args...)
-		}
+// rule records a mistake in a key of an experiment if a rule is broken, unless that
+// key already has one. The format says which values are allowed.
+func (d *decoder) rule(e *Experiment, broken bool, key, format string, args ...any) {
+	field := d.at(e, key)
+	if !broken || d.failed(field) {
+		return
 	}
+	if d.there(field) {
+		d.fail(field, format, args...)
+	} else {
+		d.failAt(e.path, field, format, args...)
+	}
+}
+
+// check checks an experiment as a whole.
+func (d *decoder) check(e *Experiment) {
+	rule := func(broken bool, key, format string, args ...any) { d.rule(e, broken, key, format, args...) }
 	var clients, workloads []string
 	for _, n := range e.Clients {
 		clients = append(clients, strconv.Itoa(n))

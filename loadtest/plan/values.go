@@ -159,7 +159,7 @@ func (d *decoder) duplicates(path, key string, texts []string) {
 	at := func(i int) string { return fmt.Sprintf("%s[%d]", path, i) }
 	for i, text := range texts {
 		first := slices.Index(texts, text)
-		if first < i && !d.failed(at(first)) && !d.failed(at(i)) {
+		if first < i && text != "" && !d.failed(at(first)+key) && !d.failed(at(i)+key) {
 			d.fail(at(i)+key, "%s is already listed as %s", text, at(first))
 		}
 	}
