@@ -9,14 +9,14 @@ import (
 )
 
 type auditCmd struct {
-	File string `arg:"" help:"A CSV file whose first line names its columns: clients, throughput and mean (latency) at least." type:"existingfile"`
+	File string `arg:"" help:"A CSV file. Its first line names the columns; clients, throughput and mean (latency) are needed." type:"existingfile"`
 }
 
 // Help is an example for --help.
 func (c *auditCmd) Help() string {
-	return "Checks a published table by what must hold between its own numbers.\n\n" +
-		"Columns: " + strings.Join(audit.Needed, ", ") + "; checked if there: " + strings.Join(audit.Also, ", ") + ".\n" +
-		"A unit may follow a name, as in mean_ms or \"Latency (us)\"; without one, times are seconds.\n\n" +
+	return "Checks whether the numbers of a published table are consistent with each other.\n\n" +
+		"Columns: " + strings.Join(audit.Needed, ", ") + "; checked if present: " + strings.Join(audit.Also, ", ") + ".\n" +
+		"A unit may follow a name, as in mean_ms or \"Latency (us)\"; without a unit, times are in seconds.\n\n" +
 		"Example:\n\n    tierbench audit table.csv"
 }
 
@@ -35,7 +35,7 @@ func (c *auditCmd) Run(e *env) error {
 		return err
 	}
 	if wrong > 0 {
-		return fmt.Errorf("%d of %d rows do not hold", wrong, len(rows))
+		return fmt.Errorf("%d of %d rows are not consistent", wrong, len(rows))
 	}
 	return nil
 }

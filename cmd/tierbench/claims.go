@@ -12,15 +12,15 @@ type claimsCmd struct {
 	Results  string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
 	JSON     bool   `name:"json" xor:"format" help:"Print the whole ledger as JSON."`
 	Markdown bool   `xor:"format" help:"Print the table as Markdown."`
-	Brief    bool   `xor:"format" help:"Print the document's table alone as Markdown, with a word and a number in each cell."`
-	Explain  string `xor:"format" help:"Print one claim's rule, and the numbers and cells of its verdicts, such as T3." placeholder:"ID"`
+	Brief    bool   `xor:"format" help:"Print only the comparison table as Markdown, with a word and a number in each cell."`
+	Explain  string `xor:"format" help:"Print the rule of a claim, such as T3, and the numbers and cells that its verdicts rest on." placeholder:"ID"`
 }
 
 // Help is an example for --help.
 func (c *claimsCmd) Help() string {
 	return "Prints a comparison table of processes, threads and asynchronous programming with a verdict for each of its claims: " +
 		"supported, refuted, depends, or undecidable here, for Go and for CPython.\n\n" +
-		"It is decided from a run of configs/claims.yaml or claims-quick.yaml (make claims).\n\n" +
+		"The verdicts come from a run of configs/claims.yaml or claims-quick.yaml (make claims).\n\n" +
 		"Examples:\n\n    tierbench claims results/latest\n\n    tierbench claims results/latest --explain T3"
 }
 
@@ -58,7 +58,7 @@ func (c *claimsCmd) Run(e *env) error {
 		return fmt.Errorf("write claims: %w", err)
 	}
 	if was := set.Run.ClaimRules; was != "" && was != claims.RulesVersion {
-		fmt.Fprintf(e.errOut, "the run was measured under version %s of the rules, this is version %s\n", was, claims.RulesVersion)
+		fmt.Fprintf(e.errOut, "the run was measured with version %s of the rules; these verdicts use version %s\n", was, claims.RulesVersion)
 	}
 	return nil
 }

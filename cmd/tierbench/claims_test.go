@@ -13,7 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats/statstest"
 )
 
-// listing is the names of the files in a folder.
+// listing returns the names of the files in a folder.
 func listing(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	files, err := os.ReadDir(dir)
@@ -48,7 +48,7 @@ func TestClaims(t *testing.T) {
 		{"one claim, in small letters", []string{dir, "--explain", "t3"}, 0, "rule, version 1:"},
 		{"a claim that is not there", []string{dir, "--explain", "T9"}, 2, `there is no claim "T9"; allowed: T1, T2, T3, T4, T5, R2`},
 		{"two ways to print", []string{dir, "--json", "--markdown"}, 2, "--json and --markdown can't be used together"},
-		{"a run of other rules", []string{before}, 0, "measured under version 0 of the rules"},
+		{"a run of other rules", []string{before}, 0, "measured with version 0 of the rules"},
 		{"a folder without a run", []string{t.TempDir()}, 2, result.RunFile},
 		{"no such folder", []string{filepath.Join(dir, "nowhere")}, 2, "nowhere"},
 	} {

@@ -14,11 +14,11 @@ import (
 )
 
 type compareCmd struct {
-	Runs          []string `arg:"" name:"results" help:"The folders of two runs, A and B; or of one, with --models." type:"existingdir"`
+	Runs          []string `arg:"" name:"results" help:"The folders of two runs, A and B; with --models, of a single run." type:"existingdir"`
 	Models        []string `help:"Compare two models of one run: A,B." placeholder:"A,B"`
-	Metrics       []string `name:"metric" help:"What to compare: ${metrics}." default:"throughput,p99,cpu,memory" placeholder:"NAME"`
-	Format        string   `help:"How to write it: ${formats}." default:"markdown" placeholder:"markdown"`
-	MaxRegression string   `help:"Exit with 1 if B is worse by more than this anywhere, such as 5%, or lacks what A has. A tie is not worse." placeholder:"PERCENT"`
+	Metrics       []string `name:"metric" help:"Metrics to compare: ${metrics}." default:"throughput,p99,cpu,memory" placeholder:"NAME"`
+	Format        string   `help:"Output format: ${formats}." default:"markdown" placeholder:"markdown"`
+	MaxRegression string   `help:"Exit with status 1 if any metric of B is worse by more than this, such as 5%, or if B lacks a cell of A. A tie is not worse." placeholder:"PERCENT"`
 }
 
 // Help is an example for --help.
@@ -60,7 +60,7 @@ func (c *compareCmd) Run(e *env) error {
 	case len(sets) == 2 && len(c.Models) == 0:
 		cmp, err = compare.Runs(sets[0], sets[1], metrics, most)
 	default:
-		err = fmt.Errorf("compare two runs, or two models of one run with --models A,B; these are %d runs and %d models", len(sets), len(c.Models))
+		err = fmt.Errorf("compare two runs, or two models of one run with --models A,B; got %d runs and %d models", len(sets), len(c.Models))
 	}
 	if err != nil {
 		return usageError(err)
@@ -74,14 +74,14 @@ func (c *compareCmd) Run(e *env) error {
 	return nil
 }
 
-// regression reads "5%" or "0.05"; empty asks nothing.
+// regression parses "5%" or "0.05". It returns NaN, which allows everything, for "".
 func regression(s string) (float64, error) {
 	if s == "" {
 		return math.NaN(), nil
 	}
 	v, ok := quantity.Fraction(s)
 	if !ok || v >= 10 {
-		return 0, fmt.Errorf("--max-regression: %q is no part; allowed: a percentage such as 5%%, or a number below 1 such as 0.05", s)
+		return 0, fmt.Errorf("--max-regression: %q is not a fraction; allowed: a percentage such as 5%%, or a number below 1 such as 0.05", s)
 	}
 	return v, nil
 }

@@ -33,7 +33,7 @@ func TestCompare(t *testing.T) {
 		code int
 		says string
 	}{
-		{"a run beside itself", []string{a, a, "--max-regression", "0"}, 0, "tied in"},
+		{"a run compared with itself", []string{a, a, "--max-regression", "0"}, 0, "tied in"},
 		{"worse, and nothing was asked", []string{a, b}, 0, "worse by 20 %"},
 		{"worse by more than allowed", []string{a, b, "--max-regression", "5%"}, 1, "more than allowed"},
 		{"the same as a part", []string{a, b, "--max-regression", "0.05"}, 1, "2 comparisons are worse"},
@@ -47,8 +47,8 @@ func TestCompare(t *testing.T) {
 		{"a model that is not there", []string{a, "--models", "eventloop,nginx"}, 2, `no model "nginx"; it has eventloop, thread, prefork`},
 		{"no such metric", []string{a, b, "--metric", "beauty"}, 2, `--metric: "beauty" is not known; allowed: throughput`},
 		{"no such format", []string{a, b, "--format", "pdf"}, 2, "allowed: csv, html, json, markdown"},
-		{"no such bound", []string{a, b, "--max-regression", "some"}, 2, `"some" is no part; allowed: a percentage such as 5%`},
-		{"a percentage without its sign", []string{a, b, "--max-regression", "5"}, 2, `"5" is no part`},
+		{"no such bound", []string{a, b, "--max-regression", "some"}, 2, `"some" is not a fraction; allowed: a percentage such as 5%`},
+		{"a percentage without its sign", []string{a, b, "--max-regression", "5"}, 2, `"5" is not a fraction`},
 		{"no such folder", []string{a, filepath.Join(a, "nowhere")}, 2, "nowhere"},
 		{"a folder without a run", []string{a, t.TempDir()}, 2, result.RunFile},
 	} {

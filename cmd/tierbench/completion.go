@@ -17,7 +17,7 @@ type completionCmd struct {
 
 // Help is an example for --help.
 func (c *completionCmd) Help() string {
-	return "The script is made from the same description of the command line as --help.\n\n" +
+	return "The script is generated from the same description of the command line as --help.\n\n" +
 		"Examples:\n\n" +
 		"    tierbench completion bash >~/.local/share/bash-completion/completions/tierbench\n\n" +
 		"    tierbench completion zsh >~/.zfunc/_tierbench\n\n" +
@@ -33,7 +33,7 @@ func (c *manCmd) Run(e *env, k *kong.Context) error { return describe(e.out, "ma
 //go:embed templates
 var templates embed.FS
 
-// describe writes the command line in the words of a shell, or of man.
+// describe writes the command line as a completion script for a shell, or as a manual page.
 func describe(w io.Writer, as string, app *kong.Application) error {
 	exits := map[string]int{"failed": exitFailed, "usage": exitUsage, "missed": exitMissed, "stopped": exitStopped}
 	t := template.Must(template.New(as).Funcs(template.FuncMap{
@@ -44,7 +44,7 @@ func describe(w io.Writer, as string, app *kong.Application) error {
 			return slices.DeleteFunc(slices.Concat(app.Flags, n.Flags), func(f *kong.Flag) bool { return f.Hidden })
 		},
 		"values": enum,
-		// argument is what the first argument may be, where only some words are allowed.
+		// argument returns the allowed words of the first argument that has a list of them.
 		"argument": func(n *kong.Node) []string {
 			for _, p := range n.Positional {
 				if v := enum(p); v != nil {
@@ -73,13 +73,12 @@ func describe(w io.Writer, as string, app *kong.Application) error {
 	return nil
 }
 
-// isFile reports whether a value is a file or a folder, by its type, or because
-// any file may be named.
+// isFile reports whether a value is the name of a file or a folder.
 func isFile(v *kong.Value) bool {
 	return slices.Contains([]string{"path", "existingfile", "existingdir", "filecontent"}, v.Tag.Type) || v.Name == "config" || v.Name == "command"
 }
 
-// enum are the words that a value may be; nil if it may be any.
+// enum returns the words that are allowed for a value, nil if any are.
 func enum(v *kong.Value) (words []string) {
 	for _, s := range strings.Split(v.Enum, ",") {
 		if s = strings.TrimSpace(s); s != "" {
@@ -89,7 +88,7 @@ func enum(v *kong.Value) (words []string) {
 	return words
 }
 
-// firstSentence is the help that fits beside a word.
+// firstSentence shortens a help text to its first sentence.
 func firstSentence(s string) string {
 	s, _, _ = strings.Cut(strings.Join(strings.Fields(s), " "), ". ")
 	return strings.TrimSuffix(s, ".")
@@ -97,7 +96,7 @@ func firstSentence(s string) string {
 
 var roffEscapes = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "~", `\(ti`, "^", `\(ha`, "`", `\(ga`)
 
-// roff is a text that man does not take for anything else.
+// roff escapes a text for the manual page.
 func roff(s string) string {
 	s = roffEscapes.Replace(strings.Join(strings.Fields(s), " "))
 	if strings.HasPrefix(s, ".") {

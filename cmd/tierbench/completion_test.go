@@ -12,7 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// parser is the command line as run parses it.
+// parser returns the parser that run uses.
 func parser(t *testing.T) *kong.Kong {
 	t.Helper()
 	k, err := kong.New(&cli{}, kong.Name("tierbench"), kong.Vars(compareVars()), kong.Exit(func(int) {}))
@@ -76,12 +76,12 @@ func TestBashCompletes(t *testing.T) {
 		{"a flag", []string{"tierbench", "run", "--res"}, "--results --resume"},
 		{"of that subcommand", []string{"tierbench", "report", "--res"}, ""},
 		{"a value", []string{"tierbench", "search", "--find", ""}, "clients rate"},
-		{"a value behind =", []string{"tierbench", "search", "--find", "=", "r"}, "rate"},
-		{"a value behind = that is not begun", []string{"tierbench", "search", "--find", "="}, "clients rate"},
+		{"a value after =", []string{"tierbench", "search", "--find", "=", "r"}, "rate"},
+		{"a value after = that is not begun", []string{"tierbench", "search", "--find", "="}, "clients rate"},
 		{"a value that may be any", []string{"tierbench", "search", "--to", ""}, ""},
 		{"an argument of a few", []string{"tierbench", "completion", "z"}, "zsh"},
 		{"an argument that is a file", []string{"tierbench", "run", "con"}, ""},
-		{"behind a flag of its own", []string{"tierbench", "run", "--plain", "--ra"}, "--raw"},
+		{"after a flag of its own", []string{"tierbench", "run", "--plain", "--ra"}, "--raw"},
 		{"a command of another program", []string{"tierbench", "search", "--", "--fi"}, ""},
 	} {
 		var quoted []string
@@ -96,7 +96,7 @@ func TestBashCompletes(t *testing.T) {
 	}
 }
 
-// Each script and the manual name every subcommand and flag, and nothing hidden.
+// Each script and the manual page name every subcommand and flag, except hidden ones.
 func TestShellsAndManualAreWhole(t *testing.T) {
 	k := parser(t)
 	for _, args := range [][]string{{"completion", "bash"}, {"completion", "zsh"}, {"completion", "fish"}, {"man"}} {
@@ -128,7 +128,7 @@ func TestShellsAndManualAreWhole(t *testing.T) {
 				}
 			}
 		}
-		// Where the program is there, it has a say.
+		// If the program is installed, it checks the script.
 		check := map[string][]string{"zsh": {"zsh", "-n"}, "fish": {"fish", "--no-execute"}, "man": {"groff", "-man", "-ww", "-z", "-Tutf8"}}[args[len(args)-1]]
 		if check == nil {
 			continue

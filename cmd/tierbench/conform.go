@@ -11,11 +11,11 @@ import (
 )
 
 type conformCmd struct {
-	Protocol string        `default:"http" enum:"http,echo,both" placeholder:"NAME" help:"What to ask for: http, echo or both. Default: ${default}."`
-	Clients  int           `default:"100" placeholder:"N" help:"Connections at a time. Default: ${default}."`
+	Protocol string        `default:"http" enum:"http,echo,both" placeholder:"NAME" help:"The protocol to test: http, echo or both. Default: ${default}."`
+	Clients  int           `default:"100" placeholder:"N" help:"Number of connections at a time. Default: ${default}."`
 	Ready    time.Duration `default:"15s" placeholder:"TIME" help:"Longest wait for the first answer. Default: ${default}."`
 	JSON     bool          `name:"json" help:"Print the findings as JSON."`
-	Command  []string      `arg:"" optional:"" passthrough:"" name:"command" help:"The server, behind --. The words {addr}, {host}, {port}, {protocol} and {cpus} are filled in."`
+	Command  []string      `arg:"" optional:"" passthrough:"" name:"command" help:"The command of the server, after --. The placeholders {addr}, {host}, {port}, {protocol} and {cpus} are replaced."`
 }
 
 func (c *conformCmd) Help() string {

@@ -47,7 +47,7 @@ func conforms(t *testing.T, protocol string, command ...string) (fails, absent [
 	return fails, absent
 }
 
-// Every built-in model keeps the contract that anybody's server is held to.
+// Every built-in model keeps the contract that applies to all servers.
 func TestTheModelsConform(t *testing.T) {
 	needsLinux(t)
 	_, models, err := serverFlag{Server: serverProgram}.builtin(t.Context())
@@ -75,7 +75,7 @@ func TestThePythonControlsConform(t *testing.T) {
 			if option != "" {
 				command = append(command, option)
 			}
-			// They have all that the contract leaves open.
+			// They have everything that the contract makes optional.
 			if fails, absent := conforms(t, "both", command...); len(fails)+len(absent) > 0 {
 				t.Errorf("fails %q, absent %q", fails, absent)
 			}
@@ -83,7 +83,7 @@ func TestThePythonControlsConform(t *testing.T) {
 	}
 }
 
-// What a control does not understand it must not take for a default.
+// A control must reject arguments that it does not understand, instead of using defaults.
 func TestThePythonControlsNameMistakes(t *testing.T) {
 	t.Parallel()
 	needs(t, "python3")
@@ -138,8 +138,7 @@ func compile(t *testing.T) string {
 	return ref
 }
 
-// The processes of a control end with the one that started them, however that
-// ends.
+// The processes of a control end with the process that started them, however that ends.
 func TestControlsDoNotOutliveTheirParent(t *testing.T) {
 	needsLinux(t)
 	t.Parallel()
@@ -192,7 +191,7 @@ func TestControlsDoNotOutliveTheirParent(t *testing.T) {
 	}
 }
 
-// nginx has no way of its own to give a body back; it does all else.
+// nginx alone cannot send a request's body back; it keeps the rest of the contract.
 func TestNginxConformsButForEcho(t *testing.T) {
 	needsLinux(t)
 	t.Parallel()
@@ -225,7 +224,7 @@ func TestConformNamesMistakes(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "no command: the server belongs behind --"},
+		{nil, "no command: name the server after --"},
 		{[]string{"--"}, "no command"},
 		{[]string{"--", "/no/such/server", "{addr}"}, "find the server"},
 		{[]string{"--", serverProgram, "--model=thread"}, "has no {addr} or {port}"},

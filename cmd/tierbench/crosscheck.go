@@ -20,33 +20,33 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// crosscheckFile is what the comparison is called in the folder of its run.
+// crosscheckFile is the name of the comparison in the folder of its run.
 const crosscheckFile = "crosscheck.txt"
 
-// runningModel is what a server is called that runs already.
+// runningModel is the model name of a server that is already running.
 const runningModel = "running"
 
 type crosscheckCmd struct {
 	serverFlag
 	liveFlags
-	Config      string         `arg:"" optional:"" help:"A config file whose models, clients and workloads are taken; or the folder of a run, which is judged again." placeholder:"CONFIG"`
-	Model       []string       `help:"Check on these models instead." placeholder:"NAME"`
-	Clients     []int          `help:"Check at these numbers of clients instead." placeholder:"N"`
-	Repeats     int            `help:"Measure each cell so often." placeholder:"N"`
-	Duration    *time.Duration `help:"Measure for so long." placeholder:"2s"`
-	Rate        string         `help:"The rate of the open loop, which wrk2 is checked in." default:"20/s per client" placeholder:"RATE"`
-	Addr        string         `help:"Check on the server that runs at this address already, by GET /plaintext over HTTP." placeholder:"HOST:PORT"`
-	AllowRemote bool           `help:"Let that address be another host's."`
-	Results     string         `help:"The folder in which the run's own is made." default:"results" type:"path"`
+	Config      string         `arg:"" optional:"" help:"A config file, whose models, clients and workloads are used; or the folder of a run, to judge it again." placeholder:"CONFIG"`
+	Model       []string       `help:"Use these models instead." placeholder:"NAME"`
+	Clients     []int          `help:"Use these numbers of clients instead." placeholder:"N"`
+	Repeats     int            `help:"Number of repeats of each cell." placeholder:"N"`
+	Duration    *time.Duration `help:"Length of each repeat." placeholder:"2s"`
+	Rate        string         `help:"The rate of the open loop, for wrk2." default:"20/s per client" placeholder:"RATE"`
+	Addr        string         `help:"Use the server that is already running at this address, with GET /plaintext over HTTP." placeholder:"HOST:PORT"`
+	AllowRemote bool           `help:"Allow an address on another host."`
+	Results     string         `help:"The folder in which the run's folder is created." default:"results" type:"path"`
 }
 
 // Help is an example for --help.
 func (c *crosscheckCmd) Help() string {
-	return "Measures the same cells with this project's generator and with wrk and oha in the closed loop, and with wrk2 in the open one, by turns, " +
-		"and says whether their throughputs agree within 5 %, or why not. wrk has as many threads as the project's generator has shards. " +
-		"Generators that are not installed are named. Only HTTP workloads of one GET are checked.\n\n" +
-		"It exits with 1 if two generators disagree and nothing that was measured says why, or if nothing was checked.\n\n" +
-		"Of a server that runs already neither CPU nor memory is known.\n\n" +
+	return "Measures the same cells alternately with this project's generator and with wrk and oha in the closed loop, and with wrk2 in the open loop. " +
+		"Then it says whether their throughputs agree within 5 %, or why not. wrk has as many threads as the project's generator has shards. " +
+		"The report names generators that are not installed. Only HTTP workloads of a single GET are checked.\n\n" +
+		"It exits with status 1 if two generators disagree and no measurement explains why, or if nothing was checked.\n\n" +
+		"With --addr, the CPU time and the memory of the server are unknown.\n\n" +
 		"Examples:\n\n    tierbench crosscheck --model thread,goroutine --clients 16,256\n\n" +
 		"    tierbench crosscheck --addr 127.0.0.1:8080 --clients 64\n\n" +
 		"    tierbench crosscheck results/latest"
@@ -116,11 +116,12 @@ func (c *crosscheckCmd) Run(e *env) error {
 		return errors.Join(err, rerr)
 	}
 	written, verr := verdict(e, set)
-	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it\n", harness.Relative(filepath.Join(set.Dir, report.HTMLFile)), crosscheckFile)
+	fmt.Fprintf(e.out, "\nreport: %s, and %s in the same folder\n", harness.Relative(filepath.Join(set.Dir, report.HTMLFile)), crosscheckFile)
 	return errors.Join(err, verr, result.WriteFile(filepath.Join(set.Dir, crosscheckFile), written))
 }
 
-// verdict prints the comparison, and fails if there is something that disagrees.
+// verdict prints the comparison. It fails if generators disagree without an explanation, or
+// if nothing was checked.
 func verdict(e *env, set *result.Set) ([]byte, error) {
 	rows := crosscheck.Rows(stats.Cells(&set.Run, set.Repeats))
 	var b bytes.Buffer
@@ -138,16 +139,16 @@ func verdict(e *env, set *result.Set) ([]byte, error) {
 	}
 	switch {
 	case failed > 0:
-		err := fmt.Errorf("%d pairs disagree without a reason, or were not measured by this project's generator", failed)
+		err := fmt.Errorf("%d pairs disagree without an explanation, or lack the measurement of this project's generator", failed)
 		return b.Bytes(), err
 	case !crosscheck.Checked(rows):
-		return b.Bytes(), errors.New("no pair was measured by both sides")
+		return b.Bytes(), errors.New("no pair has valid measurements of both generators")
 	}
 	return b.Bytes(), nil
 }
 
-// config is what the command line asks for. Absent are the generators that are not
-// here, and why.
+// config returns the config that the command line describes. Absent are the generators that
+// are not installed, each with that reason.
 func (c *crosscheckCmd) config() (cfg *plan.Config, absent map[string]string, err error) {
 	from := crosscheck.Usual()
 	if c.Config != "" {
@@ -165,7 +166,7 @@ func (c *crosscheckCmd) config() (cfg *plan.Config, absent map[string]string, er
 	}
 	asked := crosscheck.Config(from, rate, absent, c.override)
 	if len(asked.Experiments) == 0 {
-		return nil, nil, usageError(fmt.Errorf("%s: no workload is one GET over HTTP, which is all that other generators are asked for", c.Config))
+		return nil, nil, usageError(fmt.Errorf("%s: there is no workload of a single GET over HTTP; only those are checked", c.Config))
 	}
 	if c.Addr != "" {
 		asked.Commands = nil
@@ -174,7 +175,7 @@ func (c *crosscheckCmd) config() (cfg *plan.Config, absent map[string]string, er
 	return cfg, absent, err
 }
 
-// override has the command line go before the config.
+// override applies the flags, which take precedence over the config.
 func (c *crosscheckCmd) override(e *plan.Experiment) {
 	if len(c.Model) > 0 {
 		e.Models = c.Model

@@ -37,7 +37,7 @@ repeats: 3
 	t.Setenv("PATH", onlyWrk(t))
 	out, log, code := tierbench(t.Context(), "crosscheck", writeConfig(t, config), "--clients", "3", "--repeats", "1", "--duration", "200ms",
 		"--server", server, "--results", results)
-	// How far they agree is up to the machine; that it is said is not.
+	// Whether they agree depends on the machine, but the output must say it.
 	if code != 0 && code != exitFailed {
 		t.Fatalf("exit code %d\n%s", code, log)
 	}
@@ -70,7 +70,7 @@ repeats: 3
 		t.Errorf("%s, err %v, is not what was printed:\n%s", crosscheckFile, err, written)
 	}
 
-	// The record is all that a second judgement needs.
+	// Judging the run again needs only its record.
 	again, _, code2 := tierbench(t.Context(), "crosscheck", set.Dir)
 	if again != string(written) || code2 != code {
 		t.Errorf("judged again: exit code %d, not %d\n%s", code2, code, again)
@@ -117,7 +117,8 @@ func TestCrosscheckOfARunningServer(t *testing.T) {
 	for _, r := range set.Repeats {
 		ends := result.Ends{Start: 3, End: 3}
 		if strings.HasPrefix(r.Generator.Name, "wrk") {
-			// It ends by its own clock: on a busy machine before they are counted.
+			// wrk2 stops by its own clock. On a busy machine it may stop before its
+			// connections are counted.
 			r.Established.Server.End, r.Established.Generator.End = 3, 3
 		}
 		if r.Established.Server != ends || r.Established.Generator != ends || len(r.Errors) != 0 || r.Failure != "" || r.Requests == 0 {
@@ -142,15 +143,15 @@ func TestCrosscheckMistakes(t *testing.T) {
 		args   []string
 		want   string
 	}{
-		// 192.0.2.0/24 is for documentation: no host has it.
+		// 192.0.2.0/24 is reserved for documentation, so no host has such an address.
 		{"another host, without leave", []string{"--addr", "192.0.2.1:80"}, "--addr: the target is not this host"},
-		{"nobody there", []string{"--addr", "127.0.0.1:1", "--clients", "1", "--repeats", "1", "--duration", "100ms"}, "--addr: no server is there: "},
+		{"nobody there", []string{"--addr", "127.0.0.1:1", "--clients", "1", "--repeats", "1", "--duration", "100ms"}, "--addr: cannot connect to the server: "},
 		{"no port", []string{"--addr", "127.0.0.1"}, "missing port"},
 		{"more clients than the host holds, even with leave", []string{"--addr", "192.0.2.1:80", "--allow-remote", "--clients", "9000000"}, "9000000 is more than this host can hold"},
 		{"no clients", []string{"--clients", "0"}, "clients[0]: is 0"},
 		{"a duration without bound", []string{"--duration", "100h"}, "allowed: a duration from 100ms to 1h0m0s"},
 		{"a model that is not there", []string{"--model", "fibre"}, `"fibre" is neither built in nor`},
-		{"nothing that others can ask for", []string{echoes}, "no workload is one GET over HTTP"},
+		{"nothing that others can ask for", []string{echoes}, "there is no workload of a single GET over HTTP"},
 		{"a config that is not there", []string{"/no/such.yaml"}, "no such file"},
 		{"a folder without a run", []string{t.TempDir()}, "run.json"},
 	} {

@@ -14,8 +14,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/plan"
 )
 
-// The example of a workflow must be one that GitHub reads, whose scripts are
-// shell and whose commands are this program's.
+// The example workflow must be valid for GitHub. Its scripts must be valid shell, and its
+// commands must be those of this program.
 func TestExampleWorkflow(t *testing.T) {
 	const dir = "../../examples/ci"
 	text, err := os.ReadFile(filepath.Join(dir, "benchmark.yml"))

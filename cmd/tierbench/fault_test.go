@@ -36,7 +36,7 @@ func faulty(addr string) {
 	panic(http.ListenAndServe(addr, nil))
 }
 
-// Real processes are hit, and what is lost is what they held.
+// The fault hits real processes, and the lost clients are those connected to them.
 func TestFaultsHitWhatTheyAreMeantTo(t *testing.T) {
 	needsLinux(t)
 	t.Parallel()
@@ -82,7 +82,7 @@ experiments:
 			t.Errorf("%v: that it ended as it was made to is no breach of the contract: %q", r.Key, r.Warnings)
 		case dies && (f.Lost != clients || f.Hit != clients || f.Workers != 1 || f.Exits != 1):
 			t.Errorf("%v: all are lost: %+v", r.Key, f)
-		// A leak takes its time, the more on a busy machine.
+		// A leak takes a while, longer on a busy machine.
 		case dies && f.Kind != plan.Leak && (f.RPS[len(f.RPS)-1] != 0 || f.RecoverySec >= 0):
 			t.Errorf("%v: nobody comes back: %+v", r.Key, f)
 		case f.Kind == plan.RecoveredPanic && (f.Lost != 0 || f.Failed != 0 || f.Exits != 0 || f.Hit != clients):

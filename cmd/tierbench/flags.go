@@ -14,10 +14,9 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// serverFlag finds the program that the built-in models are in. The harness
-// knows of them only what it says: the two share no code.
+// serverFlag finds the program with the built-in models.
 type serverFlag struct {
-	Server string `help:"The program with the built-in models. By default the one named server beside this one." placeholder:"FILE" type:"path"`
+	Server string `help:"The program with the built-in models. Default: the file server in the folder of this program." placeholder:"FILE" type:"path"`
 }
 
 func (f serverFlag) path() (string, error) {
@@ -28,11 +27,11 @@ func (f serverFlag) path() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the server program: %w", err)
 	}
-	beside := filepath.Join(filepath.Dir(self), "server")
-	if _, err := os.Stat(beside); err != nil {
-		return "", usageError(fmt.Errorf("find the server program: %w (make build and go install put it there; or name it with --server)", err))
+	server := filepath.Join(filepath.Dir(self), "server")
+	if _, err := os.Stat(server); err != nil {
+		return "", usageError(fmt.Errorf("find the server program: %w; build it with make build or go install, or name it with --server", err))
 	}
-	return beside, nil
+	return server, nil
 }
 
 // builtin asks the server program for its models.
@@ -43,36 +42,36 @@ func (f serverFlag) builtin(ctx context.Context) (program string, models []resul
 	return program, models, err
 }
 
-// newHarness is one for runs in the folder results.
+// newHarness returns a harness for runs in the folder results.
 func newHarness(results string) (*harness.Harness, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("find this program, which is that of generator processes too: %w", err)
+		return nil, fmt.Errorf("find this program, which also runs as generator processes: %w", err)
 	}
 	return &harness.Harness{Self: self, Results: results, Build: build.Describe(), Version: build.Version()}, nil
 }
 
-// generatorFlags divide the generator into processes.
+// generatorFlags say how many processes the generator has, and how they communicate.
 type generatorFlags struct {
-	GeneratorProcesses int    `help:"How many processes generate the load. 0: one, and more where a tier needs more descriptors than one has. Default: ${default}." default:"0" placeholder:"N"`
-	NATS               string `name:"nats" help:"Meet the generator processes on this NATS server instead of one of our own. Several of a cluster are separated by commas." placeholder:"URL"`
-	NATSToken          string `name:"nats-token" help:"Token for it." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
-	NATSCreds          string `name:"nats-creds" help:"File with the user credentials for it." placeholder:"FILE" type:"path"`
-	NATSCA             string `name:"nats-ca" help:"File with the certificate of the authority that vouches for it (TLS)." placeholder:"FILE" type:"path"`
+	GeneratorProcesses int    `help:"Number of generator processes. 0: one, or as many as a tier needs to have enough descriptors. Default: ${default}." default:"0" placeholder:"N"`
+	NATS               string `name:"nats" help:"Communicate with the generator processes through this NATS server, instead of starting one. Separate the servers of a cluster by commas." placeholder:"URL"`
+	NATSToken          string `name:"nats-token" help:"Token for the NATS server." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
+	NATSCreds          string `name:"nats-creds" help:"File with the user credentials for the NATS server." placeholder:"FILE" type:"path"`
+	NATSCA             string `name:"nats-ca" help:"File with the certificate of the authority that signed the certificate of the NATS server (TLS)." placeholder:"FILE" type:"path"`
 }
 
 func (f *generatorFlags) link() fleet.Link {
 	return fleet.Link{URL: f.NATS, Token: f.NATSToken, Creds: f.NATSCreds, CA: f.NATSCA}
 }
 
-// liveFlags say how a run is shown while it goes on.
+// liveFlags say how the progress of a run is shown.
 type liveFlags struct {
-	Plain   bool   `help:"Plain lines instead of a live view, as when the output is no terminal."`
-	JSON    bool   `name:"json" help:"Write what happens as JSON, an object a line, instead of the table (tierbench schema --events)."`
-	Metrics string `help:"Let Prometheus ask for http://ADDR/metrics while it runs; on loopback if the address has no host. An answer takes CPU time of the generator." placeholder:"ADDR"`
+	Plain   bool   `help:"Write plain lines instead of a live view. This is the default if the output is not a terminal."`
+	JSON    bool   `name:"json" help:"Write events as JSON, one object per line, instead of the table (tierbench schema --events)."`
+	Metrics string `help:"Serve http://ADDR/metrics for Prometheus during the run; on loopback if the address has no host. Answering takes CPU time from the generator." placeholder:"ADDR"`
 }
 
-// watcher is what the flags ask for. Stop ends what it serves.
+// watcher returns the watcher that the flags ask for. The caller must call stop.
 func (l *liveFlags) watcher(e *env) (w live.Watcher, stop func(), err error) {
 	all, stop := live.All{}, func() {}
 	if l.Metrics != "" {
@@ -90,10 +89,10 @@ func (l *liveFlags) watcher(e *env) (w live.Watcher, stop func(), err error) {
 	return append(all, live.NewText(e.errOut, l.Plain)), stop, nil
 }
 
-// tables is where those for a person go.
+// tables returns an env whose output is for tables, which --json discards.
 func (l *liveFlags) tables(e *env) *env {
 	if l.JSON {
-		return &env{e.ctx, io.Discard, e.errOut} // the output is for a program
+		return &env{e.ctx, io.Discard, e.errOut} // the output is for a program, not for a person
 	}
 	return e
 }

@@ -6,20 +6,20 @@ import (
 	"github.com/tierbench/tierbench/loadtest/harness"
 )
 
-// generatorCmd is a generator process. Its coordinator starts it, and says in its
-// environment where it belongs.
+// generatorCmd runs a generator process. Its coordinator starts it and passes the flags in
+// its environment.
 type generatorCmd struct {
-	NATS   string `name:"nats" required:"" help:"The NATS server." env:"TIERBENCH_NATS" placeholder:"URL"`
-	Token  string `help:"Token for it." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
-	Creds  string `help:"File with the user credentials for it." env:"TIERBENCH_NATS_CREDS" placeholder:"FILE"`
-	CA     string `name:"tls-ca" help:"File with the certificate of the authority that vouches for it." env:"TIERBENCH_NATS_CA" placeholder:"FILE"`
-	Job    string `required:"" help:"Its coordinator's." env:"TIERBENCH_JOB" placeholder:"ID"`
-	Number int    `required:"" help:"Of this process, from 1." env:"TIERBENCH_GENERATOR" placeholder:"N"`
+	NATS   string `name:"nats" required:"" help:"The NATS server to communicate through." env:"TIERBENCH_NATS" placeholder:"URL"`
+	Token  string `help:"Token for the NATS server." env:"TIERBENCH_NATS_TOKEN" placeholder:"TOKEN"`
+	Creds  string `help:"File with the user credentials for the NATS server." env:"TIERBENCH_NATS_CREDS" placeholder:"FILE"`
+	CA     string `name:"tls-ca" help:"File with the certificate of the authority that signed the certificate of the NATS server." env:"TIERBENCH_NATS_CA" placeholder:"FILE"`
+	Job    string `required:"" help:"Id of the coordinator's job." env:"TIERBENCH_JOB" placeholder:"ID"`
+	Number int    `required:"" help:"Number of this process in the job, from 1." env:"TIERBENCH_GENERATOR" placeholder:"N"`
 }
 
 // Help is an example for --help.
 func (c *generatorCmd) Help() string {
-	return "tierbench run starts its generator processes itself, and gives them what they need in their environment.\n\n" +
+	return "tierbench run starts its generator processes itself, and passes these flags in their environment.\n\n" +
 		"Examples:\n\n    tierbench generator --nats nats://127.0.0.1:4222 --job ID --number 1"
 }
 

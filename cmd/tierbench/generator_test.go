@@ -21,8 +21,8 @@ duration: 300ms
 repeats: 1
 `
 
-// A run with many generator processes leaves the same record as one with a
-// single one, with our own NATS server and with another.
+// A run with many generator processes leaves the same record as a run with one, both with the
+// harness's own NATS server and with another.
 func TestRunWithGeneratorProcesses(t *testing.T) {
 	needsLinux(t)
 	server := serverOf(t)
@@ -94,10 +94,10 @@ clients: [100000]
 		{"nothing is there", divided, []string{"--nats", "nats://127.0.0.1:1"}, "connect to NATS at nats://127.0.0.1:1"},
 		{"a wrong token", divided, []string{"--nats", hub.URL, "--nats-token", "guessed"}, "Authorization Violation"},
 		{"no such authority", divided, []string{"--nats", hub.URL, "--nats-ca", "/no/such/file"}, "/no/such/file"},
-		{"credentials for nobody", divided, []string{"--nats-creds", "file"}, "--nats-creds is for the server that --nats names"},
-		{"raw requests of many", divided, []string{"--generator-processes", "2", "--raw", "csv"}, "--raw keeps the requests"},
+		{"credentials for nobody", divided, []string{"--nats-creds", "file"}, "--nats-creds needs --nats, the address of the server"},
+		{"raw requests of many", divided, []string{"--generator-processes", "2", "--raw", "csv"}, "--raw cannot be combined with --generator-processes or --nats"},
 		{"too few for the clients", many, []string{"--generator-processes", "1"}, "100000 clients are more than 1 generator processes can have; allowed: --generator-processes "},
-		{"raw requests of as many as it takes", many, []string{"--raw", "csv"}, "--raw keeps the requests"},
+		{"raw requests of as many as it takes", many, []string{"--raw", "csv"}, "--raw keeps the requests of a single generator process, but"},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {
 			if limit := host.ReadCapacity("/proc").PerProcess().Clients; tt.config == many && limit >= 100_000 {

@@ -17,7 +17,7 @@ func TestHDR(t *testing.T) {
 		{"without a tag, those there are", nil, []string{closed + "\n" + open + "service\n" + open + "response\n"}, 0},
 		{"a distribution, in milliseconds", []string{closed}, []string{"Value\tPercentile\tTotalCount\t1/(1-Percentile)", "Max     =       52.560, Total count    =          934"}, 0},
 		{"several are added up", []string{closed, open + "service"}, []string{"Total count    =        35678"}, 0},
-		{"one that is not there", []string{closed, "thread"}, []string{"no histogram has the tag \"thread\"", "old-run lists those there are"}, exitUsage},
+		{"one that is not there", []string{closed, "thread"}, []string{"no histogram has the tag \"thread\"", "old-run lists the tags"}, exitUsage},
 	} {
 		out, stderr, code := tierbench(t.Context(), append([]string{"hdr", run}, tt.tags...)...)
 		for _, w := range tt.want {

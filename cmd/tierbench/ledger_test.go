@@ -12,7 +12,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats/statstest"
 )
 
-// What a claim is shown by are charts that there are.
+// The charts that a claim names exist.
 func TestChartsOfClaims(t *testing.T) {
 	for _, c := range claims.All {
 		for _, name := range c.Charts {
@@ -26,7 +26,7 @@ func TestChartsOfClaims(t *testing.T) {
 	}
 }
 
-// A claim has its chart beside it, of the cells that it rests on.
+// A claim is shown with its chart, of the cells that its verdict rests on.
 func TestLedgerShowsCharts(t *testing.T) {
 	set := statstest.Run([]int{64}, 2)
 	for i := range set.Repeats {

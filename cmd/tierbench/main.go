@@ -57,30 +57,30 @@ func exitCode(err error) int {
 }
 
 type cli struct {
-	Run        runCmd        `cmd:"" help:"Measure what a config file asks for, into a new folder under results/."`
+	Run        runCmd        `cmd:"" help:"Measure the cells of a config file, into a new folder under results/."`
 	Report     reportCmd     `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
 	Compare    compareCmd    `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
-	Claims     claimsCmd     `cmd:"" help:"Decide the claims of the comparison of processes, threads and async by a run."`
+	Claims     claimsCmd     `cmd:"" help:"Judge the claims of the comparison of processes, threads and async by the results of a run."`
 	HDR        hdrCmd        `cmd:"" name:"hdr" help:"Print the latency distribution of a repeat, or list the repeats that have one."`
 	Site       siteCmd       `cmd:"" help:"Build a static site of all runs: an index, their reports, models and method."`
 	Search     searchCmd     `cmd:"" help:"Find the most clients, or the highest rate, that a server carries within bounds."`
 	Advise     adviseCmd     `cmd:"" help:"Predict from a run which models can carry a load, and with what headroom."`
 	Crosscheck crosscheckCmd `cmd:"" help:"Check the load generator against wrk, wrk2 and oha, on the same servers in one run."`
 	Schema     schemaCmd     `cmd:"" help:"Print the JSON schema of a run's records."`
-	Doctor     doctorCmd     `cmd:"" help:"Print what this host can carry, and which tier is the largest."`
-	Audit      auditCmd      `cmd:"" help:"Check a published table by what must hold between its own numbers."`
+	Doctor     doctorCmd     `cmd:"" help:"Print how many clients this host can carry, and which limits decide it."`
+	Audit      auditCmd      `cmd:"" help:"Check whether the numbers of a published table are consistent."`
 	Conform    conformCmd    `cmd:"" help:"Test whether a server of your own keeps the contract of the README."`
-	Generator  generatorCmd  `cmd:"" help:"Be one of a run's generator processes; run starts them itself."`
+	Generator  generatorCmd  `cmd:"" help:"Run a generator process; tierbench run starts them itself."`
 	Null       nullCmd       `cmd:"" hidden:""`
-	List       listCmd       `cmd:"" help:"List the models that are built in."`
+	List       listCmd       `cmd:"" help:"List the built-in models."`
 
-	Version kong.VersionFlag `help:"Print the version, and stop."`
+	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	Completion completionCmd `cmd:"" help:"Print a script that completes the command line in a shell."`
 	Man        manCmd        `cmd:"" hidden:"" help:"Print the manual page."`
 }
 
-// env is what subcommands get.
+// env is passed to every subcommand.
 type env struct {
 	ctx         context.Context
 	out, errOut io.Writer
@@ -102,13 +102,13 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		return err
 	}
 	k, err := parser.Parse(args)
-	if exited == 0 { // --help has printed what was asked for
+	if exited == 0 { // --help or --version has printed its text
 		return nil
 	}
 	if err != nil {
 		return usageError(fmt.Errorf("%w (see tierbench --help)", err))
 	}
-	o := &noted{Writer: out}
+	o := &errWriter{Writer: out}
 	if err := k.Run(&env{ctx, o, errOut}); err != nil {
 		return err
 	}
@@ -118,17 +118,17 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 	return nil
 }
 
-// noted notes the first error of its writer, so that a command that prints need
-// not look at each line, and still fails if nobody got it all.
-type noted struct {
+// An errWriter keeps the first error of its writer. So a command need not check every
+// line that it prints, and still fails if its output is incomplete.
+type errWriter struct {
 	io.Writer
 	err error
 }
 
-func (n *noted) Write(p []byte) (int, error) {
-	written, err := n.Writer.Write(p)
-	if err != nil && n.err == nil {
-		n.err = err
+func (w *errWriter) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if err != nil && w.err == nil {
+		w.err = err
 	}
-	return written, err
+	return n, err
 }

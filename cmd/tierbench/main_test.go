@@ -25,9 +25,8 @@ import (
 
 var serverProgram string
 
-// TestMain builds the real server program once. With its first argument it is
-// the program itself, or a server: one that nobody should trust, or the null
-// server.
+// TestMain builds the real server program once. Its first argument makes this binary act as
+// tierbench itself, as a server that answers wrongly, or as the null server.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "generator" || os.Args[1] == "run") {
 		main()
@@ -56,7 +55,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintf(os.Stderr, "build the server: %v\n%s", err, out)
 			return 1
 		}
-		// Those that are parallel wait most of the time.
+		// Parallel tests wait most of the time.
 		if err := stdflag.Set("test.parallel", "8"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -65,8 +64,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// wrongEcho echoes a single byte, which is all that readiness asks for, and
-// spoils the last byte of anything longer.
+// wrongEcho echoes a single byte correctly, which is enough to be ready, and changes the last
+// byte of anything longer.
 func wrongEcho(addr string) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -111,8 +110,8 @@ func writeConfig(t *testing.T, text string) string {
 	return file
 }
 
-// serverOf is the server program under a name of the test's own, by which children finds the
-// test's servers while other tests run theirs.
+// serverOf returns the server program under a name of the test's own. By that name, children
+// finds the test's servers while other tests run theirs.
 func serverOf(t *testing.T) string {
 	t.Helper()
 	own := filepath.Join(t.TempDir(), "server")
@@ -142,7 +141,7 @@ func children(t *testing.T, program string) []string {
 		}
 		exe, _ := os.Readlink(filepath.Join(filepath.Dir(name), "exe"))
 		args, _ := os.ReadFile(filepath.Join(filepath.Dir(name), "cmdline"))
-		// One that is only asked for its models serves nobody.
+		// A process that only lists the models is not a server.
 		if state != "Z" && exe == program && !bytes.Contains(args, []byte("--list")) {
 			left = append(left, string(b))
 		}
@@ -150,7 +149,7 @@ func children(t *testing.T, program string) []string {
 	return left
 }
 
-// tierbench runs the command as main does, but for the exit.
+// tierbench runs the command as main does, but does not exit.
 func tierbench(ctx context.Context, args ...string) (stdout, stderr string, code int) {
 	var out, errOut bytes.Buffer
 	if err := run(ctx, args, &out, &errOut); err != nil {
@@ -183,8 +182,7 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 	server := serverOf(t)
 	results := t.TempDir()
 	out, log, code := tierbench(t.Context(), "run", writeConfig(t, everyModel), "--server", server, "--results", results)
-	// On a machine that is busy enough a repeat may rightly be invalid, so the
-	// exit code is not what is tested here.
+	// On a busy machine a repeat may rightly be invalid, so the exit code is not tested.
 	if code == exitUsage {
 		t.Fatalf("exit code %d\n%s", code, log)
 	}
@@ -245,7 +243,7 @@ func TestRunMeasuresEveryModel(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 
-	// The report needs neither the server nor the config any more.
+	// The report needs neither the server nor the config.
 	before, err := os.ReadFile(filepath.Join(dir, "report.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -374,7 +372,7 @@ repeats: 2
 		t.Errorf("%d repeats of %d cells, run %+v", len(set.Repeats), len(seen), set.Run)
 	}
 
-	// One that has ended can be given more repeats.
+	// A complete run can be extended by repeats.
 	_, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "3", "--server", server)
 	if code != 0 {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -386,7 +384,7 @@ repeats: 2
 		t.Errorf("%d repeats, of %d of each cell", len(set.Repeats), set.Run.Repeats)
 	}
 
-	// Or more cells, by another config, which must ask for those it has.
+	// Another config can add cells, if it contains all cells of the run.
 	more := writeConfig(t, strings.Replace(config, "[1, 2, 3]", "[1, 2, 3, 4]", 1))
 	if _, stderr, code = tierbench(t.Context(), "run", more, "--resume", dir, "--server", server); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, stderr)
@@ -397,10 +395,10 @@ repeats: 2
 	if len(set.Repeats) != 11 || len(set.Run.Cells) != 4 || !strings.Contains(set.Run.ConfigText, "2, 3, 4]") || len(set.Run.Resumed) != 3 {
 		t.Errorf("%d repeats, run %+v", len(set.Repeats), set.Run)
 	}
-	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, config), "--resume", dir, "--server", server); code != 2 || !strings.Contains(stderr, "does not ask for the cell eventloop echo/idle") {
+	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, config), "--resume", dir, "--server", server); code != 2 || !strings.Contains(stderr, "does not contain the cell eventloop echo/idle") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
-	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, strings.NewReplacer("[1, 2, 3]", "[1, 2, 3, 4]", "100ms", "200ms").Replace(config)), "--resume", dir, "--server", server); code != 2 || !strings.Contains(stderr, "with another duration") {
+	if _, stderr, code = tierbench(t.Context(), "run", writeConfig(t, strings.NewReplacer("[1, 2, 3]", "[1, 2, 3, 4]", "100ms", "200ms").Replace(config)), "--resume", dir, "--server", server); code != 2 || !strings.Contains(stderr, "it changes the duration of the cell eventloop echo/idle") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	if _, stderr, code = tierbench(t.Context(), "run", "--resume", dir, "--repeats", "5000", "--server", server); code != 2 || !strings.Contains(stderr, "at most 1000") {
@@ -408,7 +406,7 @@ repeats: 2
 	}
 }
 
-// The real signal to the real program: everything it started must be gone.
+// After a real signal to the real program, everything that it started must have ended.
 func TestCtrlC(t *testing.T) {
 	needsLinux(t)
 	t.Parallel()
@@ -514,7 +512,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Every config of the project must be one that its own program takes.
+// Every config of the project must be valid.
 func TestConfigsOfTheProject(t *testing.T) {
 	files, err := filepath.Glob("../../configs/*.yaml")
 	if err != nil || len(files) == 0 {

@@ -5,7 +5,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/host"
 )
 
-// nullCmd is the server that a generator's ceiling is measured on.
+// nullCmd runs the server on which a generator's ceiling is measured.
 type nullCmd struct {
 	Protocol string `enum:"http,echo" default:"http"`
 	Addr     string `default:"127.0.0.1:0"`

@@ -11,7 +11,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/live"
 )
 
-// full takes nothing, as a disk that is full.
+// full is a writer that fails like a full disk.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }

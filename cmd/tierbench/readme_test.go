@@ -13,7 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// What the README shows must be what the published runs say.
+// The results in the README must be those of the published runs.
 func TestREADMEShowsThePublishedRuns(t *testing.T) {
 	b, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -83,7 +83,7 @@ func TestREADMEShowsThePublishedRuns(t *testing.T) {
 	}
 }
 
-// A command or a link in the README must be there.
+// Every command and every link in the README must exist.
 func TestREADMENamesWhatExists(t *testing.T) {
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 type reportCmd struct {
 	Run_ string `arg:"" name:"results" help:"The folder of a run, such as results/latest." type:"existingdir"`
-	CSV  bool   `name:"csv" help:"Print every cell as CSV instead, and draw nothing."`
+	CSV  bool   `name:"csv" help:"Print every cell as CSV instead of writing the report."`
 }
 
 // Help is an example for --help.
@@ -43,13 +43,13 @@ func (c *reportCmd) Run(e *env) error {
 	if err := writeReport(e, set); !errors.As(err, &missing) && !errors.As(err, &missed) {
 		return err
 	}
-	return nil // it was drawn, and says what is missing
+	return nil // the report was written, and shows what is missing
 }
 
-// writeReport writes the report of a run, prints its table, and fails if nothing
-// valid is known of a cell or an objective is missed.
+// writeReport writes the report of a run and prints its table. It fails if a cell has no
+// valid repeat or an objective is missed.
 func writeReport(e *env, set *result.Set) error {
-	// A run for something else may happen to have a cell of a claim.
+	// A run for another purpose may happen to contain a cell of a claim.
 	verdicts := claims.Evaluate(set)
 	var links []report.Link
 	if verdicts.Tells() {
@@ -61,7 +61,7 @@ func writeReport(e *env, set *result.Set) error {
 	if err := report.Table(e.out, set); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "\nreport: %s, and %s beside it; charts, as SVG and PNG: %s\n",
+	fmt.Fprintf(e.out, "\nreport: %s, and %s in the same folder; charts, as SVG and PNG: %s\n",
 		harness.Relative(filepath.Join(set.Dir, report.HTMLFile)), report.MarkdownFile, harness.Relative(filepath.Join(set.Dir, result.ChartsDir)))
 	if verdicts.Tells() {
 		if err := ledger.Write(set, verdicts); err != nil {
@@ -79,7 +79,7 @@ func writeReport(e *env, set *result.Set) error {
 	return err
 }
 
-// errCells says that the run is complete but not whole.
+// errCells are the cells of a complete run that have no valid repeat.
 type errCells []result.Key
 
 func (e errCells) Error() string {
@@ -90,7 +90,7 @@ func (e errCells) Error() string {
 	return fmt.Sprintf("%d cells have no valid repeat:\n  %s", len(e), strings.Join(names, "\n  "))
 }
 
-// errSLO says that objectives are missed. The table says the rest.
+// errSLO is the number of missed objectives. The table shows which.
 type errSLO int
 
 func (e errSLO) Error() string {

@@ -16,10 +16,10 @@ type runCmd struct {
 	generatorFlags
 	liveFlags
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
-	Results string `help:"The folder in which the run's own is made." default:"results" type:"path"`
-	Resume  string `help:"Go on with the run in this folder: measure what it lacks, of its own config or of one that is named and asks for more." placeholder:"DIR" type:"path"`
-	Repeats int    `help:"Measure each cell at least this often, even if the config asks for less; but not those that hold connections. With --resume, what is measured stays, and counts." placeholder:"N"`
-	Raw     string `help:"Keep every request, as vegeta's results (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
+	Results string `help:"The folder in which the run's folder is created." default:"results" type:"path"`
+	Resume  string `help:"Resume the run in this folder: measure the missing repeats of its config, or of a given config that contains more." placeholder:"DIR" type:"path"`
+	Repeats int    `help:"Measure each cell at least this often, even if the config asks for less; this does not apply to cells with a hold. With --resume, existing repeats count." placeholder:"N"`
+	Raw     string `help:"Save every request in a format of vegeta (gob, csv, json), under raw/ in the run's folder." enum:",gob,csv,json" default:"" placeholder:"FORMAT"`
 }
 
 // Help is an example for --help.
@@ -35,7 +35,7 @@ func (c *runCmd) Run(e *env) error {
 		return usageError(errors.New("name a config file or, with --resume, a run to resume"))
 	}
 	if c.Repeats < 0 {
-		return usageError(fmt.Errorf("--repeats: %d is not allowed; it is 1 or more, or 0 for what the config asks for", c.Repeats))
+		return usageError(fmt.Errorf("--repeats: %d is not allowed; allowed: 1 or more, or 0 for the number in the config", c.Repeats))
 	}
 	if err := harness.Prepare(); err != nil {
 		return err
@@ -75,14 +75,14 @@ func (c *runCmd) Run(e *env) error {
 	var missed errSLO
 	switch {
 	case interrupted && errors.As(rerr, &missing):
-		rerr = nil // the table says what is not measured yet
+		rerr = nil // the table shows what is not measured yet
 	case err != nil && errors.As(rerr, &missed):
-		rerr = nil // nobody may take a run that failed for one that missed an objective
+		rerr = nil // the exit code must be that of a failed run, not of a missed objective
 	}
 	return errors.Join(err, rerr)
 }
 
-// open opens a new run, or the one that is to be resumed.
+// open opens a new run, or resumes one.
 func (c *runCmd) open(h *harness.Harness) (*harness.Run, error) {
 	var set *result.Set
 	var err error

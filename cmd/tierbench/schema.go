@@ -8,7 +8,7 @@ import (
 )
 
 type schemaCmd struct {
-	Events bool `help:"That of the lines of run --json instead."`
+	Events bool `help:"Print the schema of the lines of tierbench run --json instead."`
 }
 
 // Help is an example for --help.

@@ -19,36 +19,36 @@ import (
 
 type searchCmd struct {
 	serverFlag
-	Command []string `arg:"" optional:"" help:"A server of your own, after --, as in a config; {addr}, {host}, {port}, {protocol} and {cpus} are filled in."`
+	Command []string `arg:"" optional:"" help:"A server of your own, after --, as in a config; {addr}, {host}, {port}, {protocol} and {cpus} are replaced."`
 	Model   string   `help:"A model that is built in; or what to call the server of your own." placeholder:"NAME"`
 
-	Find     string        `help:"What to find the most of: clients (closed loop) or rate (open loop)." enum:"clients,rate" default:"clients"`
+	Find     string        `help:"What to search for: the most clients (closed loop), or the highest rate (open loop)." enum:"clients,rate" default:"clients"`
 	Protocol string        `help:"http or echo." default:"http"`
-	Workload string        `help:"What is asked, as in a config; by default plaintext or, over the protocol echo, echo." placeholder:"NAME"`
-	Time     time.Duration `help:"How long the server takes for an answer, of a workload that takes a time." placeholder:"50ms"`
-	Payload  int           `help:"Bytes that are sent and come back, of a workload that echoes." placeholder:"64"`
-	Clients  int           `help:"How many clients share the rate (--find rate)." placeholder:"100"`
+	Workload string        `help:"The workload, as in a config. Default: plaintext, or echo over the protocol echo." placeholder:"NAME"`
+	Time     time.Duration `help:"How long the server takes for an answer, for a workload that takes a time." placeholder:"50ms"`
+	Payload  int           `help:"Bytes that are sent and come back, for the workload echo." placeholder:"64"`
+	Clients  int           `help:"Number of clients that make the requests (--find rate)." placeholder:"100"`
 
-	P50    time.Duration `name:"p50" help:"Most that the median latency may be." placeholder:"TIME"`
-	P90    time.Duration `name:"p90" help:"Most that the 90th percentile may be." placeholder:"TIME"`
-	P99    time.Duration `name:"p99" help:"Most that the 99th percentile may be." placeholder:"TIME"`
-	P999   time.Duration `name:"p999" help:"Most that the 99.9th percentile may be." placeholder:"TIME"`
-	Max    time.Duration `help:"Most that the longest may be." placeholder:"TIME"`
-	Errors string        `help:"Most of the requests that may fail, such as 0 or 0.1%." default:"0" placeholder:"0"`
+	P50    time.Duration `name:"p50" help:"Longest allowed median latency." placeholder:"TIME"`
+	P90    time.Duration `name:"p90" help:"Longest allowed 90th percentile." placeholder:"TIME"`
+	P99    time.Duration `name:"p99" help:"Longest allowed 99th percentile." placeholder:"TIME"`
+	P999   time.Duration `name:"p999" help:"Longest allowed 99.9th percentile." placeholder:"TIME"`
+	Max    time.Duration `help:"Longest allowed latency of any request." placeholder:"TIME"`
+	Errors string        `help:"Largest allowed part of requests that fail, such as 0 or 0.1%." default:"0" placeholder:"0"`
 
-	From     float64       `help:"Where to start: clients, or requests a second. By default 1 client, or 100/s." placeholder:"N"`
-	To       float64       `help:"Where to stop. By default what this host and the model can hold, or 1000000/s." placeholder:"N"`
-	Within   string        `help:"How close the two ends come." default:"5%" placeholder:"5%"`
-	Repeats  int           `help:"How many measurements confirm each end; an odd number." default:"3" placeholder:"3"`
-	Most     int           `help:"After how many measurements to give up." default:"80" placeholder:"80"`
-	Warmup   time.Duration `help:"Before each measurement." default:"500ms" placeholder:"500ms"`
-	Duration time.Duration `help:"Of each measurement." default:"2s" placeholder:"2s"`
-	Results  string        `help:"The folder in which the run's own is made." default:"results" type:"path"`
+	From     float64       `help:"Where to start: clients, or requests a second. Default: 1 client, or 100/s." placeholder:"N"`
+	To       float64       `help:"Where to stop. Default: the most that this host and the model can carry, or 1000000/s." placeholder:"N"`
+	Within   string        `help:"How close together the load that is carried and the load that is not must be at the end." default:"5%" placeholder:"5%"`
+	Repeats  int           `help:"Number of measurements that confirm each of the two loads; an odd number." default:"3" placeholder:"3"`
+	Most     int           `help:"Number of measurements after which to give up." default:"80" placeholder:"80"`
+	Warmup   time.Duration `help:"Warm-up before each measurement." default:"500ms" placeholder:"500ms"`
+	Duration time.Duration `help:"Length of each measurement." default:"2s" placeholder:"2s"`
+	Results  string        `help:"The folder in which the run's folder is created." default:"results" type:"path"`
 }
 
 // Help is an example for --help.
 func (c *searchCmd) Help() string {
-	return "Doubles the load until the promise is broken, bisects, and repeats both ends. Every measurement is kept and reported as those of a run are. " +
+	return "Doubles the load until it breaks the bounds, bisects, and repeats the measurements at both ends. Every measurement is saved and reported like those of a run. " +
 		"Latencies are service times for clients, response times for a rate.\n\n" +
 		"Examples:\n\n" +
 		"    tierbench search --model eventloop --p99 50ms\n\n" +
@@ -68,7 +68,7 @@ func (c *searchCmd) Run(e *env) error {
 		return err
 	}
 	s.Log = e.errOut
-	// Without a server of the user's own, the model is one that is built in.
+	// Without a command, the model must be a built-in one.
 	if len(c.Command) == 0 {
 		if s.Harness.Server, s.Harness.Models, err = c.builtin(e.ctx); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (c *searchCmd) Run(e *env) error {
 	if rerr := report.Write(set.Dir, set); rerr != nil {
 		return errors.Join(err, rerr)
 	}
-	// Only what came to its end takes the place of the newest run.
+	// Only a complete search becomes the latest run.
 	if err == nil {
 		if err := r.PointLatest(); err != nil {
 			return err
@@ -107,7 +107,7 @@ func (c *searchCmd) Run(e *env) error {
 	return nil
 }
 
-// search is what the flags ask for, without its harness.
+// search returns the search that the flags describe, without its harness.
 func (c *searchCmd) search() (*harness.Search, error) {
 	s := &harness.Search{
 		Model: c.Model, Command: c.Command, Rate: c.Find == "rate", Clients: c.Clients,
@@ -120,7 +120,7 @@ func (c *searchCmd) search() (*harness.Search, error) {
 	}{{stats.P50, c.P50}, {stats.P90, c.P90}, {stats.P99, c.P99}, {stats.P999, c.P999}, {stats.Max, c.Max}} {
 		switch {
 		case b.most < 0:
-			return nil, fmt.Errorf("--%s: %v is no bound of a latency; allowed: above 0", b.metric.Name, b.most)
+			return nil, fmt.Errorf("--%s: %v is not allowed; allowed: a duration above 0", b.metric.Name, b.most)
 		case b.most > 0:
 			s.Promise = append(s.Promise, stats.AtMost(b.metric, b.most.Seconds()))
 		}
@@ -137,9 +137,9 @@ func (c *searchCmd) search() (*harness.Search, error) {
 	case c.Model == "" && len(c.Command) == 0:
 		return nil, errors.New("name a --model, or a server of your own after --")
 	case c.Workload == result.Idle:
-		return nil, errors.New("--workload: idle clients ask for nothing, so there is no promise to keep")
+		return nil, errors.New("--workload: idle is not allowed, because idle clients send no requests to measure")
 	case !s.Rate && c.Clients != 0:
-		return nil, errors.New("--clients is what is looked for; it goes with --find rate")
+		return nil, errors.New("--clients is only for --find rate; here the number of clients is what the search finds")
 	}
 	from := 1.0
 	if s.Rate {
@@ -153,11 +153,11 @@ func (c *searchCmd) search() (*harness.Search, error) {
 	return s, nil
 }
 
-// part reads a part of one.
+// part parses a fraction from 0 to 1.
 func part(s string) (float64, error) {
 	v, ok := quantity.Fraction(s)
 	if !ok || v > 1 {
-		return 0, fmt.Errorf("%q is no part; allowed: 0 to 100%%, such as 0.1%%", s)
+		return 0, fmt.Errorf("%q is not a fraction; allowed: 0 to 100%%, such as 0.1%%", s)
 	}
 	return v, nil
 }

@@ -17,16 +17,16 @@ func TestSearchMistakes(t *testing.T) {
 		want string
 	}{
 		{"nothing to measure", "--p99 1s", "name a --model, or a server of your own after --"},
-		{"clients are what is looked for", "--model thread --clients 5", "it goes with --find rate"},
+		{"clients are what is looked for", "--model thread --clients 5", "--clients is only for --find rate"},
 		{"no such model", "--model bogus", `"bogus" is neither built in nor among commands`},
 		{"no such workload", "--model thread --workload foo", `"foo" is not a workload over http`},
-		{"a promise of nobody", "--model thread --workload idle", "idle clients ask for nothing"},
+		{"a promise of nobody", "--model thread --workload idle", "--workload: idle is not allowed, because idle clients send no requests"},
 		{"a wait without its time", "--model thread --workload wait", "http/wait takes a time, such as 50ms"},
-		{"errors that are no part", "--model thread --errors 3", `--errors: "3" is no part; allowed: 0 to 100%`},
+		{"errors that are no part", "--model thread --errors 3", `--errors: "3" is not a fraction; allowed: 0 to 100%`},
 		{"two ends that never meet", "--model thread --within 0", "allowed: 1 to 100 %"},
 		{"repeats that can be tied", "--model thread --repeats 2", "an odd number"},
 		{"backwards", "--model thread --from 10 --to 5", "allowed: 10 and above"},
-		{"a latency of less than nothing", "--model thread --p99=-1s", "-1s is no bound of a latency"},
+		{"a latency of less than nothing", "--model thread --p99=-1s", "-1s is not allowed; allowed: a duration above 0"},
 		{"more clients than fit", "--model thread --to 9999999", "is more than this host can hold"},
 		{"more clients than an int", "--model thread --to 1e300", "allowed: a whole number from 1 to 10000000"},
 		{"a part of a client", "--model thread --from 1.5", "--from 1.5; allowed: a whole number"},
@@ -47,8 +47,8 @@ func TestSearchMistakes(t *testing.T) {
 	}
 }
 
-// TestSearchKeepsRecords searches with real servers. What the answer is depends
-// on the machine; that it rests on the record does not.
+// TestSearchKeepsRecords searches with real servers. The answer depends on the machine, but it
+// must follow from the record.
 func TestSearchKeepsRecords(t *testing.T) {
 	needsLinux(t)
 	t.Parallel()
@@ -86,7 +86,7 @@ func TestSearchKeepsRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The config of the record asks for exactly what was measured.
+			// The config in the record contains exactly what was measured.
 			type id struct {
 				result.Key
 				repeat int

@@ -12,15 +12,15 @@ import (
 )
 
 type siteCmd struct {
-	Runs    []string `arg:"" optional:"" help:"The folders of the runs. By default all in the folder of results." type:"existingdir"`
+	Runs    []string `arg:"" optional:"" help:"The folders of the runs. Default: all runs in the folder of --results." type:"existingdir"`
 	Results string   `help:"The folder with the runs." default:"results" type:"path"`
-	Out     string   `help:"Where to build it, in place of the site that is there." default:"results/site" type:"path"`
+	Out     string   `help:"The folder to build the site in. A site that it already contains is replaced." default:"results/site" type:"path"`
 }
 
 // Help is an example for --help.
 func (c *siteCmd) Help() string {
-	return "Each run's page has its report and its records beside it. All links are relative and are followed before the command ends; " +
-		"the folder can be opened as it is, or put on any static host.\n\n" +
+	return "The folder of each run contains its page, its report and its records. All links are relative, and the command checks them; " +
+		"the site can be opened as a local folder, or put on any static host.\n\n" +
 		"Examples:\n\n" +
 		"    tierbench site\n\n" +
 		"    tierbench site results/RUN results/ANOTHER --out public"

@@ -13,8 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// script writes a program that stands in for the server: what it does is a
-// shell script.
+// script writes a shell script that stands in for the server program.
 func script(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "server")
@@ -24,7 +23,7 @@ func script(t *testing.T, text string) string {
 	return file
 }
 
-// A trial whose program is not here is named, and left out.
+// A trial whose program is missing is named and left out.
 func TestATrialThatIsNotHere(t *testing.T) {
 	needsLinux(t)
 	t.Parallel()
@@ -49,7 +48,7 @@ trials: [{name: luck, run: [no-such-program, x], variants: [good]}]
 	}
 }
 
-// An objective of a server that is not here is met by nothing.
+// An objective that applies only to a missing server is an error.
 func TestAnObjectiveOfWhatIsNotHere(t *testing.T) {
 	needsLinux(t)
 	config := writeConfig(t, `
@@ -60,12 +59,12 @@ clients: [1]
 slo: [{model: mine, p99: 1s}]
 `)
 	_, stderr, code := tierbench(t.Context(), "run", config, "--server", serverProgram, "--results", t.TempDir())
-	if code != exitUsage || !strings.Contains(stderr, "slo[0]: nothing that it is of can be measured here: mine (./no-such-server: not found") {
+	if code != exitUsage || !strings.Contains(stderr, "slo[0]: none of its cells can be measured here: mine (./no-such-server: not found") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }
 
-// values are those of a trial in one line, in the order of their names.
+// values lists the values of a trial in one line, sorted by name.
 func values(t *result.Trial) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(t.Values)) {
@@ -74,7 +73,7 @@ func values(t *result.Trial) string {
 	return strings.Join(parts, ", ")
 }
 
-// The trials of a config are tried after its cells, and are in its record.
+// The trials of a config run after its cells, and are in its record.
 func TestTrialsOfARun(t *testing.T) {
 	needsLinux(t)
 	list, err := json.Marshal([]result.Info{{Name: "m", Doc: "A model."}})

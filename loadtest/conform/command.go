@@ -30,7 +30,7 @@ func Testable(argv, protocols []string) error {
 	words := strings.Join(argv, " ")
 	switch {
 	case len(argv) == 0:
-		return errors.New("no command: the server belongs behind --, as in tierbench conform -- ./my-server --listen={addr}")
+		return errors.New("no command: name the server after --, as in tierbench conform -- ./my-server --listen={addr}")
 	case !strings.Contains(words, "{addr}") && !strings.Contains(words, "{port}"):
 		return fmt.Errorf("%s: has no {addr} or {port}, so it cannot know where to listen", words)
 	case len(protocols) > 1 && !strings.Contains(words, "{protocol}"):
