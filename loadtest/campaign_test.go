@@ -224,7 +224,7 @@ func TestARepeatIsMeasuredStoppedAndSaved(t *testing.T) {
 		t.Fatalf("saved %+v", f.saved)
 	}
 	r := f.saved[0]
-	if r.Gates.Verdict != result.Invalid || !strings.Contains(r.Gates.Reasons[0], "Little") {
+	if r.Gates.Verdict != result.Invalid || r.Gates.Reasons[0].Gate != result.GateLittlesLaw {
 		t.Errorf("gates %+v: 40/s of 20 ms are not one client", r.Gates)
 	}
 	if n := r.Network; n.Connecting.SynRetransmits != 0 || n.Window.SynRetransmits != 1 || n.Window.ListenDrops != 0 || n.TimeWait != 7 {
@@ -324,7 +324,7 @@ func TestFailuresAreKeptAndTheCampaignGoesOn(t *testing.T) {
 			if len(f.saved) != 2 {
 				t.Fatalf("%d repeats saved, want both", len(f.saved))
 			}
-			if g := f.saved[0].Gates; g.Verdict != result.Invalid || !strings.Contains(strings.Join(g.Reasons, ";"), tt.want) {
+			if g := f.saved[0].Gates; g.Verdict != result.Invalid || !strings.Contains(strings.Join(g.Texts(), ";"), tt.want) {
 				t.Errorf("gates %+v", g)
 			}
 			if k := f.saved[0].FailureKind; (k == result.KindPorts) != (tt.reason == "the clients do not connect") {

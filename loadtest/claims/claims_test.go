@@ -268,7 +268,7 @@ func TestScale(t *testing.T) {
 		r := up("thread", flat(1000), ms)
 		for i := range r.set.Repeats {
 			if rep := &r.set.Repeats[i]; rep.Clients == 1000 && rep.Repeat <= invalid {
-				rep.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"clients starve"}}
+				rep.Gates = result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateLittlesLaw, Text: "clients starve"}}}
 			}
 		}
 		return r
@@ -279,7 +279,7 @@ func TestScale(t *testing.T) {
 	limited := up("thread", flat(1000), ms)
 	for i := range limited.set.Repeats {
 		if rep := &limited.set.Repeats[i]; rep.Clients == 5000 {
-			rep.Failure, rep.Gates = "no more threads", result.Gates{Verdict: result.Invalid, Reasons: []string{"no more threads"}}
+			rep.Failure, rep.Gates = "no more threads", result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateFinished, Text: "no more threads"}}}
 		}
 	}
 	check(t, "a limit is named", limited, of(Threads, "thread", Refuted, "limit: no more threads"))

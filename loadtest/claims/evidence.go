@@ -68,7 +68,7 @@ func (e *evidence) lack(k result.Key) string {
 	}
 	why := ""
 	if r := c.Repeats[0]; len(r.Gates.Reasons) > 0 {
-		why = ": " + r.Gates.Reasons[0]
+		why = ": " + r.Gates.Reasons[0].Text
 	}
 	return fmt.Sprintf("a repeat of %v that counts%s", k, why)
 }

@@ -116,7 +116,7 @@ func brokenBy(c *stats.Cell) string {
 				return "limit: " + r.Failure
 			}
 			if len(r.Gates.Reasons) > 0 {
-				return "gate: " + r.Gates.Reasons[0]
+				return "gate: " + r.Gates.Reasons[0].Text
 			}
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/plan"
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -138,7 +137,7 @@ func why(c *stats.Cell) string {
 			return r.Failure
 		}
 		if len(r.Gates.Reasons) > 0 {
-			return r.Gates.Reasons[0]
+			return r.Gates.Reasons[0].Text
 		}
 	}
 	return "not measured"
@@ -161,8 +160,7 @@ func (r *Row) reasons() (out []string) {
 	for _, c := range []*stats.Cell{r.Ours, r.Peer} {
 		for _, s := range c.Suspects() {
 			for _, reason := range s.Gates.Reasons {
-				kind, _, _ := strings.Cut(reason, ":")
-				add(fmt.Sprintf("%s is suspect (%s)", c.Setting.Generator, kind))
+				add(fmt.Sprintf("%s is suspect (%s)", c.Setting.Generator, reason.Gate))
 			}
 		}
 	}

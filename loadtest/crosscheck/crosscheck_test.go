@@ -52,13 +52,13 @@ func TestOutcomes(t *testing.T) {
 		{"apart with unequal threads", repeats("vegeta", nil, 120, 121, 122),
 			repeats("oha", func(r *result.Repeat) { r.Generator.Shards = 2 }, 100, 100, 100), "explained", "unequal settings: vegeta had 1 thread, oha 2 threads", false},
 		{"apart, and a gate has doubts", repeats("vegeta", func(r *result.Repeat) {
-			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{"other processes used the CPUs, in cores: cc (pid 7) 0.80"}}
-		}, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), "explained", "vegeta is suspect (other processes used the CPUs, in cores)", false},
+			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []result.Reason{{Gate: result.GateOtherProcesses, Text: "other processes used the CPUs, in cores: cc (pid 7) 0.80"}}}
+		}, 80, 81, 82), repeats("wrk", nil, 100, 100, 100), "explained", "vegeta is suspect (other-processes)", false},
 		{"ours failed", repeats("vegeta", func(r *result.Repeat) {
-			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"errors: timeout 3"}}
+			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateErrors, Text: "errors: timeout 3"}}}
 		}, 100), repeats("wrk", nil, 100), "unmeasured", "vegeta: errors: timeout 3", true},
 		{"the peer failed", repeats("vegeta", nil, 100), repeats("wrk", func(r *result.Repeat) {
-			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"errors: timeout 3"}}
+			r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateErrors, Text: "errors: timeout 3"}}}
 		}, 100), "unmeasured", "wrk: errors: timeout 3", false},
 	} {
 		t.Run(tt.reason, func(t *testing.T) {

@@ -54,7 +54,7 @@ const (
 
 // A Check looks at one repeat and returns what is wrong with it, "" if nothing is.
 type Check struct {
-	Name    string
+	Gate    result.Gate
 	Verdict result.Verdict // of a repeat that fails the check
 	Find    func(*result.Repeat) string
 }
@@ -63,21 +63,21 @@ type Check struct {
 // measured something other than what was asked for. A repeat that is suspect measured
 // it, but something other than the server influenced the result.
 var Checks = []Check{
-	{"finished", result.Invalid, Finished},
-	{"established", result.Invalid, Established},
-	{"errors", result.Invalid, NoErrors},
-	{"window", result.Invalid, Window},
-	{"little's law", result.Invalid, LittlesLaw},
-	{"rate", result.Invalid, RateReached},
-	{"send lag", result.Suspect, SendLag},
-	{"generator-bound", result.Suspect, GeneratorBound},
-	{"listen queue", result.Suspect, ListenQueue},
-	{"retransmits", result.Suspect, SynRetransmits},
-	{"even service", result.Suspect, Even},
-	{"steady", result.Suspect, Steady},
-	{"stolen time", result.Suspect, Stolen},
-	{"throttled", result.Suspect, Throttled},
-	{"other processes", result.Suspect, OtherProcesses},
+	{result.GateFinished, result.Invalid, Finished},
+	{result.GateEstablished, result.Invalid, Established},
+	{result.GateErrors, result.Invalid, NoErrors},
+	{result.GateWindow, result.Invalid, Window},
+	{result.GateLittlesLaw, result.Invalid, LittlesLaw},
+	{result.GateRate, result.Invalid, RateReached},
+	{result.GateSendLag, result.Suspect, SendLag},
+	{result.GateGeneratorBound, result.Suspect, GeneratorBound},
+	{result.GateListenQueue, result.Suspect, ListenQueue},
+	{result.GateRetransmits, result.Suspect, SynRetransmits},
+	{result.GateEvenService, result.Suspect, Even},
+	{result.GateSteady, result.Suspect, Steady},
+	{result.GateStolenTime, result.Suspect, Stolen},
+	{result.GateThrottled, result.Suspect, Throttled},
+	{result.GateOtherProcesses, result.Suspect, OtherProcesses},
 }
 
 // Judge runs all checks. On a repeat with a fault, it leaves out the checks that would
@@ -86,11 +86,11 @@ var Checks = []Check{
 func Judge(r *result.Repeat) result.Gates {
 	g := result.Gates{Verdict: result.Valid}
 	for _, check := range Checks {
-		reason := check.Find(r)
-		if reason == "" {
+		text := check.Find(r)
+		if text == "" {
 			continue
 		}
-		g.Reasons = append(g.Reasons, reason)
+		g.Reasons = append(g.Reasons, result.Reason{Gate: check.Gate, Text: text})
 		if g.Verdict != result.Invalid {
 			g.Verdict = check.Verdict
 		}

@@ -125,9 +125,9 @@ func TestJudge(t *testing.T) {
 				verdict = result.Valid
 			}
 			if g.Verdict != verdict {
-				t.Fatalf("got %s %q, want %s", g.Verdict, g.Reasons, verdict)
+				t.Fatalf("got %s %q, want %s", g.Verdict, g.Texts(), verdict)
 			}
-			if want != "" && (len(g.Reasons) != 1 || !strings.Contains(g.Reasons[0], want)) {
+			if want != "" && (len(g.Reasons) != 1 || !strings.Contains(g.Reasons[0].Text, want)) {
 				t.Errorf("reasons %q, want one with %q", g.Reasons, want)
 			}
 		})

@@ -142,7 +142,7 @@ func (j *JSON) Event(ev loadtest.Event) {
 	case ev.Repeat != nil:
 		r := ev.Repeat
 		e.Kind, e.Outcome = "repeat", &Outcome{
-			Verdict: r.Gates.Verdict, Reasons: r.Gates.Reasons, Requests: r.Requests, Errored: r.Errored(),
+			Verdict: r.Gates.Verdict, Reasons: r.Gates.Texts(), Requests: r.Requests, Errored: r.Errored(),
 			ThroughputRPS: r.ThroughputRPS, P99Sec: r.Service.P99, CPUPerRequestSec: r.CPUPerRequestSec(),
 		}
 		if r.Response != nil {

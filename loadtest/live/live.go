@@ -87,7 +87,7 @@ func line(ev loadtest.Event) string {
 	if r.Gates.Verdict != result.Valid {
 		doubt = string(r.Gates.Verdict)
 		if len(r.Gates.Reasons) > 0 {
-			doubt += ": " + strings.Join(r.Gates.Reasons, "; ")
+			doubt += ": " + strings.Join(r.Gates.Texts(), "; ")
 		}
 	}
 	switch {

@@ -41,7 +41,7 @@ func begin() Start {
 }
 
 // ended returns the event at the end of a repeat.
-func ended(n int, v result.Verdict, reasons ...string) loadtest.Event {
+func ended(n int, v result.Verdict, reasons ...result.Reason) loadtest.Event {
 	return loadtest.Event{Step: step, N: n, Total: 9, Left: 4 * time.Second, Repeat: &result.Repeat{
 		Key: key, Repeat: 2, Requests: 1000, ThroughputRPS: 98_100, Service: result.Latency{P99: 0.0034},
 		Server: result.Server{CPUUserSec: 0.005, CPUSysSec: 0.006}, Errors: map[string]int64{"reset": 3},
@@ -57,8 +57,8 @@ func play(w Watcher) {
 	w.Event(loadtest.Event{Step: step, N: 3, Total: 9, Left: 90 * time.Second, Second: &loadtest.Progress{N: 0, Requests: 98_123, P99Sec: 0.0034}})
 	w.Event(loadtest.Event{Step: step, N: 3, Total: 9, Left: 90 * time.Second, Second: &loadtest.Progress{N: 1, Requests: 1000, Errored: 7, P99Sec: 0.1}})
 	w.Event(ended(3, result.Valid))
-	w.Event(ended(4, result.Suspect, "not steady: throughput changed by +20 % ± 3 % over the window"))
-	w.Event(ended(5, result.Invalid, "errors: reset 3", "the window was short"))
+	w.Event(ended(4, result.Suspect, result.Reason{Gate: result.GateSteady, Text: "not steady: throughput changed by +20 % ± 3 % over the window"}))
+	w.Event(ended(5, result.Invalid, result.Reason{Gate: result.GateErrors, Text: "errors: reset 3"}, result.Reason{Gate: result.GateWindow, Text: "the window was short"}))
 }
 
 func TestPlain(t *testing.T) {
@@ -105,7 +105,7 @@ func TestTerminalLines(t *testing.T) {
 			[2]string{" 3 of 9, 1m25s left", cell + ": 1.00k/s, p99 100 ms, 7 failed"}},
 		{"nothing is answered", loadtest.Event{Step: step, N: 3, Total: 9, Second: &loadtest.Progress{}}, 0, [2]string{" 3 of 9, 1m25s left", cell + ": 0/s"}},
 		{"the repeat is valid", ended(3, result.Valid), 0, [2]string{" 3 of 9, 1 valid, 4s left", cell + ": done"}},
-		{"the next is not", ended(4, result.Invalid, "errors"), 9 * time.Second, [2]string{" 4 of 9, 1 valid, 1 invalid, 0s left", cell + ": done"}},
+		{"the next is not", ended(4, result.Invalid, result.Reason{Gate: result.GateErrors, Text: "errors"}), 9 * time.Second, [2]string{" 4 of 9, 1 valid, 1 invalid, 0s left", cell + ": done"}},
 	} {
 		w.Event(tt.ev)
 		now = now.Add(tt.passes)
@@ -303,7 +303,7 @@ func TestMetrics(t *testing.T) {
 		cell: 1, "tierbench_clients": 100, "tierbench_left_seconds": 80, "tierbench_requests_per_second": 5000,
 		"tierbench_service_time_p99_seconds": 0.25, "tierbench_errors_per_second": 4, "tierbench_warnings_total": 1, "tierbench_steps_done": 2,
 	})
-	m.Event(ended(3, result.Suspect, "hm"))
+	m.Event(ended(3, result.Suspect, result.Reason{Gate: result.GateOther, Text: "hm"}))
 	check("behind it", map[string]float64{
 		"tierbench_clients": 0, "tierbench_left_seconds": 4, "tierbench_requests_per_second": 0, "tierbench_service_time_p99_seconds": 0, "tierbench_errors_per_second": 0,
 		"tierbench_requests_total": 5000, "tierbench_errors_total": 4, "tierbench_steps_done": 3, "tierbench_repeats_total verdict=suspect": 1,

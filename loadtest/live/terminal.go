@@ -151,7 +151,7 @@ func (t *Terminal) End(error) {
 func doubt(r *result.Repeat) string {
 	s := fmt.Sprintf("%v, repeat %d: %s", r.Key, r.Repeat, r.Gates.Verdict)
 	if n := len(r.Gates.Reasons); n > 0 {
-		s += ": " + r.Gates.Reasons[0]
+		s += ": " + r.Gates.Reasons[0].Text
 		if n > 1 {
 			s += fmt.Sprintf("; and %d more", n-1)
 		}

@@ -181,7 +181,7 @@ func TestPageEscapes(t *testing.T) {
 		k := &set.Run.Cells[i]
 		k.Model, k.Workload, k.Setting = k.Model+evil, evil, result.Setting{Name: evil}
 		r := &set.Repeats[i]
-		r.Key, r.Warnings, r.Failure, r.Gates = *k, []string{evil}, evil, result.Gates{Verdict: result.Suspect, Reasons: []string{evil}, Notes: []string{evil}}
+		r.Key, r.Warnings, r.Failure, r.Gates = *k, []string{evil}, evil, result.Gates{Verdict: result.Suspect, Reasons: []result.Reason{{Gate: evil, Text: evil}}, Notes: []string{evil}}
 	}
 	got := parse(t, pageOf(t, set))
 	if got.scripts != plain.scripts || len(got.pictures) != len(plain.pictures) {

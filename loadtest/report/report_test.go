@@ -130,12 +130,12 @@ func TestAnyRun(t *testing.T) {
 		}), 4, 5, []string{"not measured"}},
 		{"only suspect repeats: they count, and it is said", set(statstest.Run([]int{10}, 2), func(s *result.Set) {
 			for i := range s.Repeats {
-				s.Repeats[i].Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{"a < b | c"}}
+				s.Repeats[i].Gates = result.Gates{Verdict: result.Suspect, Reasons: []result.Reason{{Gate: result.GateOther, Text: "a < b | c"}}}
 			}
 		}), 4, 0, []string{"0 of 12 repeats passed every gate, 12 more are suspect and count", "## Suspect repeats", "2/2 (2 suspect)", "% suspect<sup>1</sup>", `| suspect | a &lt; b \| c |`, "2 of 2 repeats suspect: a &lt; b | c"}},
 		{"no repeat counts", set(statstest.Run([]int{10}, 2), func(s *result.Set) {
 			for i := range s.Repeats {
-				s.Repeats[i].Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"a < b | c"}}
+				s.Repeats[i].Gates = result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateOther, Text: "a < b | c"}}}
 			}
 		}), 0, 6, []string{"invalid<sup>1</sup>", `| invalid | a &lt; b \| c |`, "2 of 2 repeats not counted: a &lt; b | c"}},
 		{"a repeat that ended early", set(statstest.Run([]int{10}, 2), func(s *result.Set) {

@@ -219,8 +219,8 @@ func reasons(r *result.Repeat) []string {
 		out = append(out, r.Failure)
 	}
 	for _, g := range r.Gates.Reasons {
-		if g != r.Failure {
-			out = append(out, g)
+		if g.Gate != result.GateFinished {
+			out = append(out, g.Text)
 		}
 	}
 	return out

@@ -385,7 +385,7 @@ const (
 // Gates is the outcome of the checks a repeat must pass to count.
 type Gates struct {
 	Verdict Verdict  `json:"verdict"`
-	Reasons []string `json:"reasons,omitempty"`
+	Reasons []Reason `json:"reasons,omitempty"` // only their texts in old records
 	// Notes name checks that were not made, and why.
 	Notes []string `json:"notes,omitempty"`
 }

@@ -73,6 +73,9 @@ func generate(t *testing.T) []byte {
 		}
 		out.Definitions[at[0]].Properties.Set(at[1], &made.Schema{AnyOf: []*made.Schema{{Ref: p.Ref}, {Type: "string"}}, Description: p.Description})
 	}
+	// In older records a reason is only its text.
+	reasons, _ := out.Definitions["Gates"].Properties.Get("reasons")
+	reasons.Items = &made.Schema{AnyOf: []*made.Schema{reasons.Items, {Type: "string"}}}
 	set("Gates", "verdict", Valid, Suspect, Invalid)
 	// An empty list or map is null where it is not left out.
 	for def, fields := range map[string][]string{

@@ -81,11 +81,11 @@ func TestSite(t *testing.T) {
 	}
 	method := read(t, dir, MethodFile)
 	for _, c := range gate.Checks {
-		if fails[c.Name] == "" {
-			t.Errorf("nothing is said of the gate %q", c.Name)
+		if fails[c.Gate] == "" {
+			t.Errorf("nothing is said of the gate %q", c.Gate)
 		}
-		if !strings.Contains(method, ">"+template.HTMLEscapeString(c.Name)+"<") {
-			t.Errorf("the gate %q is not on the page", c.Name)
+		if !strings.Contains(method, ">"+string(c.Gate)+"<") {
+			t.Errorf("the gate %q is not on the page", c.Gate)
 		}
 	}
 	if len(fails) != len(gate.Checks) {

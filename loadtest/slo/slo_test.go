@@ -17,7 +17,7 @@ func repeat(n int, rps, p99 float64, errors int64) result.Repeat {
 	}
 	if errors > 0 {
 		r.Errors = map[string]int64{"reset": errors}
-		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"errors: reset"}}
+		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateErrors, Text: "errors: reset"}}}
 	}
 	return r
 }

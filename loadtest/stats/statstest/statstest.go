@@ -122,7 +122,7 @@ func AddSeconds(set *result.Set) {
 func Suspect(set *result.Set, model string, clients int, reason string) {
 	for i := range set.Repeats {
 		if r := &set.Repeats[i]; r.Model == model && r.Clients == clients {
-			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []string{reason}}
+			r.Gates = result.Gates{Verdict: result.Suspect, Reasons: []result.Reason{{Gate: result.GateOther, Text: reason}}}
 		}
 	}
 }
@@ -164,10 +164,10 @@ func repeat(rnd *rand.Rand, run string, k result.Key, s shape, number int) resul
 	case k.Clients >= 10000:
 		r.Established.Server.End = 9950
 		r.Errors = map[string]int64{"timeout": 576}
-		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"576 requests failed: timeout 576", "9,950 of 10,000 connections established at the end"}}
+		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateErrors, Text: "576 requests failed: timeout 576"}, {Gate: result.GateEstablished, Text: "9,950 of 10,000 connections established at the end"}}}
 	case number == 2:
 		r.Errors = map[string]int64{"reset": 3}
-		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []string{"3 requests failed: reset 3"}}
+		r.Gates = result.Gates{Verdict: result.Invalid, Reasons: []result.Reason{{Gate: result.GateErrors, Text: "3 requests failed: reset 3"}}}
 	}
 	return r
 }
