@@ -102,6 +102,14 @@ func (src *Source) drawn(cells []*stats.Cell) []*stats.Cell {
 
 func question(c *stats.Cell) result.Key { return c.Question() }
 
+// An amount is how much is asked of a server.
+type amount struct {
+	clients int
+	rate    result.Schedule
+}
+
+func amountOf(c *stats.Cell) amount { return amount{c.Clients, c.Rate} }
+
 // split divides cells by a key, in the order in which the keys come.
 func split[K comparable](cells []*stats.Cell, key func(*stats.Cell) K) [][]*stats.Cell {
 	var out [][]*stats.Cell

@@ -9,7 +9,8 @@ import (
 
 // A Figure is a chart of one run, or a part of one, ready to be drawn.
 type Figure struct {
-	name, part  string // part is empty where the figure is the whole chart
+	name        string
+	part        part // zero where the figure is the whole chart
 	title, note string
 	caption     []string
 	rows        []panels

@@ -16,7 +16,7 @@ func lines(f *Figure, src *Source, u stats.Unit, points func(*stats.Cell) []poin
 	columns := 1
 	for _, asked := range src.groups(src.Cells) {
 		var ps []panel
-		for _, g := range split(asked, (*stats.Cell).At) {
+		for _, g := range split(asked, amountOf) {
 			p := panel{title: g[0].Asked() + " · " + clients(g[0])}
 			most := 0.0
 			for _, name := range stats.Models(src.Run, src.Cells) {

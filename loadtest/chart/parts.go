@@ -3,6 +3,7 @@ package chart
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -19,7 +20,7 @@ func (f *Figure) Name() string { return f.name }
 
 // Part is what is asked in a figure that is a part of a chart, such as "http
 // wait-50ms"; empty where it is the whole.
-func (f *Figure) Part() string { return f.part }
+func (f *Figure) Part() string { return f.part.String() }
 
 // Figures are the chart of the given run: one, or several where one would have
 // too many panels to be read, or none if nothing in the run has a number for
@@ -38,7 +39,7 @@ func (c Chart) Figures(src *Source) []*Figure {
 	out := c.parts(&here, here.drawn(here.Cells), 0)
 	names := map[string]bool{}
 	for _, f := range out {
-		base := c.Name + "-" + fileName(f.part)
+		base := c.Name + "-" + f.part.fileName()
 		f.name = base
 		for i := 2; names[f.name]; i++ { // two workloads that differ by a sign
 			f.name = fmt.Sprintf("%s-%d", base, i)
@@ -57,27 +58,89 @@ func (f *Figure) size() int {
 	return n
 }
 
-// levels name the part that a cell is in, each finer than the one before.
-var levels = []func(c *stats.Cell, among []*stats.Cell) string{
-	func(c *stats.Cell, _ []*stats.Cell) string { return family(c) },
-	func(c *stats.Cell, _ []*stats.Cell) string { return family(c) + loop(c) },
-	func(c *stats.Cell, among []*stats.Cell) string { return family(c) + loop(c) + kindOf(c, among) },
+// A part is what the cells in a figure have in common; zero if that is the whole chart.
+type part struct {
+	protocol string
+	workload string // the first of a mix
+	mixed    bool
+	open     bool
+	variable string // of the settings
+	n, of    int    // of several with nothing more in common
+}
+
+func (p part) String() string {
+	if p == (part{}) {
+		return ""
+	}
+	s := p.protocol
+	if p.workload != s {
+		s += " " + p.workload
+	}
+	if p.mixed {
+		s += ", mixes"
+	}
+	if p.open {
+		s += ", open loop"
+	}
+	if p.variable != "" {
+		s += ", " + p.variable
+	}
+	if p.n > 0 {
+		s += fmt.Sprintf(", %d of %d", p.n, p.of)
+	}
+	return s
+}
+
+// fileName returns the part's name as one of a file. HTTP goes without saying, but for a
+// workload that has the name of the other protocol.
+func (p part) fileName() string {
+	var words []string
+	if p.protocol != "http" || result.ParseRequest(p.workload).Workload == "echo" {
+		words = append(words, p.protocol)
+	}
+	if p.workload != p.protocol {
+		words = append(words, p.workload)
+	}
+	if p.mixed {
+		words = append(words, "mixes")
+	}
+	if p.open {
+		words = append(words, "open", "loop")
+	}
+	words = append(words, p.variable)
+	if p.n > 0 {
+		words = append(words, strconv.Itoa(p.n))
+	}
+	return strings.Join(strings.FieldsFunc(strings.ToLower(strings.Join(words, "-")), func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.')
+	}), "-")
+}
+
+// levels return the part that a cell is in, each finer than the one before.
+var levels = []func(c *stats.Cell, among []*stats.Cell) part{
+	func(c *stats.Cell, _ []*stats.Cell) part { return family(c) },
+	func(c *stats.Cell, _ []*stats.Cell) part { return byLoop(c) },
+	func(c *stats.Cell, among []*stats.Cell) part {
+		p := byLoop(c)
+		p.variable = variable(c, among)
+		return p
+	},
 }
 
 // parts divides the cells by a level, and what is still too large by the next.
 func (c Chart) parts(src *Source, cells []*stats.Cell, level int) []*Figure {
 	var out []*Figure
-	for _, part := range split(cells, func(c *stats.Cell) string { return levels[level](c, cells) }) {
-		name := levels[level](part[0], cells)
-		f, ok := c.partOf(src, part, name)
+	for _, in := range split(cells, func(c *stats.Cell) part { return levels[level](c, cells) }) {
+		common := levels[level](in[0], cells)
+		f, ok := c.partOf(src, in, common)
 		switch {
 		case !ok:
 		case f.size() <= mostPanels:
 			out = append(out, f)
 		case level+1 < len(levels):
-			out = append(out, c.parts(src, part, level+1)...)
+			out = append(out, c.parts(src, in, level+1)...)
 		default:
-			out = append(out, c.numbered(src, part, name, f.size())...)
+			out = append(out, c.numbered(src, in, common, f.size())...)
 		}
 	}
 	return out
@@ -85,93 +148,74 @@ func (c Chart) parts(src *Source, cells []*stats.Cell, level int) []*Figure {
 
 // numbered divides cells that no level divides: evenly, by what is asked, or else
 // by load.
-func (c Chart) numbered(src *Source, cells []*stats.Cell, name string, size int) []*Figure {
+func (c Chart) numbered(src *Source, cells []*stats.Cell, common part, size int) []*Figure {
 	units := split(cells, question)
 	if len(units) == 1 {
-		units = split(cells, (*stats.Cell).At)
+		units = split(cells, amountOf)
 	}
 	// Some units have no panel in this chart.
 	units = slices.DeleteFunc(units, func(u []*stats.Cell) bool {
-		_, ok := c.partOf(src, u, "")
+		_, ok := c.partOf(src, u, common)
 		return !ok
 	})
 	number := (size + mostPanels - 1) / mostPanels
 	each := (len(units) + number - 1) / number
 	var out []*Figure
-	for part := range slices.Chunk(units, each) {
-		if f, ok := c.partOf(src, slices.Concat(part...), name); ok {
+	for some := range slices.Chunk(units, each) {
+		if f, ok := c.partOf(src, slices.Concat(some...), common); ok {
 			out = append(out, f)
 		}
 	}
 	for i, f := range out {
 		if len(out) > 1 {
-			f.called(c, fmt.Sprintf("%s, %d of %d", name, i+1, len(out)))
+			common.n, common.of = i+1, len(out)
+			f.called(c, common)
 		}
 	}
 	return out
 }
 
 // partOf draws some of the cells.
-func (c Chart) partOf(src *Source, cells []*stats.Cell, name string) (*Figure, bool) {
+func (c Chart) partOf(src *Source, cells []*stats.Cell, common part) (*Figure, bool) {
 	here := *src
 	here.part = map[*stats.Cell]bool{}
 	for _, cell := range cells {
 		here.part[cell] = true
 	}
 	f, ok := c.Figure(&here)
-	f.called(c, name)
+	f.called(c, common)
 	return f, ok
 }
 
-func (f *Figure) called(c Chart, part string) {
-	f.part = part
-	f.title = c.Title + ": " + part
+func (f *Figure) called(c Chart, p part) {
+	f.part = p
+	f.title = c.Title + ": " + p.String()
 }
 
-// family is what is asked but for how: the workload, or the first of a mix.
-func family(c *stats.Cell) string {
-	first, mixed := c.Workload, false
+// family is the part by what is asked but for how: by the workload, or the first of a mix.
+func family(c *stats.Cell) part {
+	p := part{protocol: c.Protocol, workload: c.Workload}
 	for _, r := range c.Repeats {
 		if len(r.Mix) > 0 {
-			first, mixed = r.Mix[0].Workload, true
+			p.workload, p.mixed = r.Mix[0].Workload, true
 			break
 		}
 	}
-	s := c.Protocol
-	if first != s {
-		s += " " + first
-	}
-	if mixed {
-		s += ", mixes"
-	}
-	return s
+	return p
 }
 
-func loop(c *stats.Cell) string {
-	if c.Loop == result.Open && c.Workload != result.Idle {
-		return ", open loop"
-	}
-	return ""
+func byLoop(c *stats.Cell) part {
+	p := family(c)
+	p.open = c.Loop == result.Open && c.Workload != result.Idle
+	return p
 }
 
-// kindOf is what several settings are values of: "gil 5ms" and "gil 20ms" are of
+// variable is what several settings are values of: "gil 5ms" and "gil 20ms" are of
 // "gil". A setting that is the only one of its kind stays with what has none.
-func kindOf(c *stats.Cell, among []*stats.Cell) string {
-	k := c.Setting.Variable()
-	if k == "" || !slices.ContainsFunc(among, func(o *stats.Cell) bool { return o.Setting != c.Setting && o.Setting.Variable() == k }) {
+func variable(c *stats.Cell, among []*stats.Cell) string {
+	v := c.Setting.Variable()
+	if !slices.ContainsFunc(among, func(o *stats.Cell) bool { return o.Setting != c.Setting && o.Setting.Variable() == v }) {
 		return ""
 	}
-	return ", " + k
-}
-
-// fileName is a part's name as one of a file. HTTP goes without saying, but for a
-// workload that has the name of the other protocol.
-func fileName(part string) string {
-	part, _, _ = strings.Cut(part, " of ") // of how many it is one
-	if rest, ok := strings.CutPrefix(part, "http "); ok && !strings.HasPrefix(rest, "echo") {
-		part = rest
-	}
-	return strings.Join(strings.FieldsFunc(strings.ToLower(part), func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.')
-	}), "-")
+	return v
 }

@@ -83,17 +83,24 @@ func TestSmallRunsAreWhole(t *testing.T) {
 }
 
 func TestPartNames(t *testing.T) {
-	for _, tt := range []struct{ why, part, want string }{
-		{"HTTP goes without saying", "http wait-50ms", "wait-50ms"},
-		{"the protocol echo", "echo", "echo"},
-		{"its namesake over HTTP", "http echo", "http-echo"},
-		{"a mix", "http echo, mixes, gil", "http-echo-mixes-gil"},
-		{"one of several", "http counter, counter, 2 of 3", "counter-counter-2"},
-		{"signs", "http A/B+1%", "a-b-1"},
+	for _, tt := range []struct {
+		why         string
+		part        part
+		shown, want string
+	}{
+		{"HTTP goes without saying", part{protocol: "http", workload: "wait-50ms"}, "http wait-50ms", "wait-50ms"},
+		{"the protocol echo", part{protocol: "echo", workload: "echo"}, "echo", "echo"},
+		{"its namesake over HTTP", part{protocol: "http", workload: "echo-100B"}, "http echo-100B", "http-echo-100b"},
+		{"a mix", part{protocol: "http", workload: "echo", mixed: true, variable: "gil"}, "http echo, mixes, gil", "http-echo-mixes-gil"},
+		{"an open loop", part{protocol: "http", workload: "cpu-1ms", open: true}, "http cpu-1ms, open loop", "cpu-1ms-open-loop"},
+		{"one of several", part{protocol: "http", workload: "counter", variable: "counter", n: 2, of: 3}, "http counter, counter, 2 of 3", "counter-counter-2"},
+		{"signs", part{protocol: "http", workload: "A/B+1%"}, "http A/B+1%", "a-b-1"},
+		{"what would be a number of parts in a text", part{protocol: "http", workload: "p", variable: "out of 3"}, "http p, out of 3", "p-out-of-3"},
+		{"the whole chart", part{}, "", ""},
 	} {
 		t.Run(tt.why, func(t *testing.T) {
-			if got := fileName(tt.part); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
+			if got := tt.part.fileName(); got != tt.want || tt.part.String() != tt.shown {
+				t.Errorf("got %q and %q, want %q and %q", tt.part, got, tt.shown, tt.want)
 			}
 		})
 	}
@@ -109,7 +116,7 @@ func TestPartNames(t *testing.T) {
 		kill: "http plaintext, fault", alone: "http plaintext",
 		mix: "http plaintext, mixes, open loop",
 	} {
-		if got := last(c, among); got != want {
+		if got := last(c, among).String(); got != want {
 			t.Errorf("%s is in %q, want %q", c.Asked(), got, want)
 		}
 	}

@@ -251,11 +251,11 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 	r.Headline, r.Verdict = report.Summary(&here)
 	cells := stats.Cells(&set.Run, set.Repeats)
 	r.Models = stats.Models(&set.Run, cells)
-	var asked []string
+	var asked []*stats.Cell // one of each question
 	lo, hi := 0, 0
 	for _, c := range cells {
-		if !slices.Contains(asked, c.Asked()) {
-			asked = append(asked, c.Asked())
+		if !slices.ContainsFunc(asked, func(a *stats.Cell) bool { return a.Question() == c.Question() }) {
+			asked = append(asked, c)
 		}
 		if lo == 0 || c.Clients < lo {
 			lo = c.Clients
@@ -279,11 +279,16 @@ func (s *Site) run(dir string, set *result.Set, nav []report.Link) (runView, err
 }
 
 // fewOf names the first n, and says how many more there are.
-func fewOf(all []string, n int) string {
-	if len(all) > n+1 {
-		all = append(slices.Clone(all[:n]), fmt.Sprintf("and %d more", len(all)-n))
+func fewOf(asked []*stats.Cell, n int) string {
+	var out []string
+	for i, c := range asked {
+		if i == n && len(asked) > n+1 {
+			out = append(out, fmt.Sprintf("and %d more", len(asked)-n))
+			break
+		}
+		out = append(out, c.Asked())
 	}
-	return strings.Join(all, "; ")
+	return strings.Join(out, "; ")
 }
 
 // model adds the models of a run, as the newest run describes them.
