@@ -135,9 +135,7 @@ func (c *Connected) Add(o *Connected) {
 	c.Sec = max(c.Sec, o.Sec)
 	c.Refused += o.Refused
 	c.Kind = cmp.Or(o.Kind, c.Kind)
-	if o.Histogram != nil {
-		c.Histogram.Merge(o.Histogram)
-	}
+	merge(&c.Histogram, o.Histogram)
 }
 
 // A Window is what was measured between two instants.
@@ -232,14 +230,9 @@ func NewInterval(loop string) *Interval {
 
 // Add merges another interval into this one.
 func (s *Interval) Add(o *Interval) {
-	s.Service.Merge(o.Service)
-	if o.Response != nil {
-		if s.Response == nil {
-			s.Response, s.Lag = NewHistogram(), NewHistogram()
-		}
-		s.Response.Merge(o.Response)
-		s.Lag.Merge(o.Lag)
-	}
+	merge(&s.Service, o.Service)
+	merge(&s.Response, o.Response)
+	merge(&s.Lag, o.Lag)
 	s.Errored += o.Errored
 }
 
@@ -256,7 +249,7 @@ func (w *Window) Whole() *Interval {
 func (w *Window) Add(o *Window) {
 	for i, s := range o.Intervals {
 		if i == len(w.Intervals) {
-			w.Intervals = append(w.Intervals, &Interval{Service: NewHistogram()})
+			w.Intervals = append(w.Intervals, &Interval{})
 		}
 		w.Intervals[i].Add(s)
 	}
@@ -281,12 +274,7 @@ func (w *Window) Add(o *Window) {
 	w.Clients += o.Clients
 	w.Sum += o.Sum
 	w.Squares += o.Squares
-	if o.Connect != nil {
-		if w.Connect == nil {
-			w.Connect = NewHistogram()
-		}
-		w.Connect.Merge(o.Connect)
-	}
+	merge(&w.Connect, o.Connect)
 	if o.Aftermath != nil {
 		if w.Aftermath == nil {
 			w.Aftermath = NewAftermath()
@@ -306,21 +294,23 @@ func (w *Window) Add(o *Window) {
 	}
 	for i, k := range o.Mix {
 		if i == len(w.Mix) {
-			w.Mix = append(w.Mix, &MixPart{Name: k.Name, Service: NewHistogram()})
+			w.Mix = append(w.Mix, &MixPart{Name: k.Name})
 		}
-		w.Mix[i].add(k)
+		w.Mix[i].Clients += k.Clients
+		merge(&w.Mix[i].Service, k.Service)
+		merge(&w.Mix[i].Response, k.Response)
 	}
 }
 
-func (k *MixPart) add(o *MixPart) {
-	k.Clients += o.Clients
-	k.Service.Merge(o.Service)
-	if o.Response != nil {
-		if k.Response == nil {
-			k.Response = NewHistogram()
-		}
-		k.Response.Merge(o.Response)
+// merge adds a histogram, which may be nil, to another, which it makes if need be.
+func merge(to **hdrhistogram.Histogram, from *hdrhistogram.Histogram) {
+	if from == nil {
+		return
 	}
+	if *to == nil {
+		*to = NewHistogram()
+	}
+	(*to).Merge(from)
 }
 
 // NewHistogram returns an empty histogram of nanoseconds, up to ten minutes with

@@ -268,18 +268,24 @@ func (d *decoder) boolean(to *bool) value {
 	}})
 }
 
-// whole is a whole number. Underscores may group its digits. A wrong number counts as
-// the lowest, so that the rules see that the key is there.
+// digits returns a number without the underscores that may group its digits, "" if the
+// node is not a number.
+func digits(n ast.Node) string {
+	switch n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		return strings.ReplaceAll(n.GetToken().Value, "_", "")
+	}
+	return ""
+}
+
+// whole is a whole number. A wrong one counts as the lowest, so that the rules see that
+// the key is there.
 func whole[T int | int64 | uint64](d *decoder, to *T, low, high T) value {
 	return after(scalar(d, to, codec[T]{
 		allowed: fmt.Sprintf("a whole number from %d to %d", low, high),
 		parse: func(n ast.Node) (T, bool) {
-			in, ok := n.(*ast.IntegerNode)
-			if !ok {
-				return 0, false
-			}
-			i, err := strconv.ParseInt(strings.ReplaceAll(in.Token.Value, "_", ""), 10, 64)
-			return T(i), err == nil
+			v, err := strconv.ParseInt(digits(n), 10, 64)
+			return T(v), err == nil
 		},
 		valid: between(low, high),
 	}), func(path string) {
@@ -293,12 +299,8 @@ func (d *decoder) number(to *float64, low, high float64) value {
 	return scalar(d, to, codec[float64]{
 		allowed: fmt.Sprintf("a number from %g to %g", low, high),
 		parse: func(n ast.Node) (float64, bool) {
-			switch n.(type) {
-			case *ast.IntegerNode, *ast.FloatNode:
-				v, err := strconv.ParseFloat(strings.ReplaceAll(n.GetToken().Value, "_", ""), 64)
-				return v, err == nil
-			}
-			return 0, false
+			v, err := strconv.ParseFloat(digits(n), 64)
+			return v, err == nil
 		},
 		valid: between(low, high),
 	})
