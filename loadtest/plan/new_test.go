@@ -105,3 +105,31 @@ func TestNewHasTheRulesOfAFile(t *testing.T) {
 		t.Errorf("err %v", err)
 	}
 }
+
+// New fills in what a file leaves out, but not in the values of its caller.
+func TestNewLeavesItsArgumentAlone(t *testing.T) {
+	asked := func() Config {
+		return Config{
+			Commands: map[string]Command{"mine": {Run: []string{"x"}}},
+			Trials:   []Trial{{Name: "t", Variants: []string{"a"}}},
+			SLOs:     []result.SLO{{P99Sec: 0.5}},
+			Experiments: []*Experiment{{
+				Models: []string{"mine"}, Clients: []int{5}, Duration: 3 * time.Second, Repeats: 1,
+				Workloads: []Workload{{Protocol: "http", Requests: []load.Request{{Workload: "echo"}, {Workload: "plaintext"}}}},
+				Fault:     &Fault{Kind: Leak, At: time.Second},
+			}},
+		}
+	}
+	c := asked()
+	made, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(asked(), c, ignoreSource); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+	e := made.Experiments[0]
+	if e.Workloads[0].Requests[0].PayloadBytes != load.DefaultPayloadBytes || e.Fault.LimitMB != defaultLimit || made.Trials[0].Repeats != defaultTrialRepeats {
+		t.Errorf("%+v, %+v, %+v", e.Workloads, e.Fault, made.Trials)
+	}
+}

@@ -56,6 +56,10 @@ func TestMistakes(t *testing.T) {
 		{"a number for a list", strings.Replace(good, "[10, 1_000]", "10", 1), []string{`c.yaml:10:10: clients: is 10; allowed: a list`}},
 		{"an empty list", strings.Replace(good, "[10, 1_000]", "[]", 1), []string{`c.yaml:10:10: clients: is empty; it needs at least one entry`}},
 		{"the same tier twice", strings.Replace(good, "1_000", "10", 1), []string{`c.yaml:10:15: clients[1]: 10 is already listed as clients[0]`}},
+		{"the same model twice after one that is wrong", strings.Replace(good, "[thread, eventloop]", "[5, thread, thread]", 1), []string{
+			`c.yaml:3:10: models[0]: is 5; allowed: a text`,
+			`c.yaml:3:21: models[2]: thread is already listed as models[1]`,
+		}},
 		{"a duration without a unit", strings.Replace(good, "1.5s", "2", 1), []string{`c.yaml:12:11: duration: is 2; allowed: a duration from 100ms to 1h0m0s, such as 500ms or 2s`}},
 		{"a negative duration", strings.Replace(good, "1.5s", "-2s", 1), []string{`c.yaml:12:11: duration: is "-2s"; allowed: a duration from 100ms to 1h0m0s, such as 500ms or 2s`}},
 		{"no repeats", strings.Replace(good, "repeats: 2", "repeats: 0", 1), []string{`c.yaml:13:10: repeats: is 0; allowed: a whole number from 1 to 1000`}},
@@ -66,6 +70,7 @@ func TestMistakes(t *testing.T) {
 		{"a rate of nothing", good + "loop: open\nrate: 0/s\n", []string{`c.yaml:16:7: rate: is "0/s"; allowed: a rate above 0 and up to 10000000, such as 500/s, 2/s per client, or 70% of what the closed loop reached`}},
 		{"a fraction of what is not measured", good + "loop: open\nrate: 70%\n", []string{`c.yaml:16:7: rate: is a fraction of the closed loop's throughput, so loop must be [closed, open]`}},
 		{"an unknown shape", good + "loop: open\nrate: 5/s\nshape: {kind: saw}\n", []string{`c.yaml:17:15: shape.kind: "saw" is not allowed; allowed: constant, steps, linear, sine`}},
+		{"steps of what stays the same", good + "loop: open\nrate: 5/s\nshape: {kind: constant, steps: 4}\n", []string{`c.yaml:17:32: shape.steps: does not apply to the shape constant; it is for steps`}},
 		{"a ramp to nowhere", good + "loop: open\nrate: 5/s\nshape: {kind: linear}\n", []string{`c.yaml:17:8: shape.to: is missing; the shape linear needs it`}},
 		{"a sine below nothing", good + "loop: open\nrate: 5/s\nshape: {kind: sine, amplitude: 5/s, period: 1s}\n", []string{`c.yaml:17:8: shape: the amplitude 5/s must be less than the rate 5/s`}},
 		{"a ramp between kinds of rate", good + "loop: open\nrate: 5/s\nshape: {kind: linear, to: 7/s per client}\n", []string{`c.yaml:17:8: shape: 7/s per client and the rate 5/s must be of the same kind: both in /s, in /s per client or in %`}},
