@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"image/color"
 	"image/png"
 	"io"
 	"math"
@@ -19,6 +20,9 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/google/go-cmp/cmp"
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/recorder"
 
 	"github.com/tierbench/tierbench/loadtest/result"
 	"github.com/tierbench/tierbench/loadtest/stats"
@@ -303,6 +307,39 @@ func TestInvalidBreaksTheLine(t *testing.T) {
 	}
 	if n := strings.Count(svg, ">invalid<"); n != 4 {
 		t.Errorf("%d notes say invalid, want one in each of 4 panels", n)
+	}
+}
+
+// The marker of a suspect cell is hollow: white is what is filled last. Those of others are
+// filled with the color of their model.
+func TestSuspectMarkersAreHollow(t *testing.T) {
+	for _, suspect := range []bool{false, true} {
+		set := statstest.Run([]int{10, 100}, 3)
+		if suspect {
+			statstest.Suspect(set, "prefork", 100, "another process used 0.4 of a core")
+		}
+		f, _ := All[0].Figure(source(set))
+		p := f.rows[0].panels[0]
+		p.series = slices.DeleteFunc(p.series, func(s series) bool { return s.model != "prefork" })
+		if len(p.series) != 1 || len(p.series[0].points) != 2 {
+			t.Fatalf("series %+v, want one of two points", p.series)
+		}
+		pl := plot.New()
+		pl.X.Min, pl.X.Max, pl.Y.Min, pl.Y.Max = 0, 1000, 0, 1e6
+		var rec recorder.Canvas
+		f.drawSeries(draw.NewCanvas(&rec, 400, 300), pl, p)
+		var current, last color.Color
+		for _, a := range rec.Actions {
+			switch a := a.(type) {
+			case *recorder.SetColor:
+				current = a.Color
+			case *recorder.Fill:
+				last = current
+			}
+		}
+		if hollow := last == color.Color(white); hollow != suspect {
+			t.Errorf("suspect %v: the last fill is %v", suspect, last)
+		}
 	}
 }
 
