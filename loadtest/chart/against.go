@@ -26,8 +26,8 @@ func against(metrics ...stats.Metric) func(*Figure, *Source) {
 	}
 }
 
-// open draws metrics of an open loop, a row for each workload. Where that was asked
-// at several rates, a row is one number of clients, against the rate.
+// open draws metrics of an open loop, a row for each workload. If a workload was measured at
+// several rates, it has a row for each number of clients, drawn against the rate.
 func open(rows ...[]stats.Metric) func(*Figure, *Source) {
 	return func(f *Figure, src *Source) {
 		var cells []*stats.Cell
@@ -85,9 +85,9 @@ func closed(cells []*stats.Cell) []*stats.Cell {
 	return slices.DeleteFunc(slices.Clone(cells), func(c *stats.Cell) bool { return c.Loop == result.Open && c.Workload != result.Idle })
 }
 
-// weighed returns the cells whose value of m says most. The memory of a client is
-// seen with idle connections, as load blurs it by what it allocates for itself;
-// everything else under load, if there was any.
+// weighed returns the cells to take m from: memory per client from idle cells, as load
+// allocates memory of its own, and every other metric from cells under load. If there are
+// none of the wanted kind, it returns the others.
 func weighed(cells []*stats.Cell, m stats.Metric) []*stats.Cell {
 	var idle, load []*stats.Cell
 	for _, c := range cells {

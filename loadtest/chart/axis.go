@@ -9,14 +9,14 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// An axis is a scale with the values that are named on it.
+// An axis is a scale with named values.
 type axis struct {
 	min, max float64
 	log      bool
 	ticks    []float64
 	unit     stats.Unit
 	title    string               // below it; the unit says enough of values
-	names    func(float64) string // of ticks; nil is: as the unit does
+	names    func(float64) string // of ticks; nil means as the unit names them
 }
 
 func (a axis) scale() plot.Normalizer {
@@ -26,8 +26,7 @@ func (a axis) scale() plot.Normalizer {
 	return plot.LinearScale{}
 }
 
-// name is how a value is written on the axis: on a linear one all in the unit
-// of the largest.
+// name returns a value as the axis shows it: on a linear axis, in the unit of the largest.
 func (a axis) name(v float64) string {
 	if a.names != nil {
 		return a.names(v)
@@ -38,14 +37,14 @@ func (a axis) name(v float64) string {
 	return a.unit.Tick(v, a.ticks[len(a.ticks)-1])
 }
 
-// logFrom is the ratio of the largest value to the smallest from which an axis
-// is logarithmic. Below it, an axis begins at 0, so that heights compare.
+// logFrom is the ratio of the largest value to the smallest above which an axis is
+// logarithmic. Below it an axis begins at 0, so that heights can be compared.
 const logFrom = 15
 
-// headroom is the part of an axis kept free at the top, for the bands' names.
+// headroom is the part of an axis that is kept free at the top, for the names of the bands.
 const headroom = 0.1
 
-// valueAxis is the scale that all of the panels fit on.
+// valueAxis returns a scale for the values of all panels.
 func valueAxis(u stats.Unit, panels []panel) axis {
 	lo, hi, low := math.Inf(1), 0.0, 0.0
 	crossed := false
@@ -88,15 +87,15 @@ func valueAxis(u stats.Unit, panels []panel) axis {
 	return a
 }
 
-// clientAxis is the scale for the given numbers of clients, with room around
-// them. Where the largest opens a band, the room is enough to name it.
+// clientAxis returns a scale for the given numbers of clients, with room around them. If the
+// largest opens a band, there is room for the name of the band.
 func clientAxis(clients []float64) axis {
 	least, most := clients[0], clients[len(clients)-1]
 	before, after := 0.05, 0.08
 	if slices.Contains(bandEdges, most) {
 		after = 0.2
 	}
-	// A single number stands alone in a decade.
+	// The axis spans at least a decade, even for a single number.
 	span := max(math.Log(most/least), math.Log(10)*(1-before-after)) / (1 - before - after)
 	a := axis{log: true, unit: stats.Count, ticks: clients, title: "clients"}
 	if least == most {
@@ -107,10 +106,10 @@ func clientAxis(clients []float64) axis {
 	return a
 }
 
-// rateAxis is the scale for the rates that were asked.
+// rateAxis returns a scale for the rates of an open loop.
 func rateAxis(rates []float64) axis {
 	least, most := rates[0], rates[len(rates)-1]
-	a := axis{unit: stats.PerSecond, title: "requests a second, asked"}
+	a := axis{unit: stats.PerSecond, title: "requests per second, asked for"}
 	if most/least >= logFrom {
 		a.log, a.min, a.max = true, least/1.2, most*1.2
 		a.ticks = decades(a)
@@ -121,10 +120,10 @@ func rateAxis(rates []float64) axis {
 	return a
 }
 
-// bandEdges are the numbers of clients that open the claim's bands.
+// bandEdges are the numbers of clients at which the claims' bands start.
 var bandEdges = []float64{1, 10, 100, 1000}
 
-// valueTicks are three to eight round values within the axis.
+// valueTicks returns three to eight round values within the axis.
 func valueTicks(a axis) []float64 {
 	switch {
 	case a.unit == stats.Bytes && a.log:
@@ -137,9 +136,8 @@ func valueTicks(a axis) []float64 {
 	return steps(a, 10)
 }
 
-// namedTicks are all of the ticks if they have room beside each other, or else
-// those of the powers of ten among them that have, or else the first and the
-// last.
+// namedTicks returns all ticks if there is room for their names, or else those that are
+// powers of ten if there is room for these, or else the first and the last.
 func namedTicks(ticks []float64, room func(a, b float64) bool) []float64 {
 	fit := func(ts []float64) []float64 {
 		var out []float64
@@ -165,16 +163,15 @@ func namedTicks(ticks []float64, room func(a, b float64) bool) []float64 {
 	return []float64{ticks[0], ticks[len(ticks)-1]}
 }
 
-// logarithmic says that the axis has ends that a logarithm is of.
+// logarithmic reports whether both ends of the axis have a logarithm.
 func (a axis) logarithmic() bool { return a.min > 0 && finite(a.min, a.max) }
 
 func finite(vs ...float64) bool {
 	return !slices.ContainsFunc(vs, func(v float64) bool { return math.IsInf(v, 0) || math.IsNaN(v) })
 }
 
-// decades are the powers of ten within a logarithmic axis, with their multiples
-// by 2 and 5, or by 3, where there are few of them. An axis without ends, or from
-// 0, has none.
+// decades returns the powers of ten within a logarithmic axis. If there are few, it adds
+// their multiples by 2 and 5, or by 3. An axis without ends, or from 0, has none.
 func decades(a axis) []float64 {
 	if !a.logarithmic() {
 		return nil
@@ -195,8 +192,8 @@ func decades(a axis) []float64 {
 	return nil
 }
 
-// powers are powers of base within a logarithmic axis, as dense as fits; none
-// where it has no ends, or is from 0.
+// powers returns powers of base within a logarithmic axis, as dense as fits. An axis without
+// ends, or from 0, has none.
 func powers(a axis, base float64) []float64 {
 	if !a.logarithmic() {
 		return nil
@@ -219,8 +216,8 @@ func powers(a axis, base float64) []float64 {
 	}
 }
 
-// steps are multiples of a round step within a linear axis: of 1, 2, 2.5 or 5
-// times a power of ten, or of a power of two for bytes.
+// steps returns multiples of a round step within a linear axis: 1, 2, 2.5 or 5 times a power
+// of ten, or a power of two for bytes.
 func steps(a axis, base float64) []float64 {
 	want := (a.max - a.min) / 6
 	var step float64
@@ -241,7 +238,7 @@ func steps(a axis, base float64) []float64 {
 	return out
 }
 
-// round removes what binary fractions add to a decimal one.
+// round removes the rounding error of binary fractions.
 func round(v float64) float64 {
 	if v == 0 {
 		return 0

@@ -35,16 +35,15 @@ type Source struct {
 
 // A Chart is one of a run's charts.
 type Chart struct {
-	Name  string // of its file, without the ending
+	Name  string // of its file, without the extension
 	Title string
-	note  string // below the title: what the axis is, and which way is better
-	drawn string // what lines and bands are; "" if medians and their intervals
+	note  string // below the title: what the axis shows, and which way is better
+	drawn string // what lines and bands show; "" means medians and their intervals
 	// build adds the rows of panels that the source has values for.
 	build func(*Figure, *Source)
 }
 
-// All are the charts of a run, in the order in which a reader meets them. Each has
-// a file of its name.
+// All are the charts of a run, in the order of the report. Each is in a file of its name.
 var All = []Chart{
 	throughputChart,
 	scalingChart,
@@ -62,8 +61,8 @@ var All = []Chart{
 	cpuOverTimeChart,
 }
 
-// Figure returns the chart of a run, however large; false if the run has no value
-// for it.
+// Figure returns the whole chart of a run, however large. It returns false if the run has no
+// value for it.
 func (c Chart) Figure(src *Source) (*Figure, bool) {
 	f := &Figure{name: c.Name, title: c.Title, note: c.note, styles: styles(stats.Models(src.Run, src.Cells))}
 	f.caption = caption(src, c.drawn)
@@ -71,11 +70,11 @@ func (c Chart) Figure(src *Source) (*Figure, bool) {
 	return f, len(f.rows) > 0
 }
 
-// Note returns what the axes are, and which way is better.
+// Note returns what the axes show, and which way is better.
 func (c Chart) Note() string { return c.note }
 
-// Only returns the source with only the kept cells to draw. What captions say of
-// the run, and how its models look, stays the same.
+// Only returns a source that draws only the kept cells. What captions say of the run, and how
+// its models look, stays the same.
 func (src Source) Only(keep func(*stats.Cell) bool) *Source {
 	src.part = map[*stats.Cell]bool{}
 	for _, c := range src.Cells {
@@ -86,8 +85,7 @@ func (src Source) Only(keep func(*stats.Cell) bool) *Source {
 	return &src
 }
 
-// groups divides the cells to draw by what they were asked: those of a group are
-// compared.
+// groups divides the cells to draw by question. The cells of a group are compared.
 func (src *Source) groups(cells []*stats.Cell) [][]*stats.Cell {
 	return split(src.drawn(cells), question)
 }

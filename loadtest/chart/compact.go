@@ -11,18 +11,17 @@ import (
 
 var (
 	styleOf = regexp.MustCompile(`\s+style="([^"]*)"`)
-	// normal is what goes without saying, or is said once for the whole picture.
+	// normal is the default, or is set once for the whole picture.
 	normal = strings.NewReplacer("font-family:Liberation Sans;", "", "font-variant:normal;", "", "font-weight:normal;", "", "font-style:normal;", "")
-	// upsideDown is what turns the picture over, for gonum counts from below.
+	// upsideDown turns the picture over, as gonum counts from the bottom.
 	upsideDown = regexp.MustCompile(`<g transform="scale\(1, -1\) translate\(0, -([0-9.]+)\)">`)
 	pathOf     = regexp.MustCompile(`<path d="([^"]*)"`)
 	textOf     = regexp.MustCompile(`<text x="([^"]*)" y="([^"]*)" transform="scale\(1, -1\)"`)
 	token      = regexp.MustCompile(`[A-Za-z]|-?[0-9.]+(?:[eE][-+]?[0-9]+)?`)
 )
 
-// compact writes a picture in a third of the bytes: each style once, and each
-// point as the way from the one before, in tenths of a point, which are an
-// eighth of a pixel of a screen.
+// compact writes a picture in a third of the bytes: each style once, and each point relative
+// to the one before, in tenths of a point, about an eighth of a screen's pixel.
 func compact(svg []byte) []byte {
 	names := map[string]string{}
 	rules := "svg{font-family:'Liberation Sans',Arial,Helvetica,sans-serif}"
@@ -52,13 +51,12 @@ func compact(svg []byte) []byte {
 	return slices.Concat(out[:end], []byte("\n<style>"+rules+"</style>"), out[end:])
 }
 
-// relative is a path of lines and arcs turned over, with each point as the way
-// from the one before. Rounding does not add up: the points are rounded, not
-// the ways.
+// relative turns a path of lines and arcs over, and makes each point relative to the one
+// before. Rounding errors do not add up, as it rounds the points, not the differences.
 func relative(path string, height float64) string {
 	var b strings.Builder
 	var x, y, fromX, fromY int
-	fresh := true // nothing stands before that a number could run into
+	fresh := true // no number before this one that needs a separator
 	put := func(n int) {
 		s := tenths(n)
 		if !fresh && s[0] != '-' {
@@ -82,7 +80,7 @@ func relative(path string, height float64) string {
 			fresh = true
 		}
 		last = op
-		if op == 'A' { // two radii, a turn, and two flags, of which one is the direction
+		if op == 'A' { // two radii, a rotation, and two flags; the second is the direction
 			put(tens(number(all[i])))
 			put(tens(number(all[i+1])))
 			b.WriteString(" 0 " + all[i+3] + " " + strconv.Itoa(1-int(number(all[i+4]))))
@@ -111,7 +109,7 @@ func number(s string) float64 {
 
 func tens(v float64) int { return int(math.Round(10 * v)) }
 
-// tenths writes n tenths, without what can be left out.
+// tenths writes n tenths as briefly as possible.
 func tenths(n int) string {
 	s := strconv.FormatFloat(float64(n)/10, 'f', -1, 64)
 	if rest, ok := strings.CutPrefix(s, "0."); ok {

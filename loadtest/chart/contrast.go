@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// contrast is the ratio of c to white, from 1 to 21, by WCAG 2.
+// contrast returns the contrast ratio of c with white, from 1 to 21, by WCAG 2.
 func contrast(c color.RGBA) float64 {
 	lin := func(v uint8) float64 {
 		x := float64(v) / 255

@@ -7,7 +7,7 @@ import (
 
 var cpuOverTimeChart = Chart{
 	Name: "cpu-over-time", Title: "Server CPU over time",
-	note:  "cores kept busy by all the server's processes, user and system, in each second of the measured window",
+	note:  "cores that the server's processes kept busy, user and system, in each second of the measured window",
 	build: overTime(coresIn, stats.Count),
 }
 

@@ -28,7 +28,7 @@ const (
 	smallSize    = 7.5
 	labelGap     = 10.5 // between the baselines of two models' names
 	longestName  = 110
-	raise        = 0.13 // of its size, by which centred text is lifted: gonum centres the box, descenders and all
+	raise        = 0.13 // the part of its size by which centred text is raised: gonum centres the box with its descenders
 	markerRadius = 2.8
 	nameStrip    = 13 // below the top of a panel, for the bands' names
 )
@@ -49,7 +49,7 @@ func textStyle(size vg.Length, c color.Color, bold bool) draw.TextStyle {
 	return draw.TextStyle{Color: c, Font: f, Handler: plot.DefaultTextHandler, XAlign: draw.XLeft, YAlign: draw.YBottom}
 }
 
-// at is the style with another alignment.
+// at returns the style with another alignment.
 func at(t draw.TextStyle, x draw.XAlignment, y draw.YAlignment) draw.TextStyle {
 	t.XAlign, t.YAlign = x, y
 	return t
@@ -64,13 +64,13 @@ func (f *Figure) SVG(w io.Writer) error {
 	if _, err := svg.WriteTo(&b); err != nil {
 		return err
 	}
-	// The text was laid out with Liberation Sans, whose widths are Arial's and
-	// Helvetica's: where it is not installed, one of these stands in.
+	// The text was laid out with Liberation Sans. Arial and Helvetica have the same widths,
+	// and replace it where it is not installed.
 	_, err := w.Write(compact(b.Bytes()))
 	return err
 }
 
-// pngDPI makes a PNG of 1,778 pixels' width, which fills a slide.
+// pngDPI makes a PNG 1,778 pixels wide, which fills a slide.
 const pngDPI = 200
 
 // PNG writes the figure as pixels.
@@ -81,7 +81,7 @@ func (f *Figure) PNG(w io.Writer) error {
 	return png.Encode(w, paletted(img.Image()))
 }
 
-// A layout is the sizes of a figure.
+// A layout has the sizes of a figure.
 type layout struct {
 	caption, notes []string // in lines
 	tall           vg.Length
@@ -118,22 +118,22 @@ func wrap(s string, t draw.TextStyle) []string {
 	return prose.WrapFunc(s, func(line string) bool { return t.Width(line) <= width-2*margin })
 }
 
-// A key explains a sign.
+// A key explains a symbol.
 type key struct {
 	draw func(*draw.Canvas, vg.Point)
 	text string
 }
 
-// keys are those of the signs that the figure has.
+// keys returns the keys of the symbols in the figure.
 func (f *Figure) keys() []key {
 	var out []key
 	if f.has(panel.suspect) {
 		out = append(out, key{func(c *draw.Canvas, p vg.Point) { hollow(c, style{color: quiet, shape: draw.CircleGlyph{}}, p) },
-			"suspect: it counts, but something beside the server had a part in it; the report says what"})
+			"suspect: it counts, but something other than the server affected it; the report says what"})
 	}
 	if f.has(panel.crossed) {
 		out = append(out, key{func(c *draw.Canvas, p vg.Point) { cross(c, p, quiet) },
-			"no repeat counts: the cell was measured, and did not pass its gates; the report says why"})
+			"no repeat counts: the cell was measured, but did not pass its gates; the report says why"})
 	}
 	return out
 }
@@ -182,8 +182,8 @@ func (f *Figure) draw(to vg.CanvasSizer, l layout) {
 	}
 }
 
-// gutters are the widths kept for the values' names to the left of each panel
-// and for the models' names to the right.
+// gutters returns the widths to the left of each panel, for the names of values, and to the
+// right, for the names of models.
 func (f *Figure) gutters() (ticks, names vg.Length) {
 	t, l := textStyle(tickSize, quiet, false), textStyle(labelSize, ink, false)
 	for _, r := range f.rows {
@@ -199,8 +199,8 @@ func (f *Figure) gutters() (ticks, names vg.Length) {
 	return ticks + 6, names + 16
 }
 
-// panel draws one workload on area. gonum's own axes are left empty: rows of
-// panels must line up, which axes that size themselves would prevent.
+// panel draws one workload on area. It leaves gonum's own axes empty: they choose their own
+// size, and rows of panels would not line up.
 func (f *Figure) panel(area draw.Canvas, p panel) {
 	pl := plot.New()
 	pl.BackgroundColor = nil

@@ -11,10 +11,10 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A tierBand is the part of one of the claim's bands that lies on an axis.
+// A tierBand is the part of one of the claims' bands that lies on an axis.
 type tierBand struct {
 	from, to    float64
-	name, short string // empty where nothing was asked in it
+	name, short string // empty if nothing was measured in it
 	shade       bool
 }
 
@@ -34,8 +34,8 @@ func tierBands(x axis) []tierBand {
 	return out
 }
 
-// drawBands shades every other one of the claim's bands, and names those that
-// contain a measured number of clients.
+// drawBands shades every other one of the claims' bands, and names those that contain a
+// measured number of clients.
 func drawBands(c draw.Canvas, pl *plot.Plot, p panel) {
 	if !p.tiers {
 		return

@@ -14,7 +14,7 @@ import (
 func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	x, y := pl.Transforms(&c)
 	inside := func(v float64) vg.Length {
-		if pl.Y.Min > 0 { // logarithmic: no place for 0
+		if pl.Y.Min > 0 { // logarithmic: 0 has no place
 			v = max(v, pl.Y.Min)
 		}
 		return min(max(y(v), c.Min.Y), c.Max.Y)
@@ -63,7 +63,7 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	if !p.marks {
 		return
 	}
-	rings := map[float64]int{} // how many stand at one place
+	rings := map[float64]int{} // how many rings are at each place
 	for _, s := range p.series {
 		st := f.styles[s.model]
 		for _, q := range s.points {
@@ -82,8 +82,8 @@ func (f *Figure) drawSeries(c draw.Canvas, pl *plot.Plot, p panel) {
 	}
 }
 
-// unbroken returns the parts of a line between the cells that do not count; where
-// points are not joined, each point by itself, and the curve.
+// unbroken returns the parts of a line between the cells that do not count. If points are
+// not joined, it returns each point by itself, and the curve.
 func (s series) unbroken() [][]point {
 	var out [][]point
 	if s.curve != nil {
@@ -142,7 +142,7 @@ func drawBar(c draw.Canvas, pen draw.LineStyle, x, lo, hi vg.Length) {
 	c.StrokeLine2(pen, x-half, hi, x+half, hi)
 }
 
-// cross draws the sign of a cell without a repeat that counts: a crossed ring.
+// cross draws the symbol of a cell without a repeat that counts: a crossed ring.
 func cross(c *draw.Canvas, at vg.Point, col color.Color) {
 	const r = 3.8
 	ring := vg.Path{}

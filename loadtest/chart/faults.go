@@ -9,13 +9,13 @@ import (
 
 var faultsChart = Chart{
 	Name: "faults", Title: "Throughput around a fault",
-	note:  "requests answered in each slice of the measured window; the line across is when the fault was made, and shade how long it lasted · higher is better",
+	note:  "requests answered in each slice of the measured window; the vertical line is when the fault was injected, the shade how long it lasted · higher is better",
 	build: faults,
 }
 
 // An event happened in a panel whose axis is time.
 type event struct {
-	from, to float64 // equal if it was over at once
+	from, to float64 // equal if it lasted no time
 	name     string
 }
 

@@ -10,7 +10,7 @@ import (
 // A Figure is a chart of one run, or a part of one, ready to be drawn.
 type Figure struct {
 	name        string
-	part        part // zero where the figure is the whole chart
+	part        part // zero if the figure is the whole chart
 	title, note string
 	caption     []string
 	rows        []panels
@@ -27,7 +27,7 @@ type panels struct {
 type panel struct {
 	title  string
 	x, y   axis
-	tiers  bool // x is clients, in the claim's bands
+	tiers  bool // x is clients, in the claims' bands
 	marks  bool // each point is a cell
 	events []event
 	series []series
@@ -36,15 +36,14 @@ type panel struct {
 // A series is one model's line.
 type series struct {
 	model   string
-	suspect bool // of a line that is one cell
+	suspect bool // if the line is one cell
 	cell    *stats.Cell
 	points  []point
 	apart   bool   // the points are not joined
-	curve   *curve // that was fitted to the points, or nil
+	curve   *curve // fitted to the points, or nil
 }
 
-// A point is a value at a place of the axis. It has no estimate where no repeat
-// counts.
+// A point is a value at a place of the axis. It has no estimate if no repeat counts.
 type point struct {
 	x float64
 	stats.Estimate
@@ -55,10 +54,10 @@ func (p point) valid() bool { return p.N > 0 }
 
 func (p point) suspect() bool { return p.valid() && p.cell.Verdict() == result.Suspect }
 
-// perRow is how many panels stand side by side at the width of a README.
+// perRow is how many panels fit side by side at the width of a README.
 const perRow = 2
 
-// Alt describes the figure to a reader who does not see it.
+// Alt describes the figure to a reader who cannot see it.
 func (f *Figure) Alt() string { return f.title + ": " + f.note }
 
 // add adds rows of panels to the figure, if any of them has a value.

@@ -8,13 +8,13 @@ import (
 )
 
 var interferenceChart = Chart{
-	Name: "interference", Title: "What requests of a mix do to each other",
-	note:  "99th percentile of each kind of request by itself, all on one scale · lower is better",
+	Name: "interference", Title: "How the requests of a mix affect each other",
+	note:  "99th percentile of each kind of request, all on one scale · lower is better",
 	build: interference,
 }
 
-// interference draws the p99 of each request of a mix by itself: what some requests
-// do to the others.
+// interference draws the p99 of each kind of request of a mix: how some requests affect the
+// others.
 func interference(f *Figure, src *Source) {
 	for _, g := range src.groups(src.Cells) {
 		var kinds []string

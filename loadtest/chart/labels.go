@@ -2,9 +2,9 @@ package chart
 
 import "slices"
 
-// spread moves the wanted positions as little as it can (in the sum of
-// squares) so that neighbours are gap apart and all are within lo and hi, if
-// they fit there. The order of equal ones is kept.
+// spread moves the wanted positions as little as possible (in the sum of squares), so that
+// neighbours are gap apart and all are within lo and hi, if they fit there. Equal positions
+// keep their order.
 func spread(want []float64, gap, lo, hi float64) []float64 {
 	order := make([]int, len(want))
 	for i := range order {
@@ -19,11 +19,10 @@ func spread(want []float64, gap, lo, hi float64) []float64 {
 		}
 		return 0
 	})
-	// A block is a run of labels that touch; it stands where the mean of what
-	// its labels want is met.
+	// A block is a run of labels that touch. Its position is the mean of what its labels want.
 	type block struct {
 		n   int
-		sum float64 // of the position each of its labels wants of the first
+		sum float64 // of the positions that each of its labels wants for the first
 		at  float64
 	}
 	place := func(b *block) {

@@ -4,6 +4,6 @@ import "github.com/tierbench/tierbench/loadtest/stats"
 
 var latencyChart = Chart{
 	Name: "latency", Title: "Latency against clients",
-	note:  "median and 99th percentile, from the send of a request to the end of its answer · lower is better",
+	note:  "median and 99th percentile, from sending a request to the end of its answer · lower is better",
 	build: against(stats.P50, stats.P99),
 }

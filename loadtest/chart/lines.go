@@ -55,8 +55,8 @@ func clients(c *stats.Cell) string {
 	return s
 }
 
-// overTime draws what happened in each second: a line is the median of a cell's
-// repeats that count, second by second.
+// overTime draws each second of the window. A line is the median of the repeats of a cell
+// that count.
 func overTime(in func(result.Second) (float64, bool), u stats.Unit) func(*Figure, *Source) {
 	return func(f *Figure, src *Source) {
 		type id struct {
@@ -84,7 +84,7 @@ func overTime(in func(result.Second) (float64, bool), u stats.Unit) func(*Figure
 					each[i], at[i] = append(each[i], v), append(at[i], s.AtSec)
 				}
 			}
-			if !any { // the generator does not report seconds, as wrk does not
+			if !any { // the generator does not report seconds; wrk is one
 				return nil
 			}
 			var out []point
@@ -101,8 +101,8 @@ func overTime(in func(result.Second) (float64, bool), u stats.Unit) func(*Figure
 	}
 }
 
-// shortest is the shortest interval of a series that is drawn: CPU time comes
-// in ticks of 10 ms.
+// shortest is the shortest interval of a series that is drawn, in seconds. The kernel counts
+// CPU time in ticks of 10 ms.
 const shortest = 0.5
 
 func secondAxis(most float64) axis {

@@ -8,13 +8,13 @@ import (
 )
 
 var memoryKindsChart = Chart{
-	Name: "memory-kinds", Title: "What holds the memory of a client",
-	note:  "growth since before the first client ÷ clients, by kind, all on one scale; no server has a connection for less than its socket · lower is better",
+	Name: "memory-kinds", Title: "Where the memory of a client goes",
+	note:  "growth since before the first client ÷ clients, by kind, all on one scale; a connection costs every server at least its socket · lower is better",
 	build: byKind,
 }
 
-// memoryKinds are the kinds of memory that a client costs. The last is the floor:
-// no server can have a connection for less than its socket.
+// memoryKinds are the kinds of memory that a client costs. The last is the floor: a
+// connection costs every server at least its socket.
 var memoryKinds = []stats.Metric{
 	grown("user memory for each client", func(u *result.Usage) int64 { return u.PSSBytes }),
 	grown("kernel stacks for each client", func(u *result.Usage) int64 { return u.KernelStackBytes }),
@@ -22,8 +22,8 @@ var memoryKinds = []stats.Metric{
 	grown("sockets for each client: the floor", func(u *result.Usage) int64 { return u.SocketBytes }),
 }
 
-// grown is the growth of a kind of memory since before the first connection. It
-// has no value where a record lacks the kind, or at few clients.
+// grown is the growth of a kind of memory since before the first connection. It has no value
+// if the record lacks the kind, or at few clients.
 func grown(title string, of func(*result.Usage) int64) stats.Metric {
 	return stats.Metric{Name: title, Title: title, Unit: stats.Bytes, Value: func(r *result.Repeat) (float64, bool) {
 		s := &r.Server
@@ -32,9 +32,8 @@ func grown(title string, of func(*result.Usage) int64) stats.Metric {
 	}}
 }
 
-// byKind draws what a client costs by kind of memory: for each workload a panel for
-// each kind, all on one scale. Without the floor to compare with, it would only
-// repeat the chart memory.
+// byKind draws the memory of a client by kind: for each workload a panel for each kind, all on
+// one scale. It draws nothing without the floor, as it would only repeat the chart memory.
 func byKind(f *Figure, src *Source) {
 	for _, g := range src.groups(weighed(closed(src.Cells), stats.Memory)) {
 		if !slices.ContainsFunc(g, func(c *stats.Cell) bool { return c.Median(memoryKinds[3]).N > 0 }) {

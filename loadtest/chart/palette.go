@@ -7,16 +7,15 @@ import (
 	"slices"
 )
 
-// mostColors is how many a PNG with a palette has.
+// mostColors is how many colours the palette of a PNG can have.
 const mostColors = 256
 
-// paletted is the picture in the 256 colours that most of its pixels have; what
-// is left has the nearest of them. A chart has few colours, and between each
-// and its ground as many steps as smooth edges take: the eye sees no difference,
-// and the file is less than half as large.
+// paletted returns the picture in its 256 most frequent colours; other pixels get the nearest
+// of these. A chart has few colours apart from the steps of smooth edges. The eye sees no
+// difference, and the file is less than half the size.
 func paletted(img image.Image) *image.Paletted {
 	b := img.Bounds()
-	// Most pixels are as the one before, which need not be looked up again.
+	// Most pixels have the colour of the one before, which need not be looked up again.
 	count := map[color.RGBA]int{}
 	last, run := rgba(img, b.Min.X, b.Min.Y), 0
 	for y := b.Min.Y; y < b.Max.Y; y++ {

@@ -10,22 +10,21 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// mostPanels is how many a figure has at most: four rows, which a page of paper
-// holds. A chart of more is several figures.
+// mostPanels is the most panels of a figure: four rows, which fit on a page of paper. A chart
+// with more is divided into several figures.
 const mostPanels = 8
 
-// Name is that of the figure's files, without the ending: the chart's, and for a
-// part of one what is asked in it, such as "throughput-wait-50ms".
+// Name returns the name of the figure's files, without the extension: the chart's, and for a
+// part what is asked in it, such as "throughput-wait-50ms".
 func (f *Figure) Name() string { return f.name }
 
-// Part is what is asked in a figure that is a part of a chart, such as "http
-// wait-50ms"; empty where it is the whole.
+// Part returns what is asked in a part of a chart, such as "http wait-50ms". It is empty if
+// the figure is the whole chart.
 func (f *Figure) Part() string { return f.part.String() }
 
-// Figures are the chart of the given run: one, or several where one would have
-// too many panels to be read, or none if nothing in the run has a number for
-// it. The parts are by workload, and where that is too much, by loop, by setting
-// and by number. Their scales are their own.
+// Figures returns the chart of the given run: one figure, or several if one would have too
+// many panels, or none if the run has no value for it. It divides the chart by workload, and
+// if that is not enough, by loop, by setting and by number. Each part has its own scales.
 func (c Chart) Figures(src *Source) []*Figure {
 	here := *src
 	here.spectra, here.laws = map[*stats.Cell][]point{}, map[*stats.Cell]stats.Scaling{}
@@ -41,7 +40,7 @@ func (c Chart) Figures(src *Source) []*Figure {
 	for _, f := range out {
 		base := c.Name + "-" + f.part.fileName()
 		f.name = base
-		for i := 2; names[f.name]; i++ { // two workloads that differ by a sign
+		for i := 2; names[f.name]; i++ { // two workloads can differ in a character that a file name cannot have
 			f.name = fmt.Sprintf("%s-%d", base, i)
 		}
 		names[f.name] = true
@@ -49,7 +48,7 @@ func (c Chart) Figures(src *Source) []*Figure {
 	return out
 }
 
-// size is how many panels the figure has.
+// size returns how many panels the figure has.
 func (f *Figure) size() int {
 	n := 0
 	for _, r := range f.rows {
@@ -58,14 +57,14 @@ func (f *Figure) size() int {
 	return n
 }
 
-// A part is what the cells in a figure have in common; zero if that is the whole chart.
+// A part is what the cells in a figure have in common. It is zero for a whole chart.
 type part struct {
 	protocol string
 	workload string // the first of a mix
 	mixed    bool
 	open     bool
 	variable string // of the settings
-	n, of    int    // of several with nothing more in common
+	n, of    int    // the number among several that have the rest in common
 }
 
 func (p part) String() string {
@@ -91,8 +90,8 @@ func (p part) String() string {
 	return s
 }
 
-// fileName returns the part's name as one of a file. HTTP goes without saying, but for a
-// workload that has the name of the other protocol.
+// fileName returns the part's name for a file. It leaves out "http", except before a workload
+// that has the name of the other protocol.
 func (p part) fileName() string {
 	var words []string
 	if p.protocol != "http" || result.ParseRequest(p.workload).Workload == "echo" {
@@ -127,7 +126,7 @@ var levels = []func(c *stats.Cell, among []*stats.Cell) part{
 	},
 }
 
-// parts divides the cells by a level, and what is still too large by the next.
+// parts divides the cells by a level, and parts that are still too large by the next.
 func (c Chart) parts(src *Source, cells []*stats.Cell, level int) []*Figure {
 	var out []*Figure
 	for _, in := range split(cells, func(c *stats.Cell) part { return levels[level](c, cells) }) {

@@ -8,7 +8,7 @@ import (
 
 var processesChart = Chart{
 	Name: "processes", Title: "Connections per worker process",
-	note:  "on the busiest process, as a multiple of an even share among those that hold any; bands reach down to the least busy one · 1 is even",
+	note:  "on the busiest process, as a multiple of an even share among those with connections; bands reach down to the least busy one · 1 is even",
 	drawn: "medians of the repeats",
 	build: processes,
 }

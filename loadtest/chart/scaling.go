@@ -15,27 +15,26 @@ import (
 )
 
 var scalingChart = Chart{
-	Name: "scaling", Title: "Scalability: throughput, and the law fitted to it",
-	note:  "requests answered a second, higher is better; lines are the Universal Scalability Law, with contention σ and coherency κ, where it fits",
+	Name: "scaling", Title: "Scalability: throughput, with a fitted law",
+	note:  "requests answered per second, higher is better; lines are the Universal Scalability Law, with contention σ and coherency κ, if it fits",
 	drawn: "points are medians and their intervals, lines the fitted law, bands its 95 % interval by bootstrap",
 	build: scaling,
 }
 
-// curvePoints are how many places a fitted curve is drawn through.
+// curvePoints is the number of points through which a fitted curve is drawn.
 const curvePoints = 48
 
-// A curve is a law that was fitted to a series. Its points are the law's, with
-// the interval of the curve.
+// A curve is a law fitted to a series. Its points are those of the law, with the interval of
+// the curve.
 type curve struct {
 	points []point
-	// peak is where the curve is highest, if that is within what was measured;
-	// else its x is 0.
+	// peak is the highest point of the curve, if that is within the measured range; else its
+	// x is 0.
 	peak point
 }
 
-// scaling draws throughput against clients with the Universal Scalability Law
-// fitted to it: a panel for each workload of a closed loop that was measured at
-// as many numbers of clients as a fit takes.
+// scaling draws throughput against clients with the Universal Scalability Law fitted to it.
+// Each workload of a closed loop with enough numbers of clients for a fit has a panel.
 func scaling(f *Figure, src *Source) {
 	var ps []panel
 	var laws []string
@@ -44,7 +43,7 @@ func scaling(f *Figure, src *Source) {
 		if !ok || len(p.x.ticks) < stats.LeastTiers {
 			continue
 		}
-		// Those of fewer tiers were measured for something else.
+		// Series with fewer tiers were measured for something else.
 		p.series = slices.DeleteFunc(p.series, func(s series) bool { return len(s.points) < stats.LeastTiers })
 		if len(p.series) == 0 {
 			continue
@@ -65,7 +64,7 @@ func scaling(f *Figure, src *Source) {
 	f.caption = append(f.caption, laws...)
 }
 
-// law is the fit to all repeats of the series that count.
+// law returns the fit to all repeats of the series that count.
 func (src *Source) law(s *series) stats.Scaling {
 	first := s.points[0].cell
 	if l, ok := src.laws[first]; ok {
@@ -84,8 +83,8 @@ func (src *Source) law(s *series) stats.Scaling {
 	return l
 }
 
-// curveOf is the law over the numbers of clients that it was fitted to; nil
-// where it is refused.
+// curveOf returns the law over the numbers of clients that it was fitted to. It returns nil if
+// the law is refused.
 func curveOf(law stats.Scaling, measured []point) *curve {
 	if law.Refused != "" {
 		return nil
@@ -105,7 +104,7 @@ func curveOf(law stats.Scaling, measured []point) *curve {
 	return c
 }
 
-// lawText is a fit in words.
+// lawText describes a fit.
 func lawText(law stats.Scaling, measured []point) string {
 	if law.Refused != "" {
 		return "refused: " + law.Refused
@@ -128,7 +127,7 @@ func estimate(e stats.Estimate) string {
 		if math.IsInf(v, 1) {
 			return "∞"
 		}
-		if v < 1e-12 { // what the search leaves of 0
+		if v < 1e-12 { // the search ends near 0, not at it
 			return "0"
 		}
 		return fmt.Sprintf("%.3g", v)
@@ -156,5 +155,5 @@ func (f *Figure) drawPeaks(c draw.Canvas, pl *plot.Plot, p panel) {
 	}
 }
 
-// peakName is a number of clients at a peak.
+// peakName names the number of clients at a peak.
 func peakName(x float64) string { return "peak " + stats.Group(int(math.Round(x))) }

@@ -9,8 +9,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A Spec is a figure as data: what a page draws it from, with the values and
-// scales of its SVG.
+// A Spec is a figure as data, for the page to draw, with the values and scales of its SVG.
 type Spec struct {
 	Title   string      `json:"title"`
 	Note    string      `json:"note"`
@@ -24,16 +23,16 @@ type SpecPanel struct {
 	Title string   `json:"title"`
 	X     SpecAxis `json:"x"`
 	Y     SpecAxis `json:"y"`
-	// Bands are the claim's bands of clients, where X is clients.
+	// Bands are the claims' bands of clients, if X is clients.
 	Bands []SpecBand `json:"bands,omitempty"`
-	// Events are what was done at a time, where X is time.
+	// Events are the events of the panel, if X is time.
 	Events []SpecEvent `json:"events,omitempty"`
-	// Marks says that each point is a cell of its own.
+	// Marks says that each point is a cell.
 	Marks  bool         `json:"marks,omitempty"`
 	Series []SpecSeries `json:"series"`
 }
 
-// A SpecAxis is a scale, with the ticks that have a name.
+// A SpecAxis is a scale with its named ticks.
 type SpecAxis struct {
 	Title string     `json:"title,omitempty"`
 	Unit  string     `json:"unit"` // "req/s", "s", "B", "%" or none
@@ -57,16 +56,15 @@ type SpecBand struct {
 	Shade bool    `json:"shade,omitempty"`
 }
 
-// A SpecEvent is something that was done from one time to another.
+// A SpecEvent is something that happened from one time to another.
 type SpecEvent struct {
 	From float64 `json:"from"`
 	To   float64 `json:"to"`
 	Name string  `json:"name"`
 }
 
-// A SpecSeries is one model's line. All its lists are as long. A point that does
-// not count has no Y; a Lo or a Hi that is equal to Y is left out. A line of
-// which no point has one has neither list.
+// A SpecSeries is one model's line. All its lists have the same length. A point that does not
+// count has no Y. A Lo or Hi that equals Y is left out; a line without any has neither list.
 type SpecSeries struct {
 	Model   string `json:"model"`
 	Suspect bool   `json:"suspect,omitempty"`
@@ -75,27 +73,27 @@ type SpecSeries struct {
 	Curve bool `json:"curve,omitempty"`
 	// Apart says that the points are not joined.
 	Apart bool `json:"apart,omitempty"`
-	// Peak is where a curve is highest, if that is within what was measured.
+	// Peak is where a curve is highest, if that is within the measured range.
 	Peak *float64   `json:"peak,omitempty"`
 	X    []float64  `json:"x"`
 	Y    []*float64 `json:"y"`
 	Lo   []*float64 `json:"lo,omitempty"`
 	Hi   []*float64 `json:"hi,omitempty"`
-	// Cells are the points' places among the cells of the run, or the one of
-	// the whole line.
+	// Cells are the indices of the points' cells in the run, or the one index of the whole
+	// line.
 	Cells []int `json:"cells"`
-	// Verdicts are those of the cells, in the same order.
+	// Verdicts are the verdicts on the cells, in the same order.
 	Verdicts []string `json:"verdicts"`
 }
 
-// A SpecStyle is how a model looks on a light and on a dark ground.
+// A SpecStyle is how a model looks on a light and on a dark background.
 type SpecStyle struct {
 	Light string    `json:"light"`
 	Dark  string    `json:"dark"`
 	Dash  []float64 `json:"dash,omitempty"`
 }
 
-// Spec is the figure as data. Place gives the place of a cell.
+// Spec returns the figure as data. Place returns the index of a cell.
 func (f *Figure) Spec(place func(*stats.Cell) int) Spec {
 	s := Spec{Title: f.title, Note: f.note, Caption: f.caption, Columns: 1}
 	for _, r := range f.rows {
@@ -120,7 +118,7 @@ func (p panel) spec(place func(*stats.Cell) int) SpecPanel {
 	var all []series
 	for _, s := range p.series {
 		all = append(all, s)
-		if s.curve != nil { // beside its points, as it has places of its own
+		if s.curve != nil { // a series of its own, next to its points
 			all = append(all, series{model: s.model, cell: s.points[0].cell, points: s.curve.points, curve: s.curve})
 		}
 	}
@@ -171,7 +169,7 @@ func (a axis) spec() SpecAxis {
 	return out
 }
 
-// short keeps four significant digits, more than any pixel shows.
+// short keeps four significant digits, more than a pixel can show.
 func short(v float64) float64 {
 	x, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
 	if err != nil {
@@ -180,7 +178,7 @@ func short(v float64) float64 {
 	return x
 }
 
-// Styles are those of the models in all charts of their run.
+// Styles returns the styles of the models in all charts of their run.
 func Styles(models []string) map[string]SpecStyle {
 	out := map[string]SpecStyle{}
 	for m, s := range styles(models) {
@@ -195,9 +193,9 @@ func Styles(models []string) map[string]SpecStyle {
 
 func hex(c color.RGBA) string { return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B) }
 
-// onDark lightens a colour until it has a contrast of 5 with a dark page.
+// onDark lightens a colour until its contrast with a dark page is 5.
 func onDark(c color.RGBA) color.RGBA {
-	const page = 19 // the contrast of the page's dark ground with white, about
+	const page = 19 // about the contrast of the page's dark background with white
 	for page/contrast(c) < 5 {
 		for _, v := range []*uint8{&c.R, &c.G, &c.B} {
 			*v += (255-*v)/12 + min(1, 255-*v)

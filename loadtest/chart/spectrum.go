@@ -13,13 +13,13 @@ import (
 
 var spectrumChart = Chart{
 	Name: "spectrum", Title: "Latency spectrum",
-	note:  "time within which a part of the requests was answered; the axis widens towards the slowest · lower is better",
+	note:  "time within which this part of the requests was answered; the axis widens towards the slowest · lower is better",
 	drawn: "lines are the requests of all repeats together, bands the range of the repeats",
 	build: spectrum,
 }
 
-// first is where the axis begins: at 10 %. The fastest of all requests would
-// take up half of the scale, and matters to nobody.
+// first is where the axis begins: at 10 %. The fastest requests would take up half of the
+// scale, and matter little.
 const first = 1 / 0.9
 
 // perDecade is how many percentiles are drawn between 90 % and 99 %, and so on.
@@ -39,7 +39,7 @@ func spectrum(f *Figure, src *Source) {
 				src.spectra[c] = out
 			}
 		}
-		return slices.Clone(out) // a figure takes out what it has no place for
+		return slices.Clone(out) // a figure removes points that do not fit its scale
 	}, percentileAxis)
 	for _, r := range f.rows[before:] {
 		for _, p := range r.panels {
@@ -50,13 +50,13 @@ func spectrum(f *Figure, src *Source) {
 	}
 }
 
-// percentiles are those of a cell, of whose repeats the histograms are.
+// percentiles returns the percentiles of a cell, from the histograms of its repeats.
 func percentiles(c *stats.Cell, of []*hdrhistogram.Histogram) []point {
 	if len(of) == 0 {
 		return nil
 	}
-	// The percentile of several repeats is that of all their requests: a
-	// mean of percentiles would be of nothing.
+	// The percentile of several repeats is that of all their requests: a mean of percentiles
+	// would mean nothing.
 	all := hdrhistogram.New(of[0].LowestTrackableValue(), of[0].HighestTrackableValue(), int(of[0].SignificantFigures()))
 	for _, h := range of {
 		all.Merge(h)
@@ -85,8 +85,8 @@ func percentiles(c *stats.Cell, of []*hdrhistogram.Histogram) []point {
 
 func seconds(ns int64) float64 { return float64(ns) / float64(time.Second) }
 
-// upTo are the places on the axis of percentiles: 1/(1-p), so that 90 %, 99 %
-// and 99.9 % are as far apart. There are as many as n requests can tell apart.
+// upTo returns the places on the axis of percentiles: 1/(1-p), so that 90 %, 99 % and 99.9 %
+// are equally far apart. It returns as many as n requests can tell apart.
 func upTo(n float64) []float64 {
 	out := []float64{first}
 	for i := 1; ; i++ {

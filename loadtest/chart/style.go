@@ -17,9 +17,9 @@ type style struct {
 	dashes []vg.Length
 }
 
-// palette is that of Okabe and Ito (Color Universal Design, 2008), made to be
-// told apart with any kind of colour vision; its yellow is left out, as it
-// cannot be seen on white.
+// palette is the one of Okabe and Ito (Color Universal Design, 2008), whose colours can be
+// told apart with any kind of colour vision. It leaves out yellow, which cannot be seen on
+// white.
 var palette = []color.RGBA{
 	{0x00, 0x72, 0xB2, 0xFF}, // blue
 	{0xD5, 0x5E, 0x00, 0xFF}, // vermilion
@@ -36,13 +36,12 @@ var shapes = []draw.GlyphDrawer{
 
 var dashes = [][]vg.Length{nil, {5, 2}, {1.5, 1.5}, {6, 2, 1.5, 2}}
 
-// known gives the models a reader meets most the colours that differ most.
+// known gives the most common models the colours that differ most.
 var known = map[string]int{"eventloop": 0, "thread": 1, "prefork": 2, "goroutine": 3}
 
-// styles gives each model its look, from its name. A name that is not known
-// takes the place its hash points to, or the next that no model of the run has,
-// of the colours that the fewest have. So a model looks the same in every chart
-// of a run, and mostly so in those of other runs.
+// styles gives each model a look by its name. A name that is not known gets the look that its
+// hash selects, or the next free one, from the colours that the fewest models have. So a
+// model looks the same in every chart of a run, and mostly in those of other runs.
 func styles(models []string) map[string]style {
 	out := map[string]style{}
 	taken := map[int]bool{}
@@ -60,7 +59,7 @@ func styles(models []string) map[string]style {
 			rest = append(rest, m)
 		}
 	}
-	// Solid lines in the first colours are left to the known.
+	// Solid lines in the first colours are reserved for the known models.
 	first, places := len(known), len(palette)*len(dashes)
 	for _, m := range rest {
 		h := fnv.New32a()
@@ -88,8 +87,7 @@ func styleAt(place int) style {
 	}
 }
 
-// legible darkens a colour until it has a contrast of 4.5 with white, as WCAG 2
-// asks of text.
+// legible darkens a colour until its contrast with white is 4.5, as WCAG 2 requires of text.
 func legible(c color.RGBA) color.RGBA {
 	for contrast(c) < 4.5 {
 		c.R, c.G, c.B = uint8(float64(c.R)*0.95), uint8(float64(c.G)*0.95), uint8(float64(c.B)*0.95)

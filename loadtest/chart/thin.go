@@ -2,13 +2,12 @@ package chart
 
 import "math"
 
-// unseen is how far a line may be from where it would be with all its points,
-// as a part of its axis: a third of a pixel of a picture on a screen.
+// unseen is how far a thinned line may be from the original, as a fraction of its axis: a
+// third of a pixel on a screen.
 const unseen = 1.0 / 700
 
-// thin leaves out points of which nobody could see that they are missing: the
-// line between those beside them goes where they are, and so do the edges of
-// its band. Those at a named tick stay, to be read.
+// thin leaves out points whose absence nobody could see: the line between their neighbours
+// passes through them, and so do the edges of its band. It keeps points at a named tick.
 func (p panel) thin(points []point) []point {
 	if len(points) < 3 {
 		return points
@@ -29,7 +28,7 @@ func (p panel) thin(points []point) []point {
 	return out
 }
 
-// straight says that the points are on a line, and their intervals between two.
+// straight reports whether the points are on a line, and the ends of their intervals, too.
 func (p panel) straight(points []point) bool {
 	first, last := points[0], points[len(points)-1]
 	for _, q := range points {
@@ -54,8 +53,8 @@ func (p panel) straight(points []point) bool {
 	return true
 }
 
-// part is where on the axis a value is: 0 at its beginning, 1 at its end. What
-// has no place on a logarithmic axis is at its beginning.
+// part returns where on the axis a value is: 0 at the start, 1 at the end. A value that has
+// no place on a logarithmic axis is at the start.
 func (a axis) part(v float64) float64 {
 	if a.log {
 		return math.Log(max(v, a.min)/a.min) / math.Log(a.max/a.min)

@@ -8,13 +8,12 @@ import (
 
 var waitingChart = Chart{
 	Name: "waiting", Title: "Use of waiting time",
-	note:  "requests that wait at a time (throughput × time of the wait) for each client · 1 is every client, and nobody waits for its turn",
+	note:  "requests waiting at a time (throughput × time of the wait) for each client · at 1 every client waits, and none queues",
 	build: waits,
 }
 
-// waits draws how much of the time that clients spend waiting is used: the
-// requests that wait at a time, by Little's law, for each client. At 1 every
-// client waits and none waits for its turn.
+// waits draws how well a server uses waiting time: the requests that wait at a time, by
+// Little's law, for each client. At 1 every client waits, and none queues.
 func waits(f *Figure, src *Source) {
 	var ps []panel
 	for _, g := range src.groups(closed(src.Cells)) {
@@ -34,8 +33,8 @@ func waits(f *Figure, src *Source) {
 	f.add(ps)
 }
 
-// waitOf is the time that each request of the cells waits for, in seconds; 0 if it does something
-// else.
+// waitOf returns the time that each request of the cells waits, in seconds, or 0 if it does
+// something else.
 func waitOf(cells []*stats.Cell) float64 {
 	for _, c := range cells {
 		for _, r := range c.Repeats {

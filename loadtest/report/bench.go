@@ -12,8 +12,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// benchUnits are the values of a line, after ns/op. A unit that benchstat does
-// not know the direction of is declared at the top of the file.
+// benchUnits are the values of a line, after ns/op. If benchstat does not know the direction
+// of a unit, the top of the file declares it.
 var benchUnits = []struct {
 	unit   string
 	metric stats.Metric
@@ -28,11 +28,10 @@ var benchUnits = []struct {
 	{"threads", stats.Threads},
 }
 
-// Bench writes the repeats that count in the Go benchmark format, a line each, so
-// that benchstat can compare models within a run (-col /model) and runs with
-// each other. The iterations are the requests; ns/op is the inverse of the
-// throughput, what a request costs the wall clock, not its latency. An idle
-// repeat has no ns/op, and its clients for iterations.
+// Bench writes the repeats that count in the Go benchmark format, a line each, so that
+// benchstat can compare models within a run (-col /model) and runs with each other. The
+// iterations are the requests. ns/op is the inverse of the throughput, not the latency. An
+// idle repeat has no ns/op; its iterations are its clients.
 func Bench(w io.Writer, set *result.Set) error {
 	b := bufio.NewWriter(w)
 	run := &set.Run
@@ -99,8 +98,8 @@ func benchLine(b *bufio.Writer, r *result.Repeat) {
 	b.WriteByte('\n')
 }
 
-// benchWord keeps a value in its place in a benchmark's name, which ends at a
-// space and is split at slashes.
+// benchWord makes a value fit into a benchmark's name, which ends at a space and is split at
+// slashes.
 func benchWord(s string) string {
 	return strings.NewReplacer(" ", "_", "/", ":").Replace(prose.Line(s))
 }

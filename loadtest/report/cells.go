@@ -13,7 +13,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// A column is one of a table of cells.
+// A column is a column of a table of cells.
 type column struct {
 	table.Column
 	value func(*stats.Cell) string
@@ -35,7 +35,7 @@ var (
 	counted = number("counted", kOfN)
 	conns   = column{table.Column{Head: "connections per process"}, connections}
 
-	// seen are what the clients saw.
+	// seen is what the clients saw.
 	seen = []column{counted, of(stats.Throughput, "throughput"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req"),
 		of(stats.P50, "p50"), of(stats.P90, "p90"), of(stats.P99, "p99"), of(stats.P999, "p99.9"), of(stats.Max, "max")}
 	seenOpen = []column{counted, number("asked", func(c *stats.Cell) string { return stats.PerSecond.Format(c.RateRPS) }),
@@ -44,13 +44,13 @@ var (
 		of(stats.ServiceP99, "service p99"), of(stats.SendLag, "send lag p99"), of(stats.Unsent, "unsent")}
 	fairness = of(stats.Jain, "fairness")
 
-	// costs are what it took of the server.
+	// costs is what the load cost the server.
 	perRequest = []column{of(stats.CPUUser, "CPU user"), of(stats.CPUSys, "CPU system"), of(stats.CtxSwitches, "switches")}
 	costs      = []column{of(stats.MemoryOfMany, "growth ÷ clients"), of(stats.PSS, "user memory"), of(stats.KernelStacks, "kernel stacks"),
 		of(stats.Threads, "threads"), of(stats.Processes, "processes"), conns}
 )
 
-// leastForSlope is how many numbers of clients a slope takes.
+// leastForSlope is how many numbers of clients a slope needs.
 const leastForSlope = 3
 
 // memoryTable has the memory per client of each model of the group, as the slope of
@@ -80,8 +80,8 @@ func (v *view) memoryTable(g *group) *table.Table {
 	return t
 }
 
-// tables are those of a group: what the clients saw, and what it cost the
-// server.
+// tables returns the columns of the group's tables: what the clients saw, and what it cost
+// the server.
 func (g *group) tables() [][]column {
 	if g.workload == result.Idle {
 		return [][]column{append([]column{counted}, costs...)}
@@ -130,14 +130,14 @@ func (v *view) cellTable(g *group, columns []column) *table.Table {
 	return t
 }
 
-// explanation says what the columns of the details are.
+// explanation describes the columns of the details.
 func (v *view) explanation() string {
 	s := "Medians of the repeats that count. CPU time and context switches are for each request, over the whole process tree. " +
 		"Memory per client is the slope of user memory (PSS) against the clients, by least squares over all repeats, with its 95 % interval; it takes " +
 		strconv.Itoa(leastForSlope) + " numbers of clients. Growth ÷ clients is the growth of PSS from before the first connection to the end of the window, divided by the clients. " +
 		"It includes what the server allocates once, and is left out below " + strconv.Itoa(stats.LeastForGrowth) + " clients. Connections per process are those of the first repeat that counts."
 	if slices.ContainsFunc(v.cells, func(c *stats.Cell) bool { return c.Median(stats.Jain).N > 0 }) {
-		s += " Fairness is Jain's index of the answers per client: 1 if all got as many."
+		s += " Fairness is Jain's index of the answers per client: 1 if all got the same number."
 	}
 	if slices.ContainsFunc(v.groups, (*group).isOpen) {
 		s += " Send lag is how late the generator sent, from when a request was due and a client was free for it; unsent requests were due and found no free client by the end."
@@ -169,7 +169,7 @@ func kOfN(c *stats.Cell) string {
 
 func value(c *stats.Cell, m stats.Metric) string { return c.Median(m).Format(m.Unit) }
 
-// connections tells how evenly the connections lie on the processes, in the
+// connections describes how evenly the connections are divided among the processes, in the
 // first repeat that counts.
 func connections(c *stats.Cell) string {
 	if len(c.Counted) == 0 || len(c.Counted[0].Server.ConnsPerProcess) == 0 {

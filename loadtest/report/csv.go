@@ -9,9 +9,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// CSV writes a line for each cell: what was asked, how many of its repeats
-// count, and each metric's median with the ends of its interval, in base
-// units. What a cell has no value of, or no interval, is empty.
+// CSV writes a line for each cell: its key, how many of its repeats count, and each metric's
+// median with the ends of its interval, in base units. A missing value or interval is empty.
 func CSV(w io.Writer, set *result.Set) error {
 	t := table.New(table.Left("run", "model", "protocol", "workload", "clients", "loop", "rate", "setting", "rate_rps",
 		"verdict", "repeats", "counted", "suspect", "interval", "reasons"))

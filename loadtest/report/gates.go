@@ -21,10 +21,10 @@ func (v *view) gates(b *bufio.Writer) {
 	if t := v.doubted(func(r *result.Repeat) bool { return !stats.Counts(r) }); len(t.Rows) == 0 {
 		fmt.Fprint(b, "None.\n\n")
 	} else {
-		fmt.Fprintf(b, "They are kept in the record and are in no median.\n\n%s\n", t.Markdown())
+		fmt.Fprintf(b, "They are kept in the record, but are in no median.\n\n%s\n", t.Markdown())
 	}
 	if t := v.doubted(func(r *result.Repeat) bool { return r.Gates.Verdict == result.Suspect }); len(t.Rows) > 0 {
-		fmt.Fprintf(b, "## Suspect repeats\n\nTheir numbers are what was measured and count, but something beside the server had a part in them.\n\n%s\n", t.Markdown())
+		fmt.Fprintf(b, "## Suspect repeats\n\nTheir numbers count, but something other than the server affected them.\n\n%s\n", t.Markdown())
 	}
 	for _, w := range v.warnings() {
 		fmt.Fprintf(b, "Warning: %s.\n\n", prose.Markdown(w))
@@ -47,7 +47,7 @@ func (v *view) doubted(which func(*result.Repeat) bool) *table.Table {
 	return t
 }
 
-// lines is a text of lines, each of one item.
+// lines returns the items, one a line.
 func lines(items []string) string {
 	var out []string
 	for _, s := range items {
@@ -56,8 +56,7 @@ func lines(items []string) string {
 	return strings.Join(out, "\n")
 }
 
-// warnings are what was not right without bearing on the numbers, each once
-// for each model.
+// warnings returns the problems that do not affect the numbers, each once for each model.
 func (v *view) warnings() []string {
 	var out []string
 	for _, c := range v.cells {
@@ -73,7 +72,7 @@ func (v *view) warnings() []string {
 	return out
 }
 
-// unchecked are the checks that were not made on some repeat, each once.
+// unchecked returns the checks that were not made for some repeat, each once.
 func (v *view) unchecked() []string {
 	var notes []string
 	for _, c := range v.cells {

@@ -13,8 +13,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// histograms returns one for each repeat of a cell that counts: of response times
-// where the loop is open, else of service times. A repeat that has none is left out.
+// histograms returns one for each repeat of a cell that counts: of response times in an open
+// loop, of service times in a closed one. It leaves out repeats without a histogram.
 func histograms(all *result.Histograms, c *stats.Cell) ([]*hdrhistogram.Histogram, error) {
 	var out []*hdrhistogram.Histogram
 	for _, r := range c.Counted {
@@ -41,7 +41,8 @@ const ticksPerHalfDistance = 5
 var ErrTag = errors.New("no histogram has the tag")
 
 // Distribution writes the percentiles, in milliseconds, of all histograms of a run
-// that have one of the tags, added up, in the format of HdrHistogram's plotter. Without tags it lists those there are.
+// that have one of the tags, added up, in the format of HdrHistogram's plotter. Without tags
+// it lists the tags of the run.
 func Distribution(w io.Writer, set *result.Set, all *result.Histograms, tags []string) error {
 	found := map[string]bool{}
 	var total *hdrhistogram.Histogram

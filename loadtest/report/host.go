@@ -67,21 +67,21 @@ func uncommitted(b result.Build) string {
 	return "with uncommitted changes"
 }
 
-// provenance says when the run was, and in which order.
+// provenance says when the run was made, and in which order.
 func (v *view) provenance() string {
 	r := v.run
 	s := fmt.Sprintf("The order of the cells was drawn with seed %d.", r.Seed)
 	if !r.Started.IsZero() {
 		s += fmt.Sprintf(" The run `%s` began %s UTC", r.ID, r.Started.UTC().Format("2006-01-02 15:04:05"))
 		for _, again := range r.Resumed {
-			s += ", was gone on with " + again.At.UTC().Format("2006-01-02 15:04:05")
+			s += ", was resumed at " + again.At.UTC().Format("2006-01-02 15:04:05")
 			if b := again.Build; b.Commit != r.Build.Commit || b.Dirty != r.Build.Dirty {
 				s += " by commit " + strings.TrimSpace(b.Commit+" "+uncommitted(b))
 			}
 		}
 		switch {
 		case !r.Ended.After(r.Started):
-		case len(r.Resumed) > 0: // nobody knows when it was interrupted
+		case len(r.Resumed) > 0: // when it was interrupted is not recorded
 			s += " and ended " + r.Ended.UTC().Format("2006-01-02 15:04:05")
 		default:
 			s += fmt.Sprintf(" and took %s", r.Ended.Sub(r.Started).Round(1e9))
@@ -93,12 +93,12 @@ func (v *view) provenance() string {
 
 func (v *view) reproduce(b *bufio.Writer) {
 	r := v.run
-	fmt.Fprint(b, "## How to do it again\n\n")
+	fmt.Fprint(b, "## How to repeat it\n\n")
 	if r.ConfigFile != "" {
 		fmt.Fprintf(b, "    make build && bin/tierbench run %s\n\n", r.ConfigFile)
 	}
 	fmt.Fprintf(b, "%s", v.provenance())
-	fmt.Fprint(b, " `bench.txt` holds its repeats that count for benchstat (`benchstat -col /model bench.txt`), `cells.jsonl` every one.\n")
+	fmt.Fprint(b, " `bench.txt` contains the repeats that count, for benchstat (`benchstat -col /model bench.txt`); `cells.jsonl` contains every repeat.\n")
 	if r.ConfigText != "" {
 		fence := "```"
 		for strings.Contains(r.ConfigText, fence) {

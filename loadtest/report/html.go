@@ -29,30 +29,22 @@ var pageFiles embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/report.html"))
 
-// asset is a file of the page.
+// asset returns a file of the page.
 func asset(name string) string {
 	b, err := pageFiles.ReadFile("page/" + name)
 	if err != nil {
-		panic(err) // it is in the program
+		panic(err) // the file is embedded
 	}
 	return string(b)
 }
 
-// HTML writes the report as one file, which needs no other and no network.
-func HTML(w io.Writer, set *result.Set) error {
-	drawn, err := draw(set)
-	if err != nil {
-		return err
-	}
-	return page(w, set, drawn, nil)
-}
-
-// A Link leads from a page of a site to another, or out of a report.
+// A Link leads from a report or a page of a site to another page.
 type Link struct{ Name, Href string }
 
-// Style is the CSS of the page, for others that are to look like it.
+// Style returns the CSS of the page, for other pages that look like it.
 func Style() template.CSS { return template.CSS(asset("report.css")) }
 
+// page writes the report as one file, which needs no other file and no network.
 func page(w io.Writer, set *result.Set, drawn []*drawing, site []Link) error {
 	all, err := result.ReadHistograms(set.Dir)
 	if err != nil {
@@ -66,10 +58,10 @@ func page(w io.Writer, set *result.Set, drawn []*drawing, site []Link) error {
 	return pageTemplate.Execute(w, p)
 }
 
-// A pageData is what the template shows. All that is from the record is text,
-// for the template to escape; only the program's own files are not.
+// A pageData is what the template shows. Everything from the record is text, which the
+// template escapes; only the program's own files are not.
 type pageData struct {
-	Site                          []Link // of which the page is one; nil where it stands alone
+	Site                          []Link // the pages of the site; nil if the page is not in one
 	Title, Sub, Headline, Verdict string
 	Counts                        struct{ Valid, Suspect, Invalid string }
 	Doubts, Warnings              []string
@@ -80,7 +72,7 @@ type pageData struct {
 	Models                        []pageModel
 	Charts                        []pageChart
 	Groups                        []pageGroup
-	Objectives                    *table.Table // nil where the run sets none
+	Objectives                    *table.Table // nil if the run sets none
 	ObjectivesText                string
 	AboutObjectives               string
 	Explanation                   string
@@ -103,16 +95,16 @@ type pageModel struct {
 }
 
 type pageChart struct {
-	Whole                  *pageWhole // at the first part of a chart that is divided
+	Whole                  *pageWhole // at the first part of a divided chart
 	Name, Title, Note, Alt string
-	Part                   string // empty where it is the whole chart
+	Part                   string // empty for a whole chart
 	Columns                int
-	Picture                template.HTMLAttr // empty: only beside the page
+	Picture                template.HTMLAttr // empty if the picture is not within the page
 	SVG, PNG               string
 	Caption                []string
 }
 
-// A pageWhole heads a chart that is divided.
+// A pageWhole is the heading of a divided chart.
 type pageWhole struct {
 	Name, Title, Note string
 	Parts             []Link
@@ -124,7 +116,7 @@ type answerTable struct {
 	Rows  []answerRow
 }
 
-// Columns is how many the table has.
+// Columns returns how many columns the table has.
 func (t answerTable) Columns() int { return 1 + len(t.Heads) }
 
 type answerRow struct {
@@ -154,11 +146,11 @@ type cellDetail struct {
 	Cell                      int
 	Model, Asked, At, Counted string
 	Line, Verdict             string
-	Repeats                   *table.Table // nil where there are none
+	Repeats                   *table.Table // nil if there are none
 	NotChecked                string
 }
 
-// Tag is a verdict as a page shows it.
+// Tag returns a verdict as a page shows it.
 func Tag(v result.Verdict) table.Span {
 	switch v {
 	case result.Valid:
@@ -227,8 +219,8 @@ func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error)
 			SVG: path.Join(result.ChartsDir, d.figure.Name()+".svg"), PNG: path.Join(result.ChartsDir, d.figure.Name()+".png"),
 		})
 	}
-	// A page of hundreds of cells has each chart as a picture, too, only beside it:
-	// the pictures would be the larger part of it.
+	// A page of hundreds of cells only links to its pictures: they would be the larger part
+	// of the page.
 	if len(drawn) <= mostPictures {
 		for i, d := range drawn {
 			p.Charts[i].Picture = picture(d.svg)
@@ -238,21 +230,21 @@ func (v *view) page(all *result.Histograms, drawn []*drawing) (*pageData, error)
 	return p, nil
 }
 
-// mostPictures is how many charts a page has as pictures within it, for who reads
-// it without scripts, or on paper.
+// mostPictures is the most charts for which a page contains pictures, for readers without
+// scripts, or on paper.
 const mostPictures = 40
 
-// inURL is what has a meaning in a URL or in an attribute between single quotes,
-// and white space that a URL loses.
+// inURL escapes characters with a meaning in a URL or in an attribute between single quotes,
+// and white space, which a URL loses.
 var inURL = strings.NewReplacer("%", "%25", "#", "%23", "'", "%27", "&", "%26", "\n", " ", "\t", " ", "\r", " ")
 
-// picture is the source of an image that is within the page. As text it is a
-// quarter smaller than in base 64.
+// picture returns the source of an image within the page. As text it is a quarter smaller
+// than in base 64.
 func picture(svg []byte) template.HTMLAttr {
 	return template.HTMLAttr("src='data:image/svg+xml;charset=utf-8," + inURL.Replace(string(svg)) + "'")
 }
 
-// place is a cell's, among all of the run: its name in the page.
+// place returns the index of a cell in the run, which is its name in the page.
 func (v *view) place(c *stats.Cell) int {
 	return slices.IndexFunc(v.cells, func(o *stats.Cell) bool { return o.Key == c.Key })
 }
@@ -289,7 +281,7 @@ func (v *view) judge(p *pageData) {
 	}
 }
 
-// answer fills in which model is best at each load.
+// answer fills in the best model at each load.
 func (v *view) answer(p *pageData, styles map[string]chart.SpecStyle) {
 	by := func(heads []string, which func(*group) bool, metrics ...stats.Metric) {
 		t := answerTable{Heads: heads}
@@ -331,7 +323,7 @@ func (v *view) answer(p *pageData, styles map[string]chart.SpecStyle) {
 		func(g *group) bool { return g.workload == result.Idle }, stats.MemoryOfMany, stats.MemoryTotal, stats.Threads)
 }
 
-// pageGroup has the tables of the group. Their cells lead to the repeats.
+// pageGroup returns the tables of the group. Their cells link to the repeats.
 func (v *view) pageGroup(g *group) pageGroup {
 	out := pageGroup{Title: g.title}
 	for _, columns := range g.tables() {

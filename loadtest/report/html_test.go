@@ -192,10 +192,18 @@ func TestPageEscapes(t *testing.T) {
 	}
 }
 
+func htmlOf(w io.Writer, set *result.Set) error {
+	drawn, err := draw(set)
+	if err != nil {
+		return err
+	}
+	return page(w, set, drawn, nil)
+}
+
 func pageOf(t *testing.T, set *result.Set) io.Reader {
 	t.Helper()
 	var b bytes.Buffer
-	if err := HTML(&b, set); err != nil {
+	if err := htmlOf(&b, set); err != nil {
 		t.Fatal(err)
 	}
 	return &b

@@ -39,7 +39,7 @@ func charts(b *bufio.Writer, drawn []*drawing) {
 	fmt.Fprintf(b, "## Charts\n\n`tierbench report` draws them as PNG too, and in %s, where they can be explored.\n\n", HTMLFile)
 	for i, d := range drawn {
 		if d.figure.Part() != "" && (i == 0 || drawn[i-1].chart.Name != d.chart.Name) {
-			fmt.Fprintf(b, "### %s\n\n%s. Each picture has scales of its own.\n\n", d.chart.Title, prose.Capital(d.chart.Note()))
+			fmt.Fprintf(b, "### %s\n\n%s. Each picture has its own scales.\n\n", d.chart.Title, prose.Capital(d.chart.Note()))
 		}
 		fmt.Fprintf(b, "![%s](%s/%s.svg)\n\n", prose.Markdown(d.figure.Alt()), result.ChartsDir, d.figure.Name())
 	}

@@ -27,16 +27,16 @@ func (v *view) title() string {
 	return cmp.Or(v.run.Title, cmp.Or(v.run.Name, "A run of tierbench"))
 }
 
-// introduction is what was done, and on which machine.
+// introduction says what was done, and on which machine.
 func (v *view) introduction() []string {
-	const mostAsked = 8 // of them, a sentence can name
+	const mostAsked = 8 // more do not fit in a sentence
 	var s []string
 	add := func(format string, args ...any) { s = append(s, fmt.Sprintf(format, args...)) }
 	switch {
 	case len(v.groups) > mostAsked:
-		add("%d models, asked for %d workloads and settings, though not each for all of them; they are in the tables.", len(v.names), len(v.groups))
+		add("%d models, measured under %d workloads and settings, though not each under all of them; the tables list them.", len(v.names), len(v.groups))
 	case len(v.groups) > 0:
-		add("%s, each asked for %s.", prose.Capital(prose.List(v.names)), v.asked())
+		add("%s, each measured under %s.", prose.Capital(prose.List(v.names)), v.asked())
 	}
 	if loops := v.loops(); loops != "" {
 		add("%s", loops)
@@ -52,7 +52,7 @@ func (v *view) introduction() []string {
 		if fewest < n {
 			often = fmt.Sprintf("%d to %s", fewest, often)
 		}
-		add("Each cell is measured %s, each time on a fresh server%s.", often, v.windows())
+		add("Each cell was measured %s, each time on a fresh server%s.", often, v.windows())
 	}
 	if h := v.run.Host; h.CPUModel != "" || h.Cores > 0 {
 		where := stats.CPUs(v.cells)
@@ -64,13 +64,13 @@ func (v *view) introduction() []string {
 	return s
 }
 
-// state says what a run that did not end is short of.
+// state says why a run is not complete, if it is not.
 func (v *view) state() string {
 	switch {
 	case v.run.Interrupted:
-		return "The run was interrupted: what it had measured by then is here."
+		return "The run was interrupted: this is what it had measured by then."
 	case v.run.Ended.IsZero():
-		return "The run has not ended, or was cut short: what it has measured is here."
+		return "The run has not ended, or was cut short: this is what it has measured."
 	}
 	return ""
 }
@@ -152,7 +152,7 @@ func (v *view) loops() string {
 		s = append(s, "In an open loop requests are sent on a schedule: response time counts from when a request was due, service time from when it was sent.")
 	}
 	if has(func(g *group) bool { return g.workload == result.Idle }) {
-		s = append(s, "Idle connections are only held, to weigh them.")
+		s = append(s, "Idle connections stay open without requests, to measure their memory.")
 	}
 	return strings.Join(s, " ")
 }
@@ -175,7 +175,7 @@ func (v *view) windows() string {
 	return s
 }
 
-// span is the one value of xs, or "a to b".
+// span returns the range of xs: "a to b", or one value if all are equal.
 func span(xs []float64) string {
 	lo, hi := slices.Min(xs), slices.Max(xs)
 	if lo == hi {

@@ -43,7 +43,7 @@ func TestPartsHaveHeadings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(md), "\n### Throughput, and what a request costs\n"); n != 1 {
+	if n := strings.Count(string(md), "\n### Throughput, and the cost of a request\n"); n != 1 {
 		t.Errorf("%d headings in %s, want 1", n, MarkdownFile)
 	}
 	raw, err := os.ReadFile(filepath.Join(dir, HTMLFile))
@@ -51,7 +51,7 @@ func TestPartsHaveHeadings(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(raw)
-	if n := strings.Count(text, "<h3 id=\"chart-throughput\">Throughput, and what a request costs</h3>"); n != 1 {
+	if n := strings.Count(text, "<h3 id=\"chart-throughput\">Throughput, and the cost of a request</h3>"); n != 1 {
 		t.Errorf("%d headings in the page, want 1", n)
 	}
 	p := parse(t, bytes.NewReader(raw))

@@ -15,11 +15,11 @@ func (v *view) ratios(b *bufio.Writer) {
 	if len(v.run.Ratios) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "## Beside their peers\n\n%s\n%s\n\n", v.ratioTable().Markdown(), aboutRatios)
+	fmt.Fprintf(b, "## Compared with peers\n\n%s\n%s\n\n", v.ratioTable().Markdown(), aboutRatios)
 }
 
-const aboutRatios = "A ratio is model ÷ peer, repeat by repeat where both count, and the median of these; its interval is of these too. " +
-	"Undecided means that the interval includes the bound: the median decides here, and might decide otherwise in another run."
+const aboutRatios = "A ratio is the median of model ÷ peer over the repeats that count on both sides, with the interval of that median. " +
+	"Undecided means that the interval includes the bound: the median decides, but might decide otherwise in another run."
 
 func (v *view) ratioTable() *table.Table {
 	t := table.New(table.Left("model", "peer", "metric", "workload"), table.Right("clients", "ratio", "interval"), table.Left("asked", "outcome"))
@@ -33,7 +33,7 @@ func (v *view) ratioTable() *table.Table {
 			t.Row(ask.Model, peer, ask.Metric, c.Cell.Asked(), c.Cell.At(), c.Format(stats.Times), c.Ends(stats.Times), bounds(ask), v.outcome(c))
 		}
 		if len(found) == 0 {
-			t.Row(ask.Model, peer, ask.Metric, cmp.Or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "no such cell in this run")
+			t.Row(ask.Model, peer, ask.Metric, cmp.Or(strings.TrimSpace(ask.Protocol+" "+ask.Workload), "any"), "–", "–", "–", bounds(ask), "this run has no matching cell")
 		}
 	}
 	return t

@@ -1,6 +1,6 @@
-// Package report writes a run down for its readers: a page and Markdown with
-// charts, a table for a terminal, CSV, and the Go benchmark format. It needs the record and
-// nothing else, so any run folder can be reported again.
+// Package report writes reports of a run: a page and Markdown with charts, a table for a
+// terminal, CSV, and the Go benchmark format. It needs only the record, so any run can be
+// reported again.
 package report
 
 import (
@@ -29,13 +29,11 @@ const (
 	HTMLFile     = "report.html"
 )
 
-// Write puts report.md, report.html, bench.txt and charts/ into dir, replacing
-// what is there, and removes charts this run no longer has. It works on a run
-// of which any part is missing.
+// Write writes report.md, report.html, bench.txt and charts/ into dir. It replaces existing
+// files, and removes charts that the run no longer has. Any part of the run may be missing.
 func Write(dir string, set *result.Set) error { return WriteWithin(dir, set, nil) }
 
-// WriteWithin does the same with report.html as a page of a site: the links
-// come first.
+// WriteWithin does the same, with report.html as a page of a site: it starts with the links.
 func WriteWithin(dir string, set *result.Set, site []Link) error {
 	charts := filepath.Join(dir, result.ChartsDir)
 	if err := os.MkdirAll(charts, 0o755); err != nil {
@@ -78,7 +76,7 @@ func WriteWithin(dir string, set *result.Set, site []Link) error {
 	return nil
 }
 
-// A drawing is a chart of the run at hand.
+// A drawing is a chart of the run, drawn.
 type drawing struct {
 	chart  chart.Chart
 	figure *chart.Figure
@@ -94,8 +92,7 @@ func (d *drawing) draw() error {
 	return nil
 }
 
-// each does something with each drawing, on all CPUs. The error is that of all
-// that failed.
+// each calls f for each drawing, on all CPUs. It joins the errors.
 func each(drawn []*drawing, f func(*drawing) error) error {
 	errs := make([]error, len(drawn))
 	var next atomic.Int64
@@ -115,28 +112,27 @@ func each(drawn []*drawing, f func(*drawing) error) error {
 	return errors.Join(errs...)
 }
 
-// Summary says in a sentence how far the run can be trusted, and of which
-// verdict that is: "valid", "suspect" or "invalid".
+// Summary says in a sentence how far the run can be trusted, and returns the verdict: "valid",
+// "suspect" or "invalid".
 func Summary(set *result.Set) (headline, verdict string) {
 	var p pageData
 	newView(set).judge(&p)
 	return p.Headline, p.Verdict
 }
 
-// HostLine names the machine of a run in a few words.
+// HostLine describes the machine of a run in a few words.
 func HostLine(run *result.Run) string { return host(run.Host) }
 
-// A Drawer draws single charts of a run, for pages beside its report.
+// A Drawer draws single charts of a run, for pages other than its report.
 type Drawer struct{ src *chart.Source }
 
-// NewDrawer is one for a run. It has no latency spectra: they take the
-// histograms.
+// NewDrawer returns a Drawer for a run. It draws no latency spectra: they need the histograms.
 func NewDrawer(set *result.Set) *Drawer {
 	return &Drawer{&chart.Source{Run: &set.Run, Cells: stats.Cells(&set.Run, set.Repeats), Seconds: set.Seconds}}
 }
 
-// Images are the charts of these names, of the given cells alone, as elements
-// of a page that hold all of themselves.
+// Images returns the charts of these names, of the given cells only, as elements of a page
+// that need no other file.
 func (d *Drawer) Images(names []string, cells []result.Key) ([]template.HTML, error) {
 	src := d.src.Only(func(c *stats.Cell) bool { return slices.Contains(cells, c.Key) })
 	var all []*drawing
@@ -166,7 +162,7 @@ func draw(set *result.Set) ([]*drawing, error) {
 		return nil, err
 	}
 	var broken error
-	// They are decoded when they are drawn: those of a whole run take a gigabyte.
+	// Histograms are decoded when they are drawn: those of a whole run take a gigabyte.
 	latencies := func(c *stats.Cell) []*hdrhistogram.Histogram {
 		hs, err := histograms(all, c)
 		broken = errors.Join(broken, err)
@@ -193,8 +189,8 @@ func writeTo(path string, f func(io.Writer) error) error {
 	return result.WriteFile(path, b.Bytes())
 }
 
-// WithoutValid are the cells of which no repeat counts, those that were never
-// measured among them. A run that answers all it was asked has none.
+// WithoutValid returns the cells without a repeat that counts, including those that were
+// never measured.
 func WithoutValid(set *result.Set) []result.Key {
 	var out []result.Key
 	for _, c := range stats.Cells(&set.Run, set.Repeats) {

@@ -144,7 +144,7 @@ func TestAnyRun(t *testing.T) {
 		}), 4, 0, []string{"server exited: signal: killed"}},
 		{"one model, one tier, one repeat", set(statstest.Run([]int{100}, 1), func(s *result.Set) {
 			s.Repeats, s.Run.Cells, s.Run.Models = s.Repeats[:1], s.Run.Cells[:1], s.Run.Models[:1]
-		}), 3, 0, []string{"nothing is known of the spread", "measured once"}},
+		}), 3, 0, []string{"the spread is unknown", "measured once"}},
 		{"ten repeats of thirteen tiers", statstest.Run(tiers13, 10), 5, 2, []string{"95 % CI of 9 to 10 repeats"}},
 		{"only idle connections", func() *result.Set {
 			s := &result.Set{Run: result.Run{Repeats: 2}}
@@ -314,7 +314,7 @@ type failing struct{}
 func (failing) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
 func TestWriteErrorsAreReturned(t *testing.T) {
-	for name, f := range map[string]func(io.Writer, *result.Set) error{"Markdown": Markdown, "HTML": HTML, "Table": Table, "Bench": Bench} {
+	for name, f := range map[string]func(io.Writer, *result.Set) error{"Markdown": Markdown, "HTML": htmlOf, "Table": Table, "Bench": Bench} {
 		if err := f(failing{}, whole()); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -358,7 +358,7 @@ func TestImages(t *testing.T) {
 	}
 }
 
-func TestProvenanceSaysWhoWentOn(t *testing.T) {
+func TestProvenanceSaysWhichCommitResumed(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 1, 2, 3, minute, 0, 0, time.UTC) }
 	run := result.Run{ID: "r", Started: at(4), Ended: at(6), Build: result.Build{Commit: "abc"}}
 	if got, want := (&view{run: &run}).provenance(), "began 2026-01-02 03:04:00 UTC and took 2m0s."; !strings.Contains(got, want) {
@@ -366,7 +366,7 @@ func TestProvenanceSaysWhoWentOn(t *testing.T) {
 	}
 	run.Resumed = []result.Resumption{{At: at(30), Build: run.Build}, {At: at(40), Build: result.Build{Commit: "def", Dirty: true}}}
 	run.Ended = at(50)
-	want := "began 2026-01-02 03:04:00 UTC, was gone on with 2026-01-02 03:30:00, was gone on with 2026-01-02 03:40:00 by commit def with uncommitted changes and ended 2026-01-02 03:50:00."
+	want := "began 2026-01-02 03:04:00 UTC, was resumed at 2026-01-02 03:30:00, was resumed at 2026-01-02 03:40:00 by commit def with uncommitted changes and ended 2026-01-02 03:50:00."
 	if got := (&view{run: &run}).provenance(); !strings.Contains(got, want) {
 		t.Errorf("%s\nwithout %s", got, want)
 	}

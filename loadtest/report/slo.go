@@ -9,7 +9,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// objectives is the section of what the config sets the cells as bounds.
+// objectives writes the section of the objectives that the config sets.
 func (v *view) objectives(b *bufio.Writer) {
 	rows := slo.Judge(v.run, v.cells)
 	if len(rows) == 0 {
@@ -19,10 +19,10 @@ func (v *view) objectives(b *bufio.Writer) {
 	fmt.Fprintf(b, "%s\n%s\n\n", objectiveTable(rows).Markdown(), aboutObjectives)
 }
 
-const aboutObjectives = "Medians of the repeats that count; errors are of all repeats. Memory is user memory and kernel stacks of the whole process tree. " +
+const aboutObjectives = "Medians of the repeats that count; errors are those of all repeats. Memory is the user memory and kernel stacks of the whole process tree. " +
 	"Undecided: the interval includes the bound."
 
-// objectiveTable has a row for each objective, in bold where it is not met.
+// objectiveTable has a row for each objective, in bold if it is not met.
 func objectiveTable(rows []slo.Row) *table.Table {
 	t := table.New(table.Left("model", "workload"), table.Right("clients"), table.Left("objective"), table.Right("bound", "measured", "interval"), table.Left("outcome"))
 	for i := range rows {

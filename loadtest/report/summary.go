@@ -34,16 +34,16 @@ func (v *view) summary(b *bufio.Writer) {
 			v.summaryTable(b, gs, &notes)
 		}
 	}
-	fmt.Fprintf(b, "Bold is the best of the row and what ties with it: within 5 %% of the best or with an interval that overlaps its. %s\n\n", v.spreads())
+	fmt.Fprintf(b, "Bold marks the best of the row and its ties: values within 5 %% of the best, or with an overlapping interval. %s\n\n", v.spreads())
 	if len(notes) > 0 {
 		fmt.Fprintf(b, "%s\n", notes.Markdown())
 	}
 }
 
-// spreads says what the numbers after ± are.
+// spreads says what the numbers after ± mean.
 func (v *view) spreads() string {
 	if v.intervals == "" {
-		return "No cell has two repeats that count, so nothing is known of the spread."
+		return "No cell has two repeats that count, so the spread is unknown."
 	}
 	return "± is the larger half of the interval, which is the " + v.intervals + "."
 }
@@ -76,7 +76,7 @@ func (v *view) summaryTable(b *bufio.Writer, gs []*group, notes *table.Notes) {
 	what := "Throughput with its interval and the server's CPU time per request, user and system; below them p99 latency."
 	switch {
 	case gs[0].workload == result.Idle:
-		what = "Growth of user memory ÷ idle clients with its interval; below it user memory and kernel stacks in all, and threads."
+		what = "Growth of user memory ÷ idle clients with its interval; below it total user memory and kernel stacks, and threads."
 	case gs[0].isOpen():
 		what = "p99 of the response time with its interval and, after the bar, of the service time; below them the rate achieved and the server's CPU time per request."
 	}

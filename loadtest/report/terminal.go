@@ -48,8 +48,8 @@ func Table(w io.Writer, set *result.Set) error {
 	return b.Flush()
 }
 
-// modelTable has the models side by side in some of the groups: of each the headline with its
-// spread, and more metrics.
+// modelTable shows the models side by side in some of the groups: the headline of each with
+// its spread, and more metrics.
 func (v *view) modelTable(which func(*group) bool, headline string, more ...column) *table.Table {
 	t := table.New(table.Right("clients"))
 	for _, m := range v.names {
@@ -86,8 +86,8 @@ func (v *view) modelTable(which func(*group) bool, headline string, more ...colu
 	return t
 }
 
-// openTable has a row for each cell of an open loop: what was asked and
-// achieved, response and service time, and how late the generator was.
+// openTable has a row for each cell of an open loop: the rates asked for and achieved,
+// response and service time, and how late the generator was.
 func (v *view) openTable(g *group) *table.Table {
 	t := table.New(table.Right("clients"), table.Left("model"), table.Right("asked/s", "req/s", "resp p99", "", "serv p99", "lag p99", "CPU/req"))
 	t.Title = g.title
@@ -110,7 +110,7 @@ func (v *view) openTable(g *group) *table.Table {
 	return t
 }
 
-// terminalCell is a number of a cell, without the unit that the head has, and marked.
+// terminalCell returns a number of a cell with its marks, without the unit in the head.
 func terminalCell(c *stats.Cell, m stats.Metric, best bool) table.Cell {
 	cell := table.Marked(strings.TrimSuffix(value(c, m), "/s"), bestMark(best))
 	if c.Verdict() == result.Suspect {
@@ -126,7 +126,7 @@ func bestMark(best bool) table.Mark {
 	return 0
 }
 
-// insteadOf is what stands in place of numbers, if there are none.
+// insteadOf returns what replaces the numbers of a cell, if it has none.
 func insteadOf(c *stats.Cell) (cell table.Cell, ok bool) {
 	switch {
 	case c == nil:
@@ -139,21 +139,21 @@ func insteadOf(c *stats.Cell) (cell table.Cell, ok bool) {
 	return table.Cell{}, false
 }
 
-// mostNotes is how many cells the terminal is told of, but for those of which
-// something does not count: they come first, and all of them. The report has the rest.
+// mostNotes is how many cells have a note in the terminal. Cells with repeats that do not
+// count come first, and all have one. The report has the rest.
 const mostNotes = 10
 
-// noteWidth cuts a reason that goes on and on; a terminal wraps what is less.
+// noteWidth is where long reasons are cut; a terminal wraps shorter ones.
 const noteWidth = 200
 
 func (v *view) tableNotes() []string {
-	notes := []string{"* best of the row, or tied with it: within 5 %, or intervals that overlap (their ends: " + MarkdownFile + ")"}
+	notes := []string{"* best of the row, or a tie: within 5 %, or with overlapping intervals (their ends: " + MarkdownFile + ")"}
 	if v.intervals != "" {
 		notes = append(notes, "± the larger half of the interval: "+v.intervals)
 	}
 	notes = append(notes, "CPU/req is the server's, user and system")
 	if v.suspect {
-		notes = append(notes, "? suspect: it counts, but something beside the server had a part in it")
+		notes = append(notes, "? suspect: it counts, but something other than the server affected it")
 	}
 	for _, g := range v.groups {
 		if g.isOpen() {
@@ -190,8 +190,8 @@ func (v *view) tableNotes() []string {
 	return notes
 }
 
-// doubts says how many repeats do not count and how many are suspect, and why
-// the first of each; it is empty if all are valid.
+// doubts says how many repeats do not count and how many are suspect, with the first reason of
+// each. It is empty if all are valid.
 func doubts(c *stats.Cell) string {
 	var out []string
 	add := func(n int, is string, of func(*result.Repeat) bool) {
@@ -212,7 +212,7 @@ func doubts(c *stats.Cell) string {
 	return strings.Join(out, "; ")
 }
 
-// reasons are why a repeat is not valid: its failure, then its gates'.
+// reasons returns why a repeat is not valid: its failure, then the reasons of its gates.
 func reasons(r *result.Repeat) []string {
 	var out []string
 	if r.Failure != "" {

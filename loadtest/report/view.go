@@ -10,8 +10,8 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// A group is what is asked of a server, over which models and client counts are
-// compared: a section of the summary.
+// A group has the cells of one question, which compare models and numbers of clients: a
+// section of the summary.
 type group struct {
 	question result.Key
 	title    string
@@ -20,8 +20,8 @@ type group struct {
 	rows     []row
 }
 
-// A row holds a group's cells at one number of clients (and, in an open loop,
-// one rate), in the order of the models; nil where a model has no such cell.
+// A row has a group's cells at one number of clients (and, in an open loop, one rate), in the
+// order of the models. It has nil for a model without a cell there.
 type row struct {
 	label string
 	first *stats.Cell // any of them
@@ -39,10 +39,10 @@ func (g *group) headline() stats.Metric {
 	return stats.Throughput
 }
 
-// isOpen says that requests are sent on a schedule.
+// isOpen reports whether requests are sent on a schedule.
 func (g *group) isOpen() bool { return g.loop == result.Open && g.workload != result.Idle }
 
-// best are the places in r.cells of the best model and of those that tie.
+// best returns the indices in r.cells of the best model and of those that tie with it.
 func (g *group) best(r row) []int {
 	var present []*stats.Cell
 	var place []int
@@ -65,8 +65,8 @@ type view struct {
 	cells     []*stats.Cell
 	names     []string // of the models
 	groups    []*group
-	intervals string // what those of the medians are, or empty
-	suspect   bool   // some cell is
+	intervals string // describes the intervals of the medians; may be empty
+	suspect   bool   // some cell is suspect
 }
 
 func newView(set *result.Set) *view {
@@ -102,7 +102,7 @@ func (v *view) group(c *stats.Cell) *group {
 	return g
 }
 
-// tiers are the numbers of clients of the group, rising.
+// tiers returns the numbers of clients of the group, rising.
 func (g *group) tiers() []string {
 	var out []string
 	for _, r := range g.rows {
@@ -111,10 +111,10 @@ func (g *group) tiers() []string {
 	return slices.Compact(out)
 }
 
-// spread is an interval as "±2%", or nothing where there is none.
+// spread returns an interval as "±2%", or "" if there is none.
 func spread(s stats.Estimate) string {
 	x := 100 * s.Spread()
-	if math.IsNaN(x) { // there is none, or it is of 0
+	if math.IsNaN(x) { // there is none, or the value is 0
 		return ""
 	}
 	if x >= 9.95 {

@@ -73,7 +73,7 @@ const (
 	missing
 )
 
-// Missing is the cell of a value that there is not. CSV leaves it empty.
+// Missing is the cell of a missing value. CSV leaves it empty.
 var Missing = Cell{Spans: []Span{{Text: "–", Mark: missing}}, Value: ""}
 
 func (c Cell) isMissing() bool {
@@ -94,7 +94,7 @@ func columns(right bool, heads []string) []Column {
 	return out
 }
 
-// New returns a table with these columns.
+// New returns a table with the given columns.
 func New(columns ...[]Column) *Table { return &Table{Columns: slices.Concat(columns...)} }
 
 // Row adds a row and returns it. Each cell is a Cell, a string, or another value, which is shown as
@@ -141,7 +141,7 @@ func (c Cell) Note(text string) Cell {
 	return c.Append(Span{Note: text})
 }
 
-// Across returns the cell over several columns.
+// Across returns the cell, spanning several columns.
 func (c Cell) Across(columns int) Cell {
 	c.Over = columns
 	return c
@@ -171,7 +171,7 @@ func (n *Notes) number(text string) int {
 	return i + 1
 }
 
-// notes returns what collects the footnotes, and whether they belong below this table.
+// notes returns the collection of footnotes, and whether they belong below this table.
 func (t *Table) notes() (n *Notes, own bool) {
 	if t.Notes != nil {
 		return t.Notes, false

@@ -14,7 +14,7 @@ var signs = map[Mark]string{Best: "*", Suspect: "?"}
 
 // Text returns the table for a terminal: aligned columns without rules or markup. Groups of columns
 // that do not fit into width continue in blocks below, with the columns before the first group
-// again; 0 is any width.
+// again. A width of 0 is unlimited.
 func (t *Table) Text(width int) string {
 	notes, own := t.notes()
 	l := t.layout(notes)
@@ -76,7 +76,7 @@ func newEntry(c Cell, notes *Notes) *entry {
 // A layout is a table with the widths of its columns: of the text, and of the marks after it.
 type layout struct {
 	*Table
-	heads, rows [][]*entry // by column; nil where there is no cell, or an earlier one goes on
+	heads, rows [][]*entry // by column; nil if there is no cell, or an earlier one spans the column
 	text, marks []int
 }
 
@@ -94,7 +94,7 @@ func (t *Table) layout(notes *Notes) *layout {
 	for _, r := range t.Rows {
 		l.rows = append(l.rows, l.row(r.Cells, notes, false))
 	}
-	// What several columns share widens the last of them, unless nothing is to its right.
+	// A cell that spans several columns widens the last of them, unless it is the last of all.
 	for _, row := range l.rows {
 		for i, e := range row {
 			if e == nil || e.over == 1 || i+e.over == len(row) {
@@ -108,7 +108,7 @@ func (t *Table) layout(notes *Notes) *layout {
 	return l
 }
 
-// row lays out the cells of a row, and widens the columns for those that have one to themselves.
+// row lays out the cells of a row, and widens the columns of cells that span only one.
 func (l *layout) row(cells []Cell, notes *Notes, cut bool) []*entry {
 	row := make([]*entry, len(l.Columns))
 	i := 0
@@ -138,7 +138,7 @@ func (l *layout) gap(i int) int {
 	return 2
 }
 
-// span is how wide the columns from first to before last are.
+// span returns the width of the columns from first up to, but not including, last.
 func (l *layout) span(first, last int) int {
 	w := 0
 	for i := first; i < last; i++ {
@@ -150,7 +150,7 @@ func (l *layout) span(first, last int) int {
 	return w
 }
 
-// blocks divides the columns into those that fit side by side: each with the columns before the
+// blocks divides the columns into blocks that fit the width: each has the columns before the
 // first group, and as many groups as there is room for.
 func (l *layout) blocks(width int) [][]int {
 	var lead []int

@@ -47,7 +47,7 @@
     d.scrollIntoView();
   };
 
-  // What stands in the way of a value is said wherever the value is.
+  // A doubt is shown wherever its value is.
   const doubt = (s, i) => {
     const v = s.verdicts.length > 1 || s.cells.length === s.x.length ? s.verdicts[i] : s.verdicts[0];
     return v === "valid" ? "" : " (" + (v || "not measured") + ")";
@@ -55,13 +55,13 @@
   const cellOf = (s, i) => s.cells.length === s.x.length ? s.cells[i] : s.cells[0];
 
   const draw = (panel, into) => {
-    for (const s of panel.series) // an end of an interval that is the value itself is left out
+    for (const s of panel.series) // the record leaves out an end of an interval that equals the value
       for (const end of ["lo", "hi"]) s[end] = s.y.map((y, i) => s[end]?.[i] ?? y);
     const xs = [...new Set(panel.series.flatMap(s => s.x))].sort((a, b) => a - b);
-    // Where a line has a point at each x: an index into it, or undefined. uPlot breaks
-    // a line at null, but not at undefined.
+    // For each x, the index of a line's point, or undefined. uPlot breaks a line at null,
+    // but not at undefined.
     const at = panel.series.map(s => { const of = new Map(s.x.map((x, i) => [x, i])); return xs.map(x => of.get(x)); });
-    // The value of a line between two of its points: those that would not be seen are left out.
+    // Interpolates between two points of a line: points that nobody would see are left out.
     const between = (s, x) => {
       const i = s.x.findIndex(v => v > x), log = panel.x.log ? Math.log : v => v;
       if (panel.marks || i < 1 || s.y[i] == null || s.y[i - 1] == null) return "";
@@ -136,7 +136,7 @@
         s.x.forEach((x, i) => {
           const X = px(u, x);
           c.lineWidth = 1.6 * ratio(); c.strokeStyle = color(s.model);
-          if (s.y[i] == null) { // a crossed ring on the axis, above those that stand there
+          if (s.y[i] == null) { // a crossed ring on the axis, above the rings already there
             const n = rings.get(x) || 0, Y = u.bbox.top + u.bbox.height - (6 + n * 12) * ratio(), d = r * 0.6;
             rings.set(x, n + 1);
             c.fillStyle = css("--ground");
@@ -157,7 +157,7 @@
       ticks: {show: false},
       splits: () => a.ticks.map(t => t.at), filter: (_, splits) => splits,
       values: u => {
-        // Names that would touch are left out, powers of ten last.
+        // Leave out names that would touch, powers of ten last.
         const ten = v => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-9;
         const names = a.ticks.map(() => ""), taken = [];
         if (a !== panel.x) return a.ticks.map(t => t.name);
@@ -218,7 +218,7 @@
         });
       });
       if (!best || best.d >= 60) return;
-      if (location.hash === "#cell-" + best.cell) openCell(); // it changes nothing, so that nobody would be told
+      if (location.hash === "#cell-" + best.cell) openCell(); // the hash does not change, so there is no event
       else location.hash = "cell-" + best.cell;
     });
     plots.push({plot: u, panel});
@@ -229,7 +229,7 @@
   document.querySelectorAll(".panels").forEach((el, i) => {
     try {
       for (const panel of data.charts[i].panels) one(panel, el);
-    } catch (e) { // its picture shows the same
+    } catch (e) { // the picture shows the same chart
       el.closest("figure").classList.add("undrawn");
       console.error(e);
     }

@@ -1,4 +1,4 @@
-// Package reporttest tries pages in a real browser.
+// Package reporttest tests pages in a real browser.
 package reporttest
 
 import (
@@ -14,10 +14,9 @@ import (
 	"golang.org/x/net/html"
 )
 
-// Try loads a page from a file with a script in it that runs before all others,
-// and decodes into saw what the script has left: JSON, as the text of an element
-// with the id "saw". The page's policy must allow the script. The test is skipped
-// where there is no browser.
+// Try loads a page from a file, with a script added that runs before all others. It decodes
+// the script's result into saw: JSON, as the text of an element with the id "saw". The page's
+// policy must allow the script. Try skips the test if there is no browser.
 func Try(t *testing.T, page, script string, saw any) {
 	t.Helper()
 	browser := ""
@@ -41,8 +40,8 @@ func Try(t *testing.T, page, script string, saw any) {
 	defer os.Remove(tried)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	// Time in the page is virtual: it goes on when there is nothing left to do,
-	// however slow the machine is.
+	// Time in the page is virtual: it advances when nothing is left to do, however slow the
+	// machine is.
 	out, err := exec.CommandContext(ctx, browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--user-data-dir="+filepath.Join(t.TempDir(), "profile"),
 		"--window-size=1200,900", "--virtual-time-budget=20000", "--dump-dom", "file://"+tried).Output()
 	if err != nil {
