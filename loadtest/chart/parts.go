@@ -145,8 +145,7 @@ func (c Chart) parts(src *Source, cells []*stats.Cell, level int) []*Figure {
 	return out
 }
 
-// numbered divides cells that no level divides: evenly, by what is asked, or else
-// by load.
+// numbered divides cells that no level divides: evenly, by question, or else by load.
 func (c Chart) numbered(src *Source, cells []*stats.Cell, common part, size int) []*Figure {
 	units := split(cells, question)
 	if len(units) == 1 {
@@ -191,7 +190,7 @@ func (f *Figure) called(c Chart, p part) {
 	f.title = c.Title + ": " + p.String()
 }
 
-// family is the part by what is asked but for how: by the workload, or the first of a mix.
+// family returns the part by the workload, or by the first workload of a mix.
 func family(c *stats.Cell) part {
 	p := part{protocol: c.Protocol, workload: c.Workload}
 	for _, r := range c.Repeats {
@@ -209,8 +208,8 @@ func byLoop(c *stats.Cell) part {
 	return p
 }
 
-// variable is what several settings are values of: "gil 5ms" and "gil 20ms" are of
-// "gil". A setting that is the only one of its kind stays with what has none.
+// variable returns what several settings are values of: for "gil 5ms" and "gil 20ms" it is
+// "gil". A setting that is the only one of its kind stays with the cells without a setting.
 func variable(c *stats.Cell, among []*stats.Cell) string {
 	v := c.Setting.Variable()
 	if !slices.ContainsFunc(among, func(o *stats.Cell) bool { return o.Setting != c.Setting && o.Setting.Variable() == v }) {
