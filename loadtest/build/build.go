@@ -1,5 +1,5 @@
-// Package build says what this program was built from, and with which tools it
-// measures.
+// Package build describes the source and the libraries of this program, and the tools that it
+// measures with.
 package build
 
 import (
@@ -13,23 +13,23 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// measuringModules are the libraries whose version bears on the numbers.
+// measuringModules are the libraries whose version can affect the numbers.
 var measuringModules = []string{
 	"github.com/tsenart/vegeta/v12", "github.com/valyala/fasthttp", "github.com/panjf2000/gnet/v2",
 	"github.com/HdrHistogram/hdrhistogram-go", "github.com/prometheus/procfs", "github.com/vishvananda/netlink",
 	"gonum.org/v1/plot", "golang.org/x/perf",
 }
 
-// commit and dirty are set by the Makefile, which knows them also where the
-// go command was told not to stamp them.
+// commit and dirty are set by the Makefile, which knows them even if the go command was told
+// not to stamp them.
 var commit, dirty string
 
 // moduleVersions is set by the Makefile for the modules that this program does
 // not link, as name@version separated by commas: those of the server.
 var moduleVersions string
 
-// Describe describes this program and the tools that are installed here, which are
-// run for it.
+// Describe describes this program and the installed tools. It runs the tools to ask for their
+// versions.
 func Describe() result.Build {
 	b := describe()
 	for name, args := range map[string][]string{
@@ -58,7 +58,7 @@ func describe() result.Build {
 				b.Dirty = s.Value == "true"
 			}
 		}
-		if b.Commit == "" && info.Main.Version != "(devel)" { // as go install gets it
+		if b.Commit == "" && info.Main.Version != "(devel)" { // go install sets the version of the module
 			b.Commit = info.Main.Version
 		}
 	}
@@ -70,21 +70,20 @@ func describe() result.Build {
 	return b
 }
 
-// About is the program in a line.
+// About describes the program in one line.
 func About() string {
 	b := describe()
 	return strings.Join(strings.Fields("tierbench "+b.Commit+" "+b.Go), " ")
 }
 
-// Version is of this program: what a generator process and its coordinator must have in
-// common.
+// Version identifies this program. A generator process and its coordinator must have the same.
 func Version() string {
 	b := describe()
 	return fmt.Sprintf("%s %s dirty=%v", b.Go, b.Commit, b.Dirty)
 }
 
-// toolVersion is the first line that a program prints of its version; "" if it
-// is not installed.
+// toolVersion returns the first line that a program prints about its version, "" if it is not
+// installed.
 func toolVersion(name string, args ...string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package doctor says in words what a host can carry.
+// Package doctor describes how many clients a host can carry, and which limits decide it.
 package doctor
 
 import (
@@ -9,12 +9,12 @@ import (
 	"github.com/tierbench/tierbench/loadtest/table"
 )
 
-// memoryPerClient is what a client of the dearest model takes in all: a kernel
-// thread with its stacks and both ends of its connection on this host
-// (99 KB, measured with 9,000 idle clients on Linux 6.18).
+// memoryPerClient is the memory of a client of the most expensive model: a kernel thread
+// with its stacks, and both ends of its connection on this host (99 KB, measured with 9,000
+// idle clients on Linux 6.18).
 const memoryPerClient = 99 << 10
 
-// tiers are the bands of the claim, and the client count that stands for each.
+// tiers are the bands of the claim, each with the number of clients that represents it.
 var tiers = []struct {
 	name    string
 	clients int64
@@ -33,7 +33,7 @@ func Write(w io.Writer, c host.Capacity) {
 	limits.Row("ports", c.PortHigh-c.PortLow+1, fmt.Sprintf("net.ipv4.ip_local_port_range %d-%d, for each source address of 127.0.0.0/8", c.PortLow, c.PortHigh))
 	t := c.MaxThreads()
 	limits.Row("threads", t.Clients, "left for servers; "+t.Why)
-	limits.Row("pids", unlimited(c.PIDMax), "kernel.pid_max; counts threads too")
+	limits.Row("pids", unlimited(c.PIDMax), "kernel.pid_max; threads count as well")
 	limits.Row("pids of the group", unlimited(c.CgroupPIDs), "pids.max of the control group")
 	limits.Row("processes of a user", unlimited(c.NProc), "RLIMIT_NPROC; ulimit -Hu")
 	memory := fmt.Sprintf("available; %d clients at 99 KB, with a thread each", c.MemAvailable/memoryPerClient)
@@ -55,17 +55,17 @@ func Write(w io.Writer, c host.Capacity) {
 	if c.Cores > 1 {
 		bounds.Row(many.Clients, fmt.Sprintf("clients of a server with a process for each core, by %s: %s", many.What, many.Why))
 	}
-	fmt.Fprintf(w, "%sThe generator is divided into as many processes as it takes, of up to %d clients.\n", bounds.Text(0), c.PerProcess().Clients)
+	fmt.Fprintf(w, "%sThe generator starts as many processes as it needs, each with up to %d clients.\n", bounds.Text(0), c.PerProcess().Clients)
 	fmt.Fprintf(w, "\nLargest tier: %s. At most %d clients, by %s.\n", tierOf(one.Clients), one.Clients, one.What)
 	if many.Clients > one.Clients {
-		fmt.Fprintf(w, "With a process for each core (prefork): %s. At most %d clients; more with more processes.\n", tierOf(many.Clients), many.Clients)
+		fmt.Fprintf(w, "With a process for each core (prefork): %s. At most %d clients; more processes can have more.\n", tierOf(many.Clients), many.Clients)
 	}
 	if t.Clients < many.Clients {
-		fmt.Fprintf(w, "A model with a thread or process for each client ends at about %d: %s.\n", t.Clients, t.Why)
+		fmt.Fprintf(w, "A model with a thread or process for each client reaches its limit at about %d clients: %s.\n", t.Clients, t.Why)
 	}
 }
 
-// tierOf is the largest tier of so many clients.
+// tierOf returns the largest tier that so many clients reach.
 func tierOf(clients int64) string {
 	name := "none"
 	for _, tier := range tiers {

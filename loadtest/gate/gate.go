@@ -353,7 +353,7 @@ func Stolen(r *result.Repeat) string {
 }
 
 // Throttled fails a repeat in which the control group of the harness had used up its CPU
-// quota. The throttling of a box is what was asked for, and is not counted here.
+// quota. The throttling of a box is intended, and is not counted here.
 func Throttled(r *result.Repeat) string {
 	if r.Workload == result.Idle || r.DurationSec <= 0 {
 		return ""

@@ -152,7 +152,7 @@ func (f files) cgroups() Cgroups {
 	return parseCgroups(f.text(f.proc+"/self/mountinfo"), f.text(f.proc+"/self/cgroup"))
 }
 
-// Own is what the cgroups that this process is in, and their ancestors, limit it to.
+// Own contains the limits that the cgroups of this process, and their ancestors, set.
 type Own struct {
 	result.Limits
 	MemAvailable int64 // bytes left of the tightest memory limit; -1: there is none
@@ -215,7 +215,7 @@ func (f files) quota(g Cgroup, dir string) float64 {
 }
 
 // throttledSec returns the CPU time withheld by the quotas of this process's cgroups since
-// they were made, summed over the CPUs as the kernel does.
+// they were created, summed over the CPUs as the kernel does.
 func (f files) throttledSec() (sec float64) {
 	g, ok := f.cgroups().Of("cpu")
 	if !ok {
@@ -236,8 +236,8 @@ func (f files) throttledSec() (sec float64) {
 // file system.
 func ReadOwn(procRoot string) Own { return filesOf(procRoot).own() }
 
-// Cores returns how many of n cores can be used at a time within a quota of so many CPUs; 0
-// is no quota. A part of a core counts as one.
+// Cores returns how many of n cores can be used at a time within a quota of so many CPUs; a
+// quota of 0 means none. A part of a core counts as one.
 func Cores(n int, quota float64) int {
 	if quota <= 0 {
 		return n

@@ -97,7 +97,7 @@ func kind(r result.Rate) [3]bool {
 	return [3]bool{r.PerSecond > 0, r.PerClient > 0, r.Capacity > 0}
 }
 
-// has reports whether one of the workloads is as is asked.
+// has reports whether asked returns true for one of the workloads.
 func (e *Experiment) has(asked func(Workload) bool) bool {
 	return slices.ContainsFunc(e.Workloads, asked)
 }

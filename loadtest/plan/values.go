@@ -15,12 +15,11 @@ import (
 	"github.com/tierbench/tierbench/loadtest/result"
 )
 
-// A value is a Go variable that has what a config says for a key or for an entry of a
-// list.
+// A value is a Go variable that receives a key's value from a config, or an entry of a list.
 type value struct {
-	// visit sets the variable to what a node says, checks it and records the mistakes.
-	// If the node is nil, it checks what the variable is. It returns the variable as
-	// package yaml encodes it.
+	// visit sets the variable from a node, checks it and records the mistakes. If the node
+	// is nil, it only checks the variable. It returns the variable in the form that package
+	// yaml encodes.
 	visit func(n ast.Node, path string) any
 	zero  func() bool // reports whether the variable is as if the key was absent
 }
@@ -43,7 +42,7 @@ func (d *decoder) then(v value, f func(path string)) value {
 	})
 }
 
-// always returns a value for which zero is a value like others.
+// always returns a value that is written even if it is zero.
 func always(v value) value {
 	return value{visit: v.visit, zero: func() bool { return false }}
 }

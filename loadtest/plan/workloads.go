@@ -62,7 +62,7 @@ func (w Workload) Cheap() bool {
 	return of.Cheap
 }
 
-// Request returns what is asked for, as in the record; zero for a mix.
+// Request returns the workload's request as the record contains it; zero for a mix.
 func (w Workload) Request() result.Request {
 	if len(w.Requests) != 1 {
 		return result.Request{}
