@@ -67,6 +67,7 @@ type Clients struct {
 	work              load.Work
 	running           bool
 	stopping, aborted atomic.Bool
+	draining          atomic.Bool // before the window; open loop
 	edges             edges
 }
 

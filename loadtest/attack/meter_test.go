@@ -542,3 +542,48 @@ func TestWhatTheWindowCutsOffIsKnown(t *testing.T) {
 		t.Error("nothing was cut off")
 	}
 }
+
+// A server that stalls in the warm-up leaves a backlog. The window contains only what is due
+// within it.
+func TestTheBacklogOfTheWarmUpIsDropped(t *testing.T) {
+	const rate, clients = 500, 2
+	release := make(chan struct{})
+	addr := serve(t, echoUntil(8, func(_ *net.TCPConn, _, k int, msg []byte) ([]byte, bool) {
+		if k == 1 {
+			<-release
+		}
+		return msg, false
+	}))
+	c := connect(t, echoTarget(addr, 8), clients, Options{Shards: 1})
+	work := load.Work{Loop: result.Open, Warmup: 100 * time.Millisecond, Length: 500 * time.Millisecond, Pace: load.Pace{Rate: rate}}
+	stalled := 3 * work.Warmup
+	time.AfterFunc(stalled, func() { close(release) })
+	begun := time.Now()
+	var opened time.Time
+	w, err := c.Run(t.Context(), work, load.Hooks{Open: func() error { opened = time.Now(); return nil }})
+	if err != nil || len(w.Errors) != 0 {
+		t.Fatalf("err %v, errors %v", err, w.Errors)
+	}
+	if took := opened.Sub(begun); took < stalled {
+		t.Errorf("the window opened after %v, with requests of the stall of %v in flight", took, stalled)
+	}
+	if want := rate * w.Length.Seconds(); math.Abs(float64(w.Due)-want) > 1 {
+		t.Errorf("%d requests were due in %v, want %.1f", w.Due, w.Length, want)
+	}
+	if n := w.Whole().Response.TotalCount(); n > w.Due+clients {
+		t.Errorf("%d requests were answered, but only %d were due", n, w.Due)
+	}
+}
+
+// A server that answers nothing in the warm-up does not keep the window from opening.
+func TestDrainingEnds(t *testing.T) {
+	addr := serve(t, func(_ int, c *net.TCPConn) {
+		_, _ = io.CopyN(c, c, 8)
+		_, _ = io.Copy(io.Discard, c)
+	})
+	c := connect(t, echoTarget(addr, 8), 1, Options{AnswerTimeout: 100 * time.Millisecond})
+	w, err := c.Run(t.Context(), load.Work{Loop: result.Open, Warmup: 50 * time.Millisecond, Length: 100 * time.Millisecond, Pace: load.Pace{Rate: 500}}, load.Hooks{})
+	if err != nil || w.Length < 100*time.Millisecond || w.Errors[result.KindTimeout] != 1 {
+		t.Errorf("err %v, window %v, errors %v", err, w.Length, w.Errors)
+	}
+}

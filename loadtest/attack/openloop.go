@@ -1,6 +1,9 @@
 package attack
 
 import (
+	"context"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -16,13 +19,19 @@ type openLoop struct {
 	shape vegeta.Pacer
 	free  queue // active clients that have nothing in flight
 
+	// A shard drains at the end of the warm-up if it has a backlog: it sends nothing until
+	// all that is in flight has been answered, and then drops the backlog.
+	draining bool
+	drained  atomic.Bool // there is no backlog of the warm-up any more
+	opened   bool        // the schedule is that of the window
+
 	due    int64 // requests that were due within the window
 	unsent int64 // requests that were due by its end and were not sent
 }
 
 // wake is when the next request can be sent; never if no client is free for it.
 func (o *openLoop) wake() time.Duration {
-	if o.plan == nil || o.free.empty() {
+	if o.plan == nil || o.free.empty() || o.draining {
 		return never
 	}
 	return o.plan.next
@@ -45,8 +54,16 @@ func (sh *shard) dispatch(now time.Duration) time.Duration {
 	if o.plan == nil {
 		return now
 	}
-	if opened := sh.of.edges.opened.Load(); opened != 0 && o.shape != nil {
-		o.plan, o.shape = newSchedule(o.shape, time.Duration(opened)+sh.of.offset(sh.number)), nil
+	if o.draining && !o.drain(now, sh.flying, sh.of.draining.Load()) {
+		return now
+	}
+	if opened := sh.of.edges.opened.Load(); opened != 0 && !o.opened {
+		o.opened = true
+		if o.shape != nil {
+			o.plan = newSchedule(o.shape, time.Duration(opened)+sh.of.offset(sh.number))
+		} else {
+			o.plan.backlog(time.Duration(opened)) // what the readings before the window left
+		}
 	}
 	for o.plan.next <= now && !o.free.empty() {
 		cl := &sh.clients[o.free.pop()]
@@ -63,7 +80,38 @@ func (sh *shard) dispatch(now time.Duration) time.Duration {
 		sh.ask(cl, now)
 		now = sh.of.clock.now()
 	}
+	if sh.of.draining.Load() && !o.drained.Load() {
+		o.draining = o.plan.next <= now // although a request was due, no client was free
+		o.drained.Store(!o.draining)
+	}
 	return now
+}
+
+// drain drops the backlog once nothing is in flight, or at once if there is no more time for
+// it. It reports whether it has.
+func (o *openLoop) drain(now time.Duration, flying int, wait bool) bool {
+	if flying > 0 && wait {
+		return false
+	}
+	o.plan.backlog(now)
+	o.draining = false
+	o.drained.Store(true)
+	return true
+}
+
+// drain removes what the warm-up left: requests that were due and not sent. Answered in the
+// window, they would make its throughput larger than the rate that is asked for, and its
+// response times would count from before it.
+func (c *Clients) drain(ctx context.Context) {
+	c.draining.Store(true)
+	defer c.draining.Store(false)
+	until := c.clock.now() + c.options.AnswerTimeout
+	for c.clock.now() < until && !c.drained() && sleep(ctx, countEvery) {
+	}
+}
+
+func (c *Clients) drained() bool {
+	return !slices.ContainsFunc(c.shards, func(sh *shard) bool { return !sh.open.drained.Load() })
 }
 
 // schedule plans a shard's part of the open loop: at the first rate until the

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/load"
+	"github.com/tierbench/tierbench/loadtest/result"
 )
 
 // edges are the ends of the measured window on the clock, 0 while it has none.
@@ -22,6 +23,11 @@ func (e *edges) contain(t time.Duration) bool {
 func (c *Clients) window(ctx context.Context, w *load.Window, m load.Hooks) (err error) {
 	if !sleep(ctx, c.work.Warmup) {
 		return context.Cause(ctx)
+	}
+	if c.work.Loop == result.Open {
+		if c.drain(ctx); ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 	}
 	if err := call(m.Open); err != nil {
 		return err

@@ -25,8 +25,10 @@ const (
 	// WindowShare is the least part of the requested window that must have been
 	// measured.
 	WindowShare = 0.90
-	// RateShare is the least part of the requested rate that must have been reached.
-	RateShare = 0.99
+	// RateShare is the least part of the requested rate that must have been reached, and
+	// RateExcess the largest.
+	RateShare  = 0.99
+	RateExcess = 1.02
 	// LagShare is the largest lag of the generator (99th percentile), as a fraction of
 	// the 99th percentile of the response time.
 	LagShare = 0.10
@@ -68,7 +70,7 @@ var Checks = []Check{
 	{result.GateErrors, result.Invalid, NoErrors},
 	{result.GateWindow, result.Invalid, Window},
 	{result.GateLittlesLaw, result.Invalid, LittlesLaw},
-	{result.GateRate, result.Invalid, RateReached},
+	{result.GateRate, result.Invalid, Rate},
 	{result.GateSendLag, result.Suspect, SendLag},
 	{result.GateGeneratorBound, result.Suspect, GeneratorBound},
 	{result.GateListenQueue, result.Suspect, ListenQueue},
@@ -241,15 +243,23 @@ func LittlesLaw(r *result.Repeat) string {
 // a second and a mean time in seconds.
 func Residual(throughput, mean, clients float64) float64 { return throughput*mean/clients - 1 }
 
-// RateReached fails an open-loop repeat whose load was lower than asked for, because
-// the server or the generator could not keep up.
-func RateReached(r *result.Repeat) string {
+// Rate fails an open-loop repeat whose load was lower than asked for, because the server or
+// the generator could not keep up, or higher, because the server also answered a backlog from
+// before the window.
+func Rate(r *result.Repeat) string {
 	if r.Loop != result.Open || r.DurationSec <= 0 || r.Response == nil {
 		return ""
 	}
 	// Some of the requests that were due are still in flight at the end, as they should be.
 	flying := math.Min(float64(r.Clients), r.RateRPS*r.Response.Mean) + 1
 	due := r.RateRPS * r.DurationSec
+	// At the start there were as many, by the time that each was in flight. A backlog would be
+	// in the response times.
+	early := math.Min(float64(r.Clients), r.RateRPS*r.Service.Mean) + 1
+	if float64(r.Requests)-early > RateExcess*due {
+		return fmt.Sprintf("answered %.4g requests/s, but %.4g requests/s were asked for (%.1f %%): the window began with a backlog, whose response times count from before it",
+			r.ThroughputRPS, r.RateRPS, 100*r.ThroughputRPS/r.RateRPS)
+	}
 	if float64(r.Requests)+flying >= RateShare*due {
 		return ""
 	}

@@ -76,6 +76,13 @@ func TestJudge(t *testing.T) {
 		{"but all must live", func(r *result.Repeat) { r.PerRequest, r.Established.Generator.End = true, 99 }, "99 (generator, at the end)"},
 		{"the rate was reached but for those in flight", func(r *result.Repeat) { open(r); r.Requests = 9_890 }, ""},
 		{"the rate was not reached", func(r *result.Repeat) { open(r); r.Requests, r.ThroughputRPS = 9_000, 4_500 }, "(90.0 %)"},
+		{"2 % more than asked may be chance", func(r *result.Repeat) { open(r); r.Requests = 10_200 }, ""},
+		{"as may those that were in flight when the window opened", func(r *result.Repeat) { open(r); r.Requests, r.Service.Mean = 10_220, 0.004 }, ""},
+		{"more is a backlog", func(r *result.Repeat) { open(r); r.Requests, r.ThroughputRPS = 14_200, 7_100 }, "answered 7100 requests/s, but 5000 requests/s were asked for (142.0 %)"},
+		{"whose waiting excuses nothing", func(r *result.Repeat) {
+			open(r)
+			r.Requests, r.ThroughputRPS, r.Response.Mean = 10_300, 5_150, 2
+		}, "(103.0 %)"},
 		{"a failure is the one reason that is given", func(r *result.Repeat) { *r = result.Repeat{Key: r.Key, AskedSec: 2, Failure: "the server ended"} }, "the server ended"},
 
 		{"the lag is a tenth of the response time", func(r *result.Repeat) { open(r); r.Generator.SendLagP99Sec = 0.0005 }, ""},

@@ -27,7 +27,7 @@ func (p Promise) String() string {
 // missed returns the bounds that a repeat broke, failed requests first.
 func (p Promise) missed(r *result.Repeat) []string {
 	var out []string
-	if why := gate.RateReached(r); why != "" {
+	if why := gate.Rate(r); why != "" {
 		out = append(out, why)
 	}
 	for _, b := range p {
