@@ -8,7 +8,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What B1 asks for, and its bounds.
+// The cells of B1, and its bounds.
 const (
 	faultLoad    = "plaintext"
 	faultClients = 100
@@ -16,15 +16,15 @@ const (
 	recoverySec  = 1
 )
 
-// fromWithin are the faults that the program itself makes, the others are
-// signals, which come from outside and are always for a process.
+// fromWithin are the faults of the program itself. The others are signals, which come from
+// outside and always hit a process.
 var (
 	fromWithin = []string{"panic", "fatal", "leak"}
 	faultKinds = append(slices.Clone(fromWithin), "kill", "stop", "crashes")
 )
 
-// faultKey is the key of a server with a fault. The controls in CPython have the
-// routes for those from within only where they are asked to.
+// faultKey returns the key of a server with a fault. A CPython control has the routes for
+// faults from within only in a model of its own.
 func faultKey(s server, kind string) result.Key {
 	model := s.model
 	if s.language == CPython && slices.Contains(fromWithin, kind) {
@@ -33,9 +33,9 @@ func faultKey(s server, kind string) result.Key {
 	return with(closed(model, faultLoad, faultClients), result.Setting{Fault: kind})
 }
 
-// hurt is how many connections a fault took. Those of a process that is stopped
-// are lost for as long as it is. Of several crashes it is the worst: Lost counts a
-// client once, however often it is hit.
+// hurt returns how many connections a fault took. A stopped process has lost its connections
+// while it is stopped. Of several crashes it returns the worst, as Lost counts a client once,
+// however often it is hit.
 func hurt(f *result.Fault) float64 {
 	switch f.Kind {
 	case "stop":
@@ -57,14 +57,14 @@ func ofFault(f func(*result.Fault) float64) func(*result.Repeat) (float64, bool)
 }
 
 var (
-	// radius is the part of the connections that a fault takes.
+	// radius is the fraction of the connections that a fault takes.
 	radius = stats.Metric{Name: "radius", Title: "blast radius", Value: ofFault(func(f *result.Fault) float64 { return hurt(f) / float64(f.Open) })}
-	// byWorkers is the radius in shares of a worker, byClients in connections:
-	// where a thread or a task has one, that is its share.
+	// byWorkers is the radius as a multiple of a worker's share. byClients is the radius in
+	// connections, for servers with a thread or a task for each.
 	byWorkers = stats.Metric{Name: "radius-workers", Value: ofFault(func(f *result.Fault) float64 { return hurt(f) / float64(f.Open) * float64(max(1, f.Workers)) })}
 	byClients = stats.Metric{Name: "radius-clients", Value: ofFault(hurt)}
-	// spilled are connections that other processes held, and that failed too. Of
-	// several crashes it is not known which process lost which connection.
+	// spilled is the number of connections of other processes that failed, too. With several
+	// crashes it is not known which process lost which connection.
 	spilled = stats.Metric{Name: "spilled", Value: ofFault(func(f *result.Fault) float64 {
 		if f.Kind == "crashes" {
 			return math.NaN()
@@ -89,13 +89,13 @@ var isolation = &Claim{
 	ID: "B1", Title: "An error in one process does not hurt another",
 	Charts:     []string{"faults"},
 	Quote:      "an error or memory leak in one process will not hurt the execution of another process; that is not necessarily the case for threads",
-	Definition: "What is done to one worker costs its own connections and no others; the server is soon as fast as before.",
-	Experiment: "B1: 100 clients ask for plaintext while one worker panics (in CPython: raises an exception that nobody catches), fails fatally, leaks memory to a limit, is killed (−9), is stopped and continued, and crashes several times in a row",
-	Metric:     "blast radius = connections lost ÷ open (of a stopped process: those it holds; of several crashes: of the worst); connections lost of other workers; recovery = time back to 95 % of throughput, of a stop from its end, of crashes from the last; bystanders' p99 ratio",
-	Lesson:     "The kernel gives each process its own memory and descriptors and takes them back when it ends, so an error ends one process and its connections. Threads share all of that: what ends the process (a signal, a bad access, in Go a panic, no more memory) ends all of them; an exception that ends only its thread, as in CPython, does not. A stopped process is worse than a dead one, as its clients wait and nobody replaces it.",
+	Definition: "A fault in one worker costs that worker's connections and no others; the server is soon as fast as before.",
+	Experiment: "B1: 100 clients ask for plaintext while one worker panics (in CPython: raises an uncaught exception), fails fatally, leaks memory up to a limit, is killed (−9), is stopped and continued, and crashes several times in a row",
+	Metric:     "blast radius = connections lost ÷ open (for a stopped process, all its connections; for several crashes, those of the worst); connections of other workers lost; recovery = time until throughput is back at 95 %, after the end of a stop and after the last crash; bystanders' p99 ratio",
+	Lesson:     "The kernel gives each process its own memory and descriptors and takes them back when it ends, so an error ends one process and its connections. Threads share all of that: whatever ends the process (a signal, a bad access, running out of memory, in Go a panic) ends all of its threads. An exception that ends only its thread, as in CPython, does not. A stopped process is worse than a dead one: its clients wait, and nothing replaces it.",
 	Rule: Rule{"2", "A fault is isolated if radius ≤ 1.5 ÷ workers, no failure on the other workers' connections in any repeat, recovery ≤ 1 s, by the whole intervals. " +
 		"Workers are the processes that hold connections; where one process has threads, each thread is one. " +
-		"Supported for processes if every fault is isolated; for threads, of which less is said (\"not necessarily\"), if one that the program makes itself is not: signals are for a process."},
+		"Supported for processes if every fault is isolated. For threads the document says less (\"not necessarily\"): supported if a fault of the program itself is not isolated. Signals do not count for threads, as they hit a whole process."},
 	decide: func(e *evidence) []Verdict {
 		var servers []server
 		for _, s := range contestants {
@@ -131,7 +131,7 @@ var isolation = &Claim{
 	},
 }
 
-// notNecessarily keeps what decides a claim that something is not always so.
+// notNecessarily keeps the points that decide a claim that something is not always so.
 func notNecessarily(points []point) []point {
 	var hurts []point
 	for i := range points {

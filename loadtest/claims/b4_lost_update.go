@@ -15,8 +15,8 @@ var lostUpdate = &Claim{
 	Quote:      "a lock is a synchronization mechanism for enforcing access to sensitive/critical areas of program code",
 	Definition: "Two threads add 1 and subtract 2, M times each, reading and writing apart: without a lock the result is not −M.",
 	Experiment: "B4: the trials lost-update and python-lost-update, unlocked and locked; the accesses are atomic, so that nothing is undefined",
-	Metric:     "part of M by which the result is off",
-	Lesson:     "x+1 is a read, an addition and a write. If another thread writes between the read and the write, its update is lost. A lock makes the three one step, as nobody else gets in between. The interpreter lock is no such lock: it changes hands between the steps of a program, only not within one.",
+	Metric:     "error of the result as a fraction of M",
+	Lesson:     "x+1 is a read, an addition and a write. If another thread writes between the read and the write, its update is lost. A lock makes the three one step, as no other thread gets in between. The interpreter lock does not: it can pass to another thread between the three steps.",
 	Rule:       Rule{"1", "Supported if result ≠ −M without the lock in ≥ 1 of 10 trials, and = −M in all with it."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
@@ -27,7 +27,7 @@ var lostUpdate = &Claim{
 	},
 }
 
-// off is by how much the trials of a variant missed.
+// off returns a point about how far off the results of a variant's trials are.
 func (e *evidence) off(language, variant string) point {
 	name := trialOf(language, lostTrial)
 	p := point{at: variant, trials: []string{name + " " + variant}}
@@ -44,7 +44,7 @@ func (e *evidence) off(language, variant string) point {
 		}
 		by[i] = math.Abs(got[i]-want[i]) / math.Max(1, math.Abs(want[i]))
 	}
-	p.effects = []Effect{{What: fmt.Sprintf("%s: part of M by which the result is off; %d of %d trials are", variant, wrong, len(want)), Estimate: stats.MedianOf(by), Bound: map[string]string{"unlocked": "> 0 in one", "locked": "0 in all"}[variant]}}
+	p.effects = []Effect{{What: fmt.Sprintf("%s: error as a fraction of M; %d of %d trials are off", variant, wrong, len(want)), Estimate: stats.MedianOf(by), Bound: map[string]string{"unlocked": "> 0 in one", "locked": "0 in all"}[variant]}}
 	if p.outcome = stats.Missed; (wrong > 0) == (variant == "unlocked") {
 		p.outcome = stats.Met
 	}

@@ -11,11 +11,11 @@ var ownMemory = &Claim{
 	ID: "B6", Title: "Each process has its own address space; threads share one",
 	Charts:     []string{"memory"},
 	Quote:      "A process has its own virtual memory or an address space; threads share their encompassing process's address space",
-	Definition: "What one process writes no other sees; what one thread writes all do.",
+	Definition: "No other process sees what a process writes; all threads see what a thread writes.",
 	Experiment: "B3's counters; R3's idle connections for the memory of a worker",
-	Metric:     "part of the increments that the process with most has; part that the threads lose; PSS and shared pages of a worker",
-	Lesson:     "The same address means another page in another process. So processes cannot disturb each other's memory, and cannot share it unless they ask; pages that nobody has written to are shared all the same, which keeps the copies cheaper than they look.",
-	Rule:       Rule{"1", "Supported if the processes' count diverges and the threads' is exact; refuted if neither. The memory is shown, and decides nothing."},
+	Metric:     "fraction of the increments in the process with the most; fraction that the threads lose; PSS and shared pages of a worker",
+	Lesson:     "The same address means a different page in another process. So processes cannot damage each other's memory, and share it only on request. Pages that nobody has written to are shared all the same, which makes the copies cheaper than they look.",
+	Rule:       Rule{"1", "Supported if the processes' count diverges and the threads' is exact; refuted if neither is so. The memory is shown, and decides nothing."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
 		for _, x := range []struct{ language, process, plain, thread, locked string }{
@@ -34,7 +34,7 @@ var ownMemory = &Claim{
 	},
 }
 
-// workerMemory is that of a process of a model, at the most idle clients.
+// workerMemory describes the memory of a process of a model, at the most idle clients.
 func (e *evidence) workerMemory(model string) string {
 	tiers := e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed})
 	for i := len(tiers) - 1; i >= 0; i-- {
@@ -45,7 +45,7 @@ func (e *evidence) workerMemory(model string) string {
 			}}))}
 		}
 		if pss := per(func(s *result.Server) int64 { return s.PSSBytes }); pss.N > 0 {
-			return fmt.Sprintf("%s: of a process at %s idle clients: PSS %s, pages shared with others %s", model, stats.Group(c.Clients), pss.interval(), per(func(s *result.Server) int64 { return s.SharedBytes }).interval())
+			return fmt.Sprintf("%s: per process at %s idle clients: PSS %s, pages shared with others %s", model, stats.Group(c.Clients), pss.interval(), per(func(s *result.Server) int64 { return s.SharedBytes }).interval())
 		}
 	}
 	return ""

@@ -4,16 +4,16 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// below is Met if the whole interval is under the bound, Missed if all of it is at
-// or above.
+// below returns Met if the whole interval is below the bound, and Missed if all of it is at or
+// above.
 func below(e stats.Estimate, bound float64) stats.Outcome { return e.AtLeast(bound).Not() }
 
-// above is Met if the whole interval is over the bound, Missed if all of it is at or
-// under.
+// above returns Met if the whole interval is above the bound, and Missed if all of it is at or
+// below.
 func above(e stats.Estimate, bound float64) stats.Outcome { return e.AtMost(bound).Not() }
 
-// leads is Met if a ratio is above 1 by its whole interval and no tie, Missed if all of
-// it is at or below 1.
+// leads returns Met if the whole interval of a ratio is above 1 and it is not a tie, and Missed
+// if all of the interval is at or below 1.
 func leads(ratio stats.Estimate) stats.Outcome {
 	o := above(ratio, 1)
 	if o == stats.Met && !stats.Unlike(ratio) {
@@ -22,7 +22,7 @@ func leads(ratio stats.Estimate) stats.Outcome {
 	return o
 }
 
-// both is Met if both are, Missed if one is, else Undecided.
+// both returns Met if both are, Missed if one is, and else Undecided.
 func both(a, b stats.Outcome) stats.Outcome {
 	switch {
 	case a == stats.Missed || b == stats.Missed:

@@ -5,13 +5,13 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// waitWorkload is what T1, T3 and I1 ask for.
+// waitWorkload is the workload of T1, T3 and I1.
 const waitWorkload = "wait-50ms"
 
 // onOneCPU is the setting of a server that is bound to one CPU.
 var onOneCPU = result.Setting{ServerCPUs: "0"}
 
-// What T2, I2 and R2 ask for.
+// The computing cells of T2, I2 and R2.
 const (
 	cpuWorkload = "cpu-1ms"
 	cpuClients  = 64

@@ -1,40 +1,38 @@
-// Package claims is the ledger: what a well-known comparison of processes,
-// threads and asynchronous programming claims, how each claim is decided, and
-// what the record of a run says to it. A claim is data with a pure function from
-// records to verdicts. The rules are fixed before the measuring, and their version
-// is kept in the record.
+// Package claims is the ledger: what a well-known comparison of processes, threads and
+// asynchronous programming claims, how each claim is decided, and the verdict by the record
+// of a run. A claim is data with a pure function from records to verdicts. The rules are
+// fixed before a run, and the record contains their version.
 //
-// The claims were made of Python. A verdict is therefore given for each language
-// by itself: Go, by the models of this project, and CPython, by servers of its
-// standard library.
+// The claims are about Python. Each language therefore has its own verdict: Go by the models
+// of this project, CPython by servers of its standard library.
 package claims
 
-// RulesVersion goes up whenever a rule is changed, or the intervals that rules are
-// decided by, so that two ledgers of one version were decided alike. A change of the
-// intervals alone counts after the point: 2.1 has the rules of 2, and takes the exact
-// interval of a median where 2 took a bootstrap.
+// RulesVersion goes up whenever a rule or the kind of its intervals changes, so that two
+// ledgers of one version were decided alike. A change of the intervals alone counts after the
+// point: 2.1 has the rules of 2, but uses the exact interval of a median instead of a
+// bootstrap.
 const RulesVersion = "2.1"
 
-// A Word is how a verdict ends.
+// A Word is the outcome of a verdict.
 type Word string
 
 // Words of verdicts.
 const (
 	Supported Word = "supported"
 	Refuted   Word = "refuted"
-	// Depends says on what, with the number.
+	// Depends needs a reason: on what, with the number.
 	Depends Word = "depends"
-	// Undecidable says what is missing.
+	// Undecidable needs a reason: what is missing.
 	Undecidable Word = "undecidable here"
 )
 
-// Languages that have verdicts.
+// Languages with verdicts.
 const (
 	Go      = "Go"
 	CPython = "CPython"
 )
 
-// Languages are all, in the order they are shown.
+// Languages lists them in the order in which they are shown.
 var Languages = []string{Go, CPython}
 
 // Columns of the document's table.
@@ -44,7 +42,7 @@ const (
 	Async     = "asynchronous programming"
 )
 
-// Columns are all, in the order of the table.
+// Columns lists them in the order of the table.
 var Columns = []string{Processes, Threads, Async}
 
 // A Rule is how a claim is decided.
@@ -58,19 +56,19 @@ type Claim struct {
 	ID    string `json:"id"`
 	Title string `json:"title"`
 	Quote string `json:"quote"` // the document's own words
-	// Says is the word in each column of the document's table; nil for a remark.
+	// Says is the text in each column of the document's table; nil for a remark.
 	Says map[string]string `json:"says,omitempty"`
-	// Definition says what the words are taken to mean.
+	// Definition says how we understand the words.
 	Definition string `json:"definition"`
 	// Experiment names the experiments of the config, and what they measure.
 	Experiment string `json:"experiment"`
 	Metric     string `json:"metric"`
-	// Lesson explains to a newcomer why it comes out as it does. It is about how the
-	// models work, and is true whatever was measured.
+	// Lesson explains the reason to a newcomer. It is about how the models work, and true
+	// whatever was measured.
 	Lesson string `json:"lesson"`
 	Rule   Rule   `json:"rule"`
-	// Charts are the names of those that show it, of the cells it rests on; none
-	// where it rests on trials.
+	// Charts are the names of the charts that show the claim's cells; none if it uses only
+	// trials.
 	Charts []string `json:"-"`
 
 	decide func(*evidence) []Verdict

@@ -80,7 +80,7 @@ func check(t *testing.T, why string, r *record, want decision) *Verdict {
 			t.Errorf("%s: %s is %s without an interval", why, want.id, v.Word)
 		}
 		if len(v.Cells) == 0 && len(v.Trials) == 0 {
-			t.Errorf("%s: %s rests on nothing", why, want.id)
+			t.Errorf("%s: %s has no cells and no trials", why, want.id)
 		}
 		if v.Rule == "" || v.Repeats < 2 {
 			t.Errorf("%s: rule %q, %d repeats", why, v.Rule, v.Repeats)
@@ -168,7 +168,7 @@ func TestCores(t *testing.T) {
 	}{
 		{"processes that use them", "process", Processes, 0.72, 0.91, 2, Supported, "efficiency on 2 cores"},
 		{"efficiency below 0.7", "process", Processes, 0.68, 0.95, 2, Refuted, ""},
-		{"the interval holds 0.7", "process", Processes, 0.7, 0.95, 2, Undecidable, ""},
+		{"the interval includes 0.7", "process", Processes, 0.7, 0.95, 2, Undecidable, ""},
 		{"cores that idle", "process", Processes, 0.8, 0.89, 2, Refuted, ""},
 		{"threads that use them refute a no", "thread", Threads, 0.9, 0.95, 2, Refuted, ""},
 		{"threads that do not support it", "thread", Threads, 0.5, 0.5, 2, Supported, ""},
@@ -241,11 +241,11 @@ func TestScale(t *testing.T) {
 		return climbs(newRecord(), model, x, p99, rungs...)
 	}
 	ms := flat(0.001)
-	check(t, "throughput at 92 % of its best passes", up("thread", from(1000, 1000, 920), ms), of(Threads, "thread", Refuted, "did not fail up to 5,000 clients: 5,000"))
+	check(t, "throughput at 92 % of its best passes", up("thread", from(1000, 1000, 920), ms), of(Threads, "thread", Refuted, "no failure up to 5,000 clients: 5,000"))
 	check(t, "throughput at 88 % does not", up("thread", from(1000, 1000, 880), ms), of(Threads, "thread", Supported, "fails at 1,000: throughput: 88 % of its best: 500 (500 – 500"))
-	check(t, "a tail of 2.9 times passes", up("thread", flat(1000), from(1000, 0.001, 0.0029)), of(Threads, "thread", Refuted, "did not fail"))
+	check(t, "a tail of 2.9 times passes", up("thread", flat(1000), from(1000, 0.001, 0.0029)), of(Threads, "thread", Refuted, "no failure up to"))
 	check(t, "a tail of 3.1 times does not", up("thread", flat(1000), from(1000, 0.001, 0.0031)), of(Threads, "thread", Supported, "fails at 1,000: tail: p99 is 3.1 times that at 10 clients"))
-	check(t, "throughput that grows has not failed", up("eventloop", func(n int) float64 { return 20 * float64(n) }, ms), of(Async, "eventloop", Supported, "did not fail"))
+	check(t, "throughput that grows has not failed", up("eventloop", func(n int) float64 { return 20 * float64(n) }, ms), of(Async, "eventloop", Supported, "no failure up to"))
 	check(t, "the last pass is below the band", up("eventloop", from(1000, 1000, 100), ms), of(Async, "eventloop", Refuted, "500"))
 	check(t, "the last pass is in it", up("eventloop", from(5000, 1000, 100), ms), of(Async, "eventloop", Supported, "1,000"))
 	check(t, "ones and tens", up("process", from(100, 1000, 100), ms), of(Processes, "process", Supported, "fails at 100"))
@@ -254,7 +254,7 @@ func TestScale(t *testing.T) {
 
 	// Between 50 and 500 lies the edge of the band.
 	check(t, "the rungs leave the band open", climbs(newRecord(), "process", from(500, 1000, 100), ms, 1, 10, 50, 500), of(Processes, "process", Undecidable, ""))
-	check(t, "it was not taken far enough", climbs(newRecord(), "thread", flat(1000), ms, 1, 10, 100, 500), of(Threads, "thread", Undecidable, "more clients of thread in echo: it did not fail up to 500"))
+	check(t, "it was not taken far enough", climbs(newRecord(), "thread", flat(1000), ms, 1, 10, 100, 500), of(Threads, "thread", Undecidable, "more clients of thread in echo: no failure up to 500"))
 
 	broken := up("thread", flat(1000), ms)
 	for i := range broken.set.Repeats {
@@ -273,7 +273,7 @@ func TestScale(t *testing.T) {
 		}
 		return r
 	}
-	check(t, "two invalid repeats of five are noise", gates(2), of(Threads, "thread", Refuted, "did not fail"))
+	check(t, "two invalid repeats of five are noise", gates(2), of(Threads, "thread", Refuted, "no failure up to"))
 	check(t, "three end it", gates(3), of(Threads, "thread", Supported, "fails at 1,000: gate: clients starve"))
 
 	limited := up("thread", flat(1000), ms)
@@ -298,7 +298,7 @@ func TestScale(t *testing.T) {
 			rep.ThroughputRPS = []float64{1000, 1000, 1000, 600, 600}[rep.Repeat-1]
 		}
 	}
-	check(t, "the interval of S holds the edge", wide, of(Threads, "thread", Undecidable, ""))
+	check(t, "the interval of S includes the edge", wide, of(Threads, "thread", Undecidable, ""))
 
 	three := func(p, th, ev int) *record {
 		r := climbs(newRecord(), "process", from(p, 1000, 100), ms, rungs...)
@@ -333,11 +333,11 @@ func TestBlocking(t *testing.T) {
 		says   string
 	}{
 		{"threads at 1.97 times", "thread", Threads, 1.97, Supported, "I at 1% block"},
-		{"the interval holds 2", "thread", Threads, 2, Undecidable, ""},
+		{"the interval includes 2", "thread", Threads, 2, Undecidable, ""},
 		{"threads at 2.03 times", "thread", Threads, 2.03, Depends, "it waits 2.03 times as long"},
 		{"threads at 9.8 times", "thread", Threads, 9.8, Depends, ""},
 		{"threads at 10.2 times", "thread", Threads, 10.2, Refuted, ""},
-		{"a loop at 10.2 times", "eventloop", Async, 10.2, Supported, "closed form: a blocker freezes 1/loops"},
+		{"a loop at 10.2 times", "eventloop", Async, 10.2, Supported, "closed form: a blocking request freezes 1/loops"},
 		{"a loop at 10 times", "eventloop", Async, 10, Undecidable, ""},
 		{"a loop at 9.8 times", "eventloop", Async, 9.8, Depends, ""},
 		{"a loop that is not held up", "eventloop", Async, 1, Refuted, ""},
@@ -348,7 +348,7 @@ func TestBlocking(t *testing.T) {
 	check(t, "a pool keeps it free", blocks("eventloop", "offload", "block", 1.9), decision{"T4", Go, "", pool, Supported, ""})
 	check(t, "a pool does not", blocks("eventloop", "offload", "block", 2.1), decision{"T4", Go, "", pool, Refuted, ""})
 	check(t, "the loop's own timer", blocks("eventloop", "", "wait", 1.9), decision{"R4", Go, "", "", Supported, ""})
-	check(t, "a timer that holds up", blocks("eventloop", "", "wait", 2.1), decision{"R4", Go, "", "", Refuted, ""})
+	check(t, "a timer that delays others", blocks("eventloop", "", "wait", 2.1), decision{"R4", Go, "", "", Refuted, ""})
 }
 
 // locked is the echo's p99 under several intervals of the lock.
@@ -390,12 +390,12 @@ func TestLock(t *testing.T) {
 	check(t, "it does", locked(thread, lockBystander, lockIntervals, grows), decision{"R5", Go, "", "", Refuted, ""})
 }
 
-// combined is prefork-thread beside its parents.
+// combined is prefork-thread with its parents.
 func combined(x, p99, lastX, lastP99, crash float64) *record {
 	return mixOf("prefork-thread", "process", "thread", x, p99, lastX, lastP99, crash)
 }
 
-// mixOf is a mix beside its parents, with the same ratios in every cell but the
+// mixOf is a mix with its parents, with the same ratios in every cell but the
 // last of each parent.
 func mixOf(mix, perClient, over string, x, p99, lastX, lastP99, crash float64) *record {
 	r := newRecord()
@@ -426,16 +426,16 @@ func mixOf(mix, perClient, over string, x, p99, lastX, lastP99, crash float64) *
 
 func TestCombine(t *testing.T) {
 	of := func(word Word, says string) decision { return decision{"R2", Go, "", "prefork-thread", word, says} }
-	check(t, "6 % faster", combined(1.07, 1, 1.07, 1, 0.5), of(Supported, "its busiest worker holds 1.20"))
+	check(t, "6 % faster", combined(1.07, 1, 1.07, 1, 0.5), of(Supported, "its busiest worker has 1.20"))
 	check(t, "4 % faster is not enough", combined(1.03, 1, 1.03, 1, 0.5), of(Refuted, ""))
 	check(t, "a p99 6 % shorter", combined(1, 0.93, 1, 0.93, 0.5), of(Supported, ""))
 	check(t, "a p99 4 % shorter", combined(1, 0.97, 1, 0.97, 0.5), of(Refuted, ""))
 	check(t, "one cell slower by 8 %", combined(1.5, 1, 0.92, 1, 0.5), of(Supported, ""))
 	check(t, "one cell slower by 12 %", combined(1.5, 1, 0.88, 1, 0.5), of(Refuted, ""))
 	check(t, "one cell with a p99 longer by 12 %", combined(1.5, 1, 1.5, 1.12, 0.5), of(Refuted, ""))
-	check(t, "a crash costs as much", combined(1.5, 1, 1.5, 1, 1.2), of(Depends, "not so at beside thread"))
+	check(t, "a crash costs as much", combined(1.5, 1, 1.5, 1, 1.2), of(Depends, "not so at the parent thread"))
 	check(t, "in CPython", mixOf("python-prefork-asyncio", "python-fork", "python-asyncio", 1.5, 1, 1.5, 1, 0.5),
-		decision{"R2", CPython, "", "python-prefork-asyncio", Supported, "its busiest worker holds 1.20"})
+		decision{"R2", CPython, "", "python-prefork-asyncio", Supported, "its busiest worker has 1.20"})
 }
 
 // weighs gives each model its bytes for each client.
@@ -469,7 +469,7 @@ func TestMemory(t *testing.T) {
 	check(t, "in another", both2(weighs(result.Idle, 5, other), weighs("echo", 5, other)), of(Refuted, ""))
 	check(t, "overlapping slopes are a tie", both2(weighs(result.Idle, 5, level), weighs("echo", 5, level)), of(Undecidable, ""))
 	check(t, "it depends on what they do", both2(weighs(result.Idle, 5, order), weighs("echo", 5, other)), of(Depends, "on what the clients do"))
-	check(t, "four tiers are no slope", weighs(result.Idle, 4, order), of(Undecidable, "4 were measured, a slope takes 5"))
+	check(t, "four tiers are no slope", weighs(result.Idle, 4, order), of(Undecidable, "4 were measured, a slope needs 5"))
 }
 
 func TestMoney(t *testing.T) {
@@ -492,12 +492,12 @@ func TestMoney(t *testing.T) {
 	of := func(word Word, says string) decision { return decision{"R6", Go, "", "", word, says} }
 	fast := flat(0.001)
 	check(t, "ahead in both", carry(200, 0.2, fast), of(Supported, "clients per GiB, eventloop at 5,000 ÷ process at 5,000"))
-	check(t, "behind in both", carry(50, 0.05, fast), of(Refuted, ""))
+	check(t, "worse in both", carry(50, 0.05, fast), of(Refuted, ""))
 	check(t, "level", carry(100, 0.1, fast), of(Undecidable, ""))
 	check(t, "ahead in one", carry(200, 0.05, fast), of(Depends, "on the resource; so at memory; not so at cores"))
 	check(t, "at 50 ms it is within the SLO", carry(200, 0.2, from(5000, 0.001, 0.05)), of(Supported, "eventloop at 5,000"))
 	check(t, "at 51 ms it is not, and carries fewer", carry(200, 0.02, from(5000, 0.001, 0.051)), of(Refuted, "eventloop at 1,000"))
-	check(t, "it never is", carry(200, 0.2, flat(0.06)), of(Undecidable, "it does not at 1,000"))
+	check(t, "it never is", carry(200, 0.2, flat(0.06)), of(Undecidable, "it does not carry 1,000"))
 }
 
 func faults(model, language string, f func(kind string) result.Fault) *record {
@@ -565,7 +565,7 @@ func TestIsolation(t *testing.T) {
 				f.EndSec, f.RecoverySec = 1.5, 1.9
 			}
 		}, Supported, ""},
-		{"a stopped process has lost those it holds", func(kind string, f *result.Fault) {
+		{"a stopped process has lost its connections", func(kind string, f *result.Fault) {
 			if kind == "stop" {
 				f.Lost, f.Hit = 0, 80
 			}
@@ -620,7 +620,7 @@ func TestState(t *testing.T) {
 	last.set.Repeats[9].Count.Value = 999
 	check(t, "one repeat of ten is enough", last, b2(Depends, "prefork flock"))
 	price := three(right, right, right).trial("increment", "flock", 10, func(int) map[string]float64 { return map[string]float64{"increment_sec": 3e-6} })
-	check(t, "the price stands beside it", price, b2(Supported, "an increment by flock takes 3.00 µs"))
+	check(t, "the price is shown with it", price, b2(Supported, "an increment by flock takes 3.00 µs"))
 
 	b3 := func(process func(*result.Count)) *record {
 		r := newRecord()

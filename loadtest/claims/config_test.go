@@ -121,7 +121,7 @@ func TestBudgets(t *testing.T) {
 }
 
 // Every cell that a verdict may rest on has an interval: two repeats at least.
-// None rests on how many connections were held.
+// No verdict depends on how many connections were held.
 func TestEachCellIsRepeated(t *testing.T) {
 	for _, name := range []string{"claims.yaml", "claims-quick.yaml"} {
 		for _, x := range planned(t, name).Config.Experiments {
@@ -132,7 +132,7 @@ func TestEachCellIsRepeated(t *testing.T) {
 	}
 }
 
-// What the claims look up beside cells are trials: the config makes them.
+// Apart from cells the claims look up trials: the config makes them.
 func TestConfigMakesTheTrials(t *testing.T) {
 	want := map[string][]string{
 		"lost-update": {"locked", "unlocked"}, "python-lost-update": {"locked", "unlocked"},

@@ -10,7 +10,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What B2, B3, B5 and B6 ask for.
+// The cells and trials of B2, B3, B5 and B6.
 const (
 	counterLoad    = "counter"
 	counterClients = 10
@@ -26,8 +26,8 @@ func counterKey(model, way string) result.Key {
 	return k
 }
 
-// counted makes a metric of the count at the end. Increments that were not answered
-// may or may not have been made: the count is right with and without them.
+// counted makes a metric of the final count. Unanswered increments may or may not have been
+// made: the count is right with and without them.
 func counted(f func(c *result.Count) float64) func(*result.Repeat) (float64, bool) {
 	return func(r *result.Repeat) (float64, bool) {
 		if r.Count == nil || r.Count.Increments == 0 {
@@ -42,13 +42,13 @@ var (
 		off := max(c.Increments-c.Value, c.Value-c.Increments-c.Unanswered, 0)
 		return float64(off) / float64(c.Increments)
 	})}
-	// seen is the part of the increments that the process with most of them has.
+	// seen is the fraction of the increments in the process with the most.
 	seen = stats.Metric{Name: "seen", Value: counted(func(c *result.Count) float64 {
 		return float64(c.Value) / float64(c.Increments)
 	})}
 )
 
-// exact is Met if the count is right in every repeat.
+// exact returns a point that is Met if the count is exact in every repeat.
 func (e *evidence) exact(model, way string) point {
 	k := counterKey(model, way)
 	p := point{at: model + " " + way}
@@ -64,7 +64,7 @@ func (e *evidence) exact(model, way string) point {
 	}
 	off := mean(vs)
 	p.cells = keys(c)
-	p.effects = []Effect{{What: strings.TrimSpace(p.at) + ": part of the increments that is lost", Estimate: off, Bound: "0"}}
+	p.effects = []Effect{{What: strings.TrimSpace(p.at) + ": fraction of the increments that is lost", Estimate: off, Bound: "0"}}
 	if off.Known() {
 		if p.outcome = stats.Met; off.Value > 0 {
 			p.outcome = stats.Missed
@@ -73,7 +73,7 @@ func (e *evidence) exact(model, way string) point {
 	return p
 }
 
-// diverges is Met if no process has all increments.
+// diverges returns a point that is Met if no process has all increments.
 func (e *evidence) diverges(model, way string) point {
 	k := counterKey(model, way)
 	p := point{at: model + ": a plain variable"}
@@ -88,13 +88,13 @@ func (e *evidence) diverges(model, way string) point {
 		return p
 	}
 	p.cells = keys(c)
-	p.effects = []Effect{{What: p.at + ": part of the increments that the process with most has", Estimate: part, Bound: "< 1"}}
+	p.effects = []Effect{{What: p.at + ": fraction of the increments in the process with the most", Estimate: part, Bound: "< 1"}}
 	p.outcome = below(part, 1)
 	return p
 }
 
-// exactTrial is Met if the count was right in every trial of a way, while all
-// workers added at the same time.
+// exactTrial returns a point that is Met if the count was exact in every trial of a way, in
+// which all workers add at the same time.
 func (e *evidence) exactTrial(language, way string) point {
 	name := trialOf(language, priceTrial)
 	p := point{at: way, trials: []string{name + " " + way}}
@@ -108,14 +108,14 @@ func (e *evidence) exactTrial(language, way string) point {
 		off[i] = math.Abs(got[i]-want[i]) / want[i]
 	}
 	lost := mean(off)
-	p.effects = []Effect{{What: way + ": part of the increments that is lost", Estimate: lost, Bound: "0"}}
+	p.effects = []Effect{{What: way + ": fraction of the increments that is lost", Estimate: lost, Bound: "0"}}
 	if p.outcome = stats.Met; lost.Value > 0 {
 		p.outcome = stats.Missed
 	}
 	return p
 }
 
-// price adds what an increment costs by each way, as notes.
+// price adds a note with the price of an increment by each way.
 func (e *evidence) price(language string, p point, ways ...string) point {
 	name := trialOf(language, priceTrial)
 	for _, way := range ways {
@@ -129,7 +129,7 @@ func (e *evidence) price(language string, p point, ways ...string) point {
 	return p
 }
 
-// priceRatio adds what an increment by one way costs compared with another.
+// priceRatio adds the price of an increment by one way ÷ that by another.
 func (e *evidence) priceRatio(language string, p point, way, other string) point {
 	name := trialOf(language, priceTrial)
 	a, b := e.trialValues(name, way, priceValue), e.trialValues(name, other, priceValue)

@@ -9,7 +9,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// evidence is the record of a run, as claims ask it for cells and trials.
+// evidence gives claims the cells and trials of a run.
 type evidence struct {
 	set   *result.Set
 	cells []*stats.Cell
@@ -116,7 +116,7 @@ func (e *evidence) trialValues(name, variant, value string) []float64 {
 	return out
 }
 
-// askAA adds the cells of the noise floor to those that were asked.
+// askAA adds the cells of the noise floor to e.asked.
 func (e *evidence) askAA() {
 	for _, c := range e.cells {
 		if k, ok := stats.Plain(c.Key); ok {

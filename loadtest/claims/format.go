@@ -39,7 +39,7 @@ func (f Effect) interval() string {
 	return s + ")"
 }
 
-// line is all there is to an effect: what it is, its number, and what was asked.
+// line returns an effect in full: what it is, its number, and its bound.
 func (f Effect) line() string {
 	s := f.What + ": " + f.interval()
 	if f.Bound != "" {
@@ -48,8 +48,7 @@ func (f Effect) line() string {
 	return s
 }
 
-// number prints one of three that stand side by side: all with decimals, or
-// none.
+// number prints one of the effect's three numbers: all have decimals, or none has.
 func (f Effect) number(v float64) string {
 	whole := func(x float64) bool { return x == math.Trunc(x) && math.Abs(x) < 1e6 }
 	a := math.Abs(v)
@@ -68,11 +67,10 @@ func (f Effect) number(v float64) string {
 	return strings.Replace(strconv.FormatFloat(v, 'f', 1, 64), "-", "−", 1)
 }
 
-// whyWidth is how much of the reason for a verdict a table has room for.
+// whyWidth is the longest reason for a verdict in a table.
 const whyWidth = 92
 
-// head is what a cell of the table says of a language: the word, the number,
-// and what it rests on.
+// head returns what a cell of the table says: the word, the number, and its basis.
 func (v *Verdict) head() (word, number, rests string) {
 	word = string(v.Word)
 	if v.Word == Depends || v.Word == Undecidable {
@@ -85,10 +83,10 @@ func (v *Verdict) head() (word, number, rests string) {
 	return word, number, v.rests()
 }
 
-// name is of what the verdict is.
+// name returns what the verdict is about.
 func (v *Verdict) name() string { return prose.Join(", ", v.Language, v.Column, v.Subject) }
 
-// doubts are words for a verdict that says less than it seems to.
+// doubts returns words for a verdict that says less than it seems to.
 func (v *Verdict) doubts() (out []string) {
 	if v.Made > 0 && v.Made < wantRepeats {
 		out = append(out, "quick")
@@ -102,7 +100,7 @@ func (v *Verdict) doubts() (out []string) {
 	return out
 }
 
-// rests returns what the verdict rests on, in words.
+// rests returns the basis of the verdict, in words.
 func (v *Verdict) rests() string {
 	var parts []string
 	if n := len(v.Cells); n > 0 {
@@ -121,7 +119,7 @@ func (v *Verdict) rests() string {
 	return strings.Join(append([]string{s}, v.doubts()...), ", ")
 }
 
-// rows are the claims of the document's table.
+// rows returns the claims of the document's table, and the others.
 func (l *Ledger) rows() (table, rest []*Claim) {
 	for _, c := range l.Claims {
 		if c.Says != nil {
@@ -133,8 +131,8 @@ func (l *Ledger) rows() (table, rest []*Claim) {
 	return table, rest
 }
 
-// asides are a row's verdicts that are of no column and of no model: of all
-// columns together, or of a way around what a column says.
+// asides returns a row's verdicts on neither a column nor a model: on all columns together, or
+// on a way around what a column says.
 func (l *Ledger) asides(c *Claim) (out []*Verdict) {
 	for i := range l.Verdicts {
 		if v := &l.Verdicts[i]; v.Claim == c.ID && v.aside {
@@ -164,8 +162,8 @@ func Text(w io.Writer, l *Ledger) error {
 			}
 		}
 	}
-	// The claims are tables of their own, of the same widths: verdicts without a column
-	// come between them.
+	// Each claim is a table of its own, with the same widths: verdicts without a column come
+	// between them.
 	grid := func() *table.Table {
 		t := table.New(table.Left(""), table.Left("", "", ""))
 		for i := range t.Columns {
@@ -215,8 +213,7 @@ func Text(w io.Writer, l *Ledger) error {
 	return b.Flush()
 }
 
-// must is a verdict of the table; one that the claim does not give is not
-// decided.
+// must returns a verdict of the table. If the claim does not give it, it is undecidable.
 func (l *Ledger) must(c *Claim, language, column string) *Verdict {
 	if v := l.Of(c.ID, language, column, ""); v != nil {
 		return v
@@ -224,7 +221,7 @@ func (l *Ledger) must(c *Claim, language, column string) *Verdict {
 	return &Verdict{Claim: c.ID, Language: language, Column: column, Word: Undecidable}
 }
 
-// wantRepeats is how many a verdict asks for.
+// wantRepeats is how many repeats a verdict should have.
 const wantRepeats = 10
 
 // about says how the verdicts were made.
@@ -233,17 +230,17 @@ func (l *Ledger) about() string {
 	if l.RunRules != l.RulesVersion {
 		when = "changed since the run began (under version " + cmp.Or(l.RunRules, "0") + ")"
 	}
-	s := fmt.Sprintf("Rules version %s, %s. Each number has its 95 %% interval: of a median by order statistics, of a slope Student's, of anything else by bootstrap over the repeats. "+
-		"n is the fewest repeats behind it that count; where fewer than ten were made it says quick. Below six repeats no interval of a median reaches 95 %%, and it is their range. "+
-		"A verdict takes the whole interval: where that includes the bound, nothing is decided.", l.RulesVersion, when)
+	s := fmt.Sprintf("Rules version %s, %s. Each number has a 95 %% interval: a median by order statistics, a slope by Student's t, anything else by bootstrap over the repeats. "+
+		"n is the least number of repeats that count; quick means that fewer than ten were made. Below six repeats no interval of a median reaches 95 %%, and the range is shown. "+
+		"A verdict uses the whole interval: if it includes the bound, nothing is decided.", l.RulesVersion, when)
 	if floors := stats.Floors(l.Noise); floors != "" {
 		return s + " A server compared with itself (A/A) differs by up to: " + floors + "."
 	}
-	return s + " No server was compared with itself, so the noise of this machine is not known."
+	return s + " No server was compared with itself, so the noise of this machine is unknown."
 }
 
-// matrix is the document's table, with a line for each language in each cell. Its claims lead to
-// their sections on a page.
+// matrix returns the document's table, with a line for each language in each cell. Its claims
+// link to their sections on a page.
 func (l *Ledger) matrix(page string, verdict func(*Verdict) table.Cell) *table.Table {
 	t := table.New(table.Left(""), table.Left(Columns...))
 	t.RowHeads = true
@@ -298,12 +295,12 @@ func Markdown(w io.Writer, l *Ledger) error {
 	return b.Flush()
 }
 
-// Brief writes the document's table alone, with a word and a number in each
-// cell, for the first page of something.
+// Brief writes only the document's table, with a word and a number in each cell, for a first
+// page.
 func Brief(w io.Writer, l *Ledger) error {
 	_, err := io.WriteString(w, l.matrix("", func(v *Verdict) table.Cell {
 		c := table.Text(v.Language + ": ").Append(table.Span{Text: string(v.Word), Mark: table.Strong})
-		// That a repeat among many is suspect is for the whole ledger to say.
+		// The full ledger says whether one of many repeats is suspect.
 		doubts := slices.DeleteFunc(v.doubts(), func(d string) bool { return d == "suspect" })
 		if len(doubts) > 0 && v.Word != Undecidable {
 			c = c.Add(" (" + strings.Join(doubts, ", ") + ")")
@@ -316,12 +313,12 @@ func Brief(w io.Writer, l *Ledger) error {
 	return err
 }
 
-// cell is what the verdict says, of its language.
+// cell returns the language and the finding of the verdict.
 func (v *Verdict) cell() table.Cell {
 	return table.Text(v.Language + ": ").Append(v.finding().Spans...)
 }
 
-// finding is the word, why it is none that decides, the number, and what it rests on.
+// finding returns the word, with a reason if it does not decide, the number, and its basis.
 func (v *Verdict) finding() table.Cell {
 	_, number, rests := v.head()
 	c := table.Marked(string(v.Word), table.Strong)
@@ -336,8 +333,8 @@ func (v *Verdict) finding() table.Cell {
 	return c
 }
 
-// Explain writes all there is to one claim: its words, its rule, and each
-// verdict with its numbers and cells.
+// Explain writes everything about one claim: its words, its rule, and each verdict with its
+// numbers and cells.
 func Explain(w io.Writer, l *Ledger, id string) error {
 	b := bufio.NewWriter(w)
 	i := slices.IndexFunc(l.Claims, func(c *Claim) bool { return c.ID == id })
@@ -359,7 +356,7 @@ func Explain(w io.Writer, l *Ledger, id string) error {
 			b.WriteString(prose.Paragraph(v.Why, 96, "    ", "    "))
 		}
 		if v.Subject == "" && v.Column != "" && l.hasModels(v) {
-			continue // the numbers stand with the models
+			continue // the models have the numbers
 		}
 		for _, f := range v.Effects {
 			fmt.Fprintf(b, "    %s\n", f.line())

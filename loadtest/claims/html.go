@@ -16,7 +16,7 @@ var ledgerPage string
 
 var ledgerTemplate = template.Must(template.New("ledger").Parse(ledgerPage))
 
-// Decided is how many claims have a verdict for some language.
+// Decided returns how many claims have a verdict for some language.
 func (l *Ledger) Decided() int {
 	decided := map[string]bool{}
 	for i := range l.Verdicts {
@@ -27,8 +27,8 @@ func (l *Ledger) Decided() int {
 	return len(decided)
 }
 
-// Tells says whether a run is worth a ledger: that it decides at least half of
-// the claims. A run for something else may happen to have a cell of one.
+// Tells reports whether a run is worth a ledger: whether it decides at least half of the
+// claims. A run for another purpose may happen to have a claim's cell.
 func (l *Ledger) Tells() bool { return l.Decided() >= (len(l.Claims)+1)/2 }
 
 type pageView struct {
@@ -63,10 +63,9 @@ type verdictView struct {
 	Effects, Notes, Cells                 []string
 }
 
-// HTML writes the ledger as the body of a page: the table, and a section for
-// each claim and each model, whose anchor is the run's id and its own: a page can
-// have those of several runs. Images draws charts, by their names, of some cells,
-// as elements of a page; nil is: there are none.
+// HTML writes the ledger as the body of a page: the table, and a section for each claim and
+// each model. The sections' anchors begin with the run's ID, so that a page can have several
+// runs. images draws charts of some cells, by name, as elements of the page; it may be nil.
 func HTML(w io.Writer, l *Ledger, images func(charts []string, cells []result.Key) []template.HTML) error {
 	v := l.page("")
 	rows, rest := l.rows()
@@ -100,7 +99,7 @@ func HTML(w io.Writer, l *Ledger, images func(charts []string, cells []result.Ke
 			cells = append(cells, verdict.Cells...)
 		}
 		if len(mv.Verdicts) == 0 {
-			continue // it stands in other models' verdicts
+			continue // it only appears in other models' verdicts
 		}
 		if images != nil {
 			cells = slices.DeleteFunc(cells, func(k result.Key) bool { return k.Model != m.Name })
@@ -111,7 +110,7 @@ func HTML(w io.Writer, l *Ledger, images func(charts []string, cells []result.Ke
 	return ledgerTemplate.Execute(w, v)
 }
 
-// Table writes only the table, which leads to the sections on another page.
+// Table writes only the table, which links to the sections on another page.
 func Table(w io.Writer, l *Ledger, page string) error { return ledgerTemplate.Execute(w, l.page(page)) }
 
 func (l *Ledger) page(page string) pageView {

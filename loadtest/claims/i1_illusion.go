@@ -13,10 +13,10 @@ var illusion = &Claim{
 	ID: "I1", Title: "The illusion of multi-tasking saves time, too",
 	Charts:     []string{"waiting"},
 	Quote:      `even if the hardware simply gives the illusion of "doing multi-tasking", the time required to run a program based on concurrency techniques might be less`,
-	Definition: "On a single core, 10 clients that wait are answered faster than one after the other. A pool of processes that serve one request each is shown and decides nothing: on one core it is one process, which is what the others are compared with.",
+	Definition: "On a single core, 10 waiting clients are answered faster than one after the other. A pool of processes that serve one request each is shown, but decides nothing: on one core it is a single process, which is the baseline.",
 	Experiment: "I1: T1 at 10 clients with the server pinned to one core",
 	Metric:     "gain, as in T1",
-	Lesson:     "Waiting takes no core, so ten clients can wait at once on a single one. Only what they compute has to be done one after the other.",
+	Lesson:     "Waiting needs no core, so ten clients can wait at once on a single core. Only their computing has to be done one after the other.",
 	Rule:       Rule{"2", "Supported for a model if gain > 1 with an interval that excludes 1, and by more than the 5 % within which two are tied; refuted if the interval is at or below 1."},
 	decide: func(e *evidence) []Verdict {
 		servers := slices.DeleteFunc(slices.Clone(contestants), func(s server) bool { return s.oneEach })

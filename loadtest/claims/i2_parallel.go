@@ -7,17 +7,17 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// parallelCores is the bound of I2.
+// parallelCores is the bound of I2, in cores.
 const parallelCores = 1.5
 
 var parallel = &Claim{
 	ID: "I2", Title: "The hardware runs instructions simultaneously",
 	Charts:     []string{"throughput"},
 	Quote:      "the hardware actually does run multiple instructions simultaneously",
-	Definition: "Some server uses more CPU time than time passes.",
+	Definition: "At least one server uses more CPU time than time passes.",
 	Experiment: "T2's cells on all cores",
-	Metric:     "CPU time ÷ wall, of the server that has most",
-	Lesson:     "If the processes of a server have used two seconds of CPU time within one second, two of their instructions have run at the same time. A single core can give only the illusion of it.",
+	Metric:     "CPU time ÷ wall, of the server with the most",
+	Lesson:     "If the processes of a server use two seconds of CPU time within one second, two of their instructions ran at the same time. A single core can only give the illusion of that.",
 	Rule:       Rule{"1", "Supported for a language if CPU time ÷ wall > 1.5 on 2 or more cores for one of its servers, by the whole interval; refuted if it is at or below for all."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
@@ -43,7 +43,7 @@ var parallel = &Claim{
 				}
 			}
 			switch {
-			case best == nil, best.outcome != stats.Met && len(lacks) > 0: // one that was not measured might
+			case best == nil, best.outcome != stats.Met && len(lacks) > 0: // a server that was not measured might meet it
 				best = &point{missing: prose.List(lacks)}
 			case best.outcome == stats.Missed && !refuted:
 				best.outcome = stats.Undecided

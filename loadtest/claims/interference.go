@@ -7,7 +7,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What T4 and R4 ask for, and their bounds.
+// The cells of T4 and R4, and their bounds.
 const (
 	bystander    = "plaintext"
 	blockClients = 100
@@ -16,16 +16,16 @@ const (
 	undisturbed  = 2
 )
 
-// decidingShare is the share of requests that block or wait, by which T4 and R4 are decided.
+// decidingShare is the share of requests that block or wait that decides T4 and R4.
 var decidingShare = result.Share{Fraction: 0.01}
 
-// mixed returns the name of the workload of which a share of the requests blocks or waits.
+// mixed returns the name of the workload in which a share of the requests blocks or waits.
 func mixed(kind string, share result.Share) string {
 	return bystander + "+" + share.String() + kind + "-100ms"
 }
 
-// interference is Met if the other clients are not delayed. model and plain are the
-// names of the server with the requests that disturb and without.
+// interference returns a point that is Met if the other clients are not delayed. model and
+// plain are the names of the server with and without the requests that disturb.
 func (e *evidence) interference(model, plain string, setting result.Setting, kind string, share result.Share) point {
 	km, kp := with(closed(model, mixed(kind, share), blockClients), setting), closed(plain, bystander, blockClients)
 	m, p := e.cell(km), e.cell(kp)
@@ -35,7 +35,7 @@ func (e *evidence) interference(model, plain string, setting result.Setting, kin
 	i := stats.MedianOf(stats.Pairs(m, kindP99(bystander), p, stats.P99))
 	out := point{cells: keys(m, p), effects: []Effect{{What: "I at " + share.String() + " " + kind, Estimate: i, Bound: "≤ 2, or ≥ 10"}}}
 	if away := stats.Median(m.Values(stats.Throughput)) * share.Fraction * blockSec; away >= 1 {
-		out.notes = append(out.notes, fmt.Sprintf("%s at %s %s: of its %s clients some %.0f wait at a time, and the others have the server to themselves: I can be below 1", model, share, kind, stats.Group(m.Clients), away))
+		out.notes = append(out.notes, fmt.Sprintf("%s at %s %s: of its %s clients about %.0f wait at a time, and the others have the server to themselves: I can be below 1", model, share, kind, stats.Group(m.Clients), away))
 	}
 	switch {
 	case i.AtMost(undisturbed) == stats.Met:
@@ -43,12 +43,12 @@ func (e *evidence) interference(model, plain string, setting result.Setting, kin
 	case i.AtLeast(stalls) == stats.Met:
 		out.outcome = stats.Missed
 	case i.Known() && i.Lo > undisturbed && i.Hi < stalls:
-		out.between = fmt.Sprintf("on how much blocks and what a bystander can bear: at %s it waits %.3g times as long (%.3g – %.3g)", share, i.Value, i.Lo, i.Hi)
+		out.between = fmt.Sprintf("on how much blocks and how long a bystander may wait: at %s it waits %.3g times as long (%.3g – %.3g)", share, i.Value, i.Lo, i.Hi)
 	}
 	return out
 }
 
-// undisturbed turns the point into one with the single bound of R4.
+// undisturbed returns the point with the single bound of R4.
 func (p point) undisturbed() point {
 	if p.missing == "" {
 		f := p.effects[0]

@@ -9,7 +9,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What T3 asks for, and its bounds.
+// The base of T3, and its bounds.
 const (
 	ofBest    = 0.9
 	tailTimes = 3
@@ -53,7 +53,7 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 		}
 		e.asked[open] = true
 		if len(o.Repeats) == 0 {
-			continue // not measured yet: that is no failure
+			continue // not measured yet, which is not a failure
 		}
 		r := rung{n: c.Clients, closed: c, open: o, x: c.Values(stats.Throughput), p99: o.Values(stats.P99)}
 		r.broken = brokenBy(c)
@@ -76,11 +76,11 @@ func (e *evidence) ladder(model, protocol, workload string) ladder {
 	switch {
 	case l.base >= 0 && l.rungs[l.base].broken == "":
 	case l.base >= 0:
-		l.missing = fmt.Sprintf("a p99 at %d clients that the others can be compared with: %s", tailBase, l.rungs[l.base].broken)
+		l.missing = fmt.Sprintf("a p99 at %d clients to compare the others with: %s", tailBase, l.rungs[l.base].broken)
 		return l
 	case len(l.rungs) > 0 && l.rungs[len(l.rungs)-1].broken != "":
 		last := l.rungs[len(l.rungs)-1]
-		l.missing = fmt.Sprintf("a p99 at %d clients that the others can be compared with: it failed at %d: %s", tailBase, last.n, last.broken)
+		l.missing = fmt.Sprintf("a p99 at %d clients to compare the others with: it failed at %d: %s", tailBase, last.n, last.broken)
 		return l
 	case e.cell(k) == nil:
 		l.missing = e.lack(k)

@@ -22,7 +22,7 @@ type Ledger struct {
 	Models []result.Info `json:"-"`
 }
 
-// Evaluate decides every claim by the records of a run.
+// Evaluate decides every claim by the record of a run.
 func Evaluate(set *result.Set) *Ledger { return evaluate(newEvidence(set), All) }
 
 func evaluate(e *evidence, of []*Claim) *Ledger {
@@ -52,7 +52,7 @@ func (l *Ledger) Of(id, language, column, subject string) *Verdict {
 	return nil
 }
 
-// Cells returns all cells that the verdicts of a claim rest on.
+// Cells returns all cells that the verdicts on a claim use.
 func (l *Ledger) Cells(c *Claim) []result.Key {
 	var out []result.Key
 	for i := range l.Verdicts {
@@ -76,11 +76,11 @@ func (e *evidence) finish(c *Claim, v *Verdict) {
 			v.Repeats = n
 		}
 		if i == 0 && !f.Known() && v.Word != Undecidable {
-			v.Word, v.Why = Undecidable, "there is no interval: it takes two repeats that count. "+v.Why
+			v.Word, v.Why = Undecidable, "there is no interval: that needs two repeats that count. "+v.Why
 		}
 	}
 	if len(v.Effects) == 0 && v.Word != Undecidable {
-		v.Word, v.Why = Undecidable, "nothing was measured of it. "+v.Why
+		v.Word, v.Why = Undecidable, "nothing was measured. "+v.Why
 	}
 	var unique []result.Key
 	v.Made = 0
@@ -97,7 +97,7 @@ func (e *evidence) finish(c *Claim, v *Verdict) {
 		}
 	}
 	v.Cells = unique
-	if v.Made == 0 { // it rests on trials
+	if v.Made == 0 { // it uses only trials
 		v.Made = v.Repeats
 	}
 }

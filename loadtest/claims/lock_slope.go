@@ -9,17 +9,17 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What T5 and R5 ask for.
+// The cells of T5 and R5.
 const (
 	lockBystander = "echo"
 	lockMix       = "echo+1xcpu-100ms"
 	lockClients   = 10
 )
 
-// lockIntervals are those that the lock is tried with.
+// lockIntervals are the lock's switch intervals that are measured.
 var lockIntervals = []string{"500us", "5ms", "20ms", "50ms"}
 
-// Fewest intervals for a slope.
+// leastIntervals is how many intervals a slope needs.
 const leastIntervals = 3
 
 // A lockCell is a cell with its lock's interval.
@@ -28,7 +28,7 @@ type lockCell struct {
 	sec float64
 }
 
-// lockCells are a server's with each interval that was measured, the shortest first.
+// lockCells returns a server's cells for each measured interval, the shortest first.
 func (e *evidence) lockCells(s server, workload string) (out []lockCell) {
 	for _, interval := range lockIntervals {
 		if c := e.by[lockKey(s, workload, interval)]; c != nil {
@@ -39,7 +39,7 @@ func (e *evidence) lockCells(s server, workload string) (out []lockCell) {
 	return out
 }
 
-// intervalSec is the length of an interval of lockIntervals.
+// intervalSec returns the length of an interval of lockIntervals.
 func intervalSec(interval string) float64 {
 	d, err := time.ParseDuration(interval)
 	if err != nil {
@@ -48,7 +48,7 @@ func intervalSec(interval string) float64 {
 	return d.Seconds()
 }
 
-// lockKey is the key of a server with an interval: in Go it is a setting, in CPython a model.
+// lockKey returns the key of a server with an interval: a setting in Go, a model in CPython.
 func lockKey(s server, workload string, interval string) result.Key {
 	if s.language == CPython {
 		return closed(s.model+"-"+interval, workload, lockClients)
@@ -56,7 +56,7 @@ func lockKey(s server, workload string, interval string) result.Key {
 	return with(closed(s.model, workload, lockClients), result.Setting{Name: "gil", Value: interval})
 }
 
-// lockSlope is Met if the lock's interval matters.
+// lockSlope returns a point that is Met if the lock's interval matters.
 func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 	p := point{}
 	var xs, ys []float64
@@ -85,7 +85,7 @@ func (e *evidence) lockSlope(s server, workload string, m stats.Metric) point {
 	}
 	line := stats.LineOf(xs, ys)
 	if line.Distinct < leastIntervals {
-		p.missing = fmt.Sprintf("intervals of the lock: %d were measured, a line takes %d", line.Distinct, leastIntervals)
+		p.missing = fmt.Sprintf("intervals of the lock: %d were measured, a line needs %d", line.Distinct, leastIntervals)
 		if len(lacks) > 0 {
 			p.missing += "; " + prose.List(lead(lacks, 1))
 		}

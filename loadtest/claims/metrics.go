@@ -23,7 +23,7 @@ func mean(vs []float64) stats.Estimate {
 	})
 }
 
-// kindP99 is the 99th percentile of one kind of request of a mix.
+// kindP99 returns the 99th percentile of one kind of request of a mix.
 func kindP99(workload string) stats.Metric {
 	return stats.Metric{Name: "kind-p99", Title: "p99 latency of " + workload, Unit: stats.Seconds, Value: func(r *result.Repeat) (float64, bool) {
 		for i := range r.Mix {
@@ -40,8 +40,8 @@ func kindP99(workload string) stats.Metric {
 	}}
 }
 
-// cpuCores is how many cores the server kept busy, cpuShare the part of the cores it
-// may use that it kept busy.
+// cpuCores is how many cores the server kept busy, cpuShare the fraction of the cores it may
+// use.
 var (
 	cpuCores = stats.Metric{Name: "cores", Title: "CPU time ÷ wall", Value: func(r *result.Repeat) (float64, bool) {
 		return (r.Server.CPUUserSec + r.Server.CPUSysSec) / r.DurationSec, r.DurationSec > 0

@@ -14,20 +14,20 @@ import (
 // clients, one workload, one kind of fault.
 type point struct {
 	at string // such as "100 clients"
-	// outcome is Met if what is claimed is so here, Missed if it is not, and neither
-	// if the measurement does not say.
+	// outcome is Met if the claim is true here, Missed if it is not, and neither if the
+	// measurement does not say.
 	outcome stats.Outcome
 	effects []Effect
 	notes   []string
 	cells   []result.Key
 	trials  []string
-	missing string // why nothing is known, if so
-	// between is set where the rule itself says neither, not too few repeats: it
+	missing string // why nothing is known; "" if something is
+	// between is set if the rule itself decides neither way, and not for lack of repeats. It
 	// says what the claim depends on.
 	between string
 }
 
-// flip turns a point around, for a document that says no.
+// flip returns the opposite point, for a column in which the document says no.
 func (p point) flip() point {
 	p.outcome = p.outcome.Not()
 	p.effects = slices.Clone(p.effects)
@@ -62,8 +62,8 @@ func (s subject) verdict() Verdict {
 	return Verdict{Language: s.language, Column: s.column, Subject: s.model + s.aside, aside: s.aside != ""}
 }
 
-// judge makes the verdict of a subject. All points must be known. axis is what they
-// differ in.
+// judge makes the verdict on a subject. All points must be known. axis is what they differ
+// in.
 func judge(s subject, axis string, points ...point) Verdict {
 	v := judgePart(s, axis, points...)
 	if v.Partial && (v.Word == Supported || v.Word == Refuted) {
@@ -134,7 +134,7 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 		what := "repeats: the interval includes the bound"
 		for _, p := range tie {
 			if slices.ContainsFunc(p.effects, func(f Effect) bool { return f.Bound != "" && !f.Known() }) {
-				what = "repeats: with fewer than two that count there is no interval"
+				what = "repeats: fewer than two that count have no interval"
 			}
 		}
 		at(what, tie)
@@ -163,8 +163,8 @@ func judgePart(s subject, axis string, points ...point) Verdict {
 	return v
 }
 
-// fold makes the verdict of a column or a language from those of its models. All
-// must be known, because no model represents another.
+// fold makes the verdict on a column or a language from those on its models. All must be
+// known, because no model represents another.
 func fold(s subject, axis string, vs []Verdict) Verdict {
 	v := s.verdict()
 	v.Word = Undecidable

@@ -15,7 +15,7 @@ const (
 	longerBy10 = 1.1
 )
 
-// combineCells are those that a mix and its parents are compared in.
+// combineCells are the cells in which a mix is compared with its parents.
 var combineCells = []result.Key{
 	{Protocol: "echo", Workload: "echo", Clients: 10, Loop: result.Closed},
 	{Protocol: "echo", Workload: "echo", Clients: 100, Loop: result.Closed},
@@ -38,9 +38,9 @@ var combine = &Claim{
 	Definition: "A mix (a process per core, each with threads, a loop or goroutines) is better than both of its parents: a process per client, and the same in one process.",
 	Experiment: "R2: the mixes and their parents at echo with 10 and 100 clients, and at 1 ms of computing with 64; the crash is B1's kill",
 	Metric:     "ratios of throughput and p99, mix ÷ parent; blast radius of a killed worker",
-	Lesson:     "A loop or a process with an interpreter lock uses one core. As many of them as there are cores use all, and a crash takes one core's worth of clients with it. What it cannot do is move a client from a busy worker to an idle one: the kernel deals connections out once.",
-	Rule: Rule{"1", "Good beside a parent if throughput ratio > 1.05 or p99 ratio < 0.95, by the whole intervals, on half the cells, nothing worse by 10 %, and a crash costs less than in the parent that is one process. " +
-		"Supported if good beside both parents, refuted if beside neither."},
+	Lesson:     "A loop or a process with an interpreter lock uses one core. One per core uses all cores, and a crash takes down only one core's share of the clients. A mix cannot move a client from a busy worker to an idle one, as the kernel assigns each connection once.",
+	Rule: Rule{"1", "Good compared with a parent if throughput ratio > 1.05 or p99 ratio < 0.95, by the whole intervals, on half the cells, nothing worse by 10 %, and a crash costs less than in the parent that is one process. " +
+		"Supported if good compared with both parents, refuted if with neither."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
 		for _, language := range Languages {
@@ -60,26 +60,26 @@ var combine = &Claim{
 // combined compares a mix with its parents: a process per client, and one process
 // that does the same as each process of the mix.
 func (e *evidence) combined(s subject, perClient, over string) Verdict {
-	beside := func(parent string) point {
+	comparedWith := func(parent string) point {
 		p := e.better(s.model, parent)
-		p.at = "beside " + parent
+		p.at = "the parent " + parent
 		return p
 	}
-	one := beside(over)
+	one := comparedWith(over)
 	if crash := e.crashLess(s.model, over); one.missing == "" {
 		one.missing = crash.missing
 		one.outcome = both(one.outcome, crash.outcome)
 		one.effects = append(one.effects, crash.effects...)
 		one.cells = append(one.cells, crash.cells...)
 	}
-	v := judge(s, "the parent", beside(perClient), one)
+	v := judge(s, "the parent", comparedWith(perClient), one)
 	if note := e.perWorker(s.model); note != "" {
 		v.Notes = append(v.Notes, note)
 	}
 	return v
 }
 
-// better is Met if the mix is good compared with a parent.
+// better returns a point that is Met if the mix is good compared with a parent.
 func (e *evidence) better(mix, parent string) point {
 	p := point{}
 	good, open, worse, maybeWorse, n := 0, 0, false, false, 0
@@ -122,8 +122,8 @@ func (e *evidence) better(mix, parent string) point {
 	return p
 }
 
-// crashLess is Met if a killed worker of the mix loses fewer connections than the
-// parent's one process.
+// crashLess returns a point that is Met if a killed worker of the mix loses fewer connections
+// than the parent's one process.
 func (e *evidence) crashLess(mix, parent string) point {
 	km, kp := faultKey(server{model: mix}, "kill"), faultKey(server{model: parent}, "kill")
 	m, o := e.cell(km), e.cell(kp)
@@ -134,7 +134,7 @@ func (e *evidence) crashLess(mix, parent string) point {
 	return point{outcome: below(ratio, 1), cells: keys(m, o), effects: []Effect{{What: "blast radius of a kill ÷ " + parent, Estimate: ratio, Bound: "< 1", outcome: below(ratio, 1)}}}
 }
 
-// perWorker says how evenly connections lie on the workers of a mix.
+// perWorker says how evenly connections are divided among the workers of a mix.
 func (e *evidence) perWorker(mix string) string {
 	for _, k := range []int{100, 10} {
 		c := e.by[result.Key{Model: mix, Protocol: "echo", Workload: "echo", Clients: k, Loop: result.Closed}]
@@ -142,7 +142,7 @@ func (e *evidence) perWorker(mix string) string {
 			continue
 		}
 		if xs := c.Values(stats.Busiest); len(xs) > 0 {
-			return fmt.Sprintf("%s: of %s connections its busiest worker holds %s times an even share", mix, stats.Group(k), Effect{Estimate: stats.MedianOf(xs)}.interval())
+			return fmt.Sprintf("%s: of %s connections, its busiest worker has %s times an even share", mix, stats.Group(k), Effect{Estimate: stats.MedianOf(xs)}.interval())
 		}
 	}
 	return ""

@@ -7,7 +7,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// Fewest numbers of clients for a slope of memory.
+// leastTiers is how many numbers of clients a slope of memory needs.
 const leastTiers = 5
 
 // The trial of R3, and its value.
@@ -32,12 +32,12 @@ var memory = &Claim{
 	ID: "R3", Title: "Processes duplicate everything, async is extremely lightweight",
 	Charts:     []string{"memory-kinds"},
 	Quote:      "each process will have (a) a copy of the Python interpreter, plus (b) all the resources that it uses … threads are a little bit more lightweight than processes … these are extremely lightweight",
-	Definition: "A client more costs a process per client most memory, a thread per client less, and a task on a loop least.",
-	Experiment: "R3: idle connections at five or more numbers of clients, and T3's echo for active ones; what it takes to start one by the trials start and python-start",
+	Definition: "A further client costs the most memory with a process per client, less with a thread per client, and the least with a task on a loop.",
+	Experiment: "R3: idle connections at five or more numbers of clients, and T3's echo for active ones; the trials start and python-start measure what a start takes",
 	Metric:     "bytes per added client: slope by least squares over the repeats, of user memory, kernel stacks and page tables together, and of each; the intercept is the fixed cost; sockets are the floor",
-	Lesson:     "A client is a socket in the kernel in any model; what differs is what stands beside it. A process has page tables, stacks and a runtime of its own; a thread has a stack in the kernel and one in the program; a loop keeps an entry in a table. What processes share is counted once here (PSS).",
+	Lesson:     "A client is a socket in the kernel in any model; what differs is the rest. A process has page tables, stacks and a runtime of its own; a thread has a stack in the kernel and one in the program; a loop keeps an entry in a table. What processes share is counted once here (PSS).",
 	Rule: Rule{"1", "Supported if the slopes' intervals are disjoint in that order, idle and active; refuted if two are disjoint in another order. " +
-		"A slope takes 5 numbers of clients."},
+		"A slope needs 5 numbers of clients."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
 		for _, language := range Languages {
@@ -52,7 +52,7 @@ var memory = &Claim{
 	},
 }
 
-// lighter is Met if a further client costs less from column to column.
+// lighter returns a point that is Met if a further client costs less from column to column.
 func (e *evidence) lighter(language, name, workload string) point {
 	p := point{at: name + " clients", outcome: stats.Met}
 	var above stats.Estimate
@@ -60,7 +60,7 @@ func (e *evidence) lighter(language, name, workload string) point {
 		cells := e.tiers(result.Key{Model: s.model, Protocol: "echo", Workload: workload, Loop: result.Closed})
 		own := stats.Slope(cells, ownMemoryBytes)
 		if own.Distinct < leastTiers {
-			p.missing = fmt.Sprintf("numbers of %s clients of %s: %d were measured, a slope takes %d", name, s.model, own.Distinct, leastTiers)
+			p.missing = fmt.Sprintf("numbers of %s clients of %s: %d were measured, a slope needs %d", name, s.model, own.Distinct, leastTiers)
 			continue
 		}
 		p.cells = append(p.cells, keys(cells...)...)
@@ -85,12 +85,12 @@ func (e *evidence) lighter(language, name, workload string) point {
 	return p
 }
 
-// starts says what it takes to start what serves a client.
+// starts adds notes with the time to start a process, a thread or a task.
 func (e *evidence) starts(p point, language string) point {
 	name := trialOf(language, startTrial)
 	for _, x := range []struct{ variant, note string }{
 		{"process", "a process takes %s to start"},
-		{"reuse", "an idle one takes %s to be handed a connection"},
+		{"reuse", "an idle process takes %s to receive a connection"},
 		{"thread", "a thread takes %s to start"},
 		{"goroutine", "a goroutine takes %s to start"},
 		{"task", "a task takes %s to start"},
@@ -103,7 +103,7 @@ func (e *evidence) starts(p point, language string) point {
 	return p
 }
 
-// leastRepeats is the least number that count of a cell.
+// leastRepeats returns the least number of repeats that count among the cells.
 func leastRepeats(cells []*stats.Cell) int {
 	least := 0
 	for _, c := range cells {

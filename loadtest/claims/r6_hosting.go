@@ -8,7 +8,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// What R6 asks for.
+// The cells of R6.
 const (
 	sloP99   = 0.05
 	sloLoad  = "plaintext"
@@ -23,9 +23,9 @@ var money = &Claim{
 	Quote:      "want to handle lots of clients without having to buy more hosting",
 	Definition: "Within the SLO, async carries more clients than the others for the same memory, and for the same cores.",
 	Experiment: "R6: plaintext in the open loop at 1 request/s per client",
-	Metric:     "clients carried within p99 ≤ 50 ms, per GiB of the server's memory (user, kernel stacks, page tables) and per core it keeps busy. Each model at the most clients that it carries; but if the one that carries fewer was not asked for more, both at the most that both carry: what does not grow with the clients would be spread over more of them",
-	Lesson:     "At one request a second a client mostly waits, and what it costs is memory. That is what a loop needs least of, until something else gives out first: a core, or descriptors.",
-	Rule: Rule{"2", "Supported for a resource if async leads every other model of the table by a ratio whose interval excludes 1, and by more than the 5 % within which two are tied; refuted if another leads it so. " +
+	Metric:     "clients carried within p99 ≤ 50 ms, per GiB of the server's memory (user, kernel stacks, page tables) and per core it keeps busy. Each model is taken at the most clients that it carries. If the one that carries fewer was not tried with more, both are taken at the most that both carry: otherwise the other would spread its fixed costs over more clients",
+	Lesson:     "At one request per second a client mostly waits, and costs memory. A loop needs the least memory, until something else runs out first: a core, or descriptors.",
+	Rule: Rule{"2", "Supported for a resource if async leads every other model of the table by a ratio whose interval excludes 1, and by more than the 5 % within which two are tied; refuted if another leads it by as much. " +
 		"Supported if it is for both resources."},
 	decide: func(e *evidence) []Verdict {
 		var out []Verdict
@@ -40,7 +40,7 @@ var money = &Claim{
 // SLO, the fewest first.
 type carrier struct {
 	tiers []*stats.Cell
-	ended bool   // it was asked for more, and did not carry them
+	ended bool   // it was tried with more, and did not carry them
 	lack  string // why there are none
 }
 
@@ -60,17 +60,17 @@ func (e *evidence) carried(model string) (c carrier) {
 		k.Clients = 1000
 		c.lack = e.lack(k)
 	default:
-		c.lack = fmt.Sprintf("a number of clients that %s carries within the SLO: it does not at %s", model, stats.Group(cells[0].Clients))
+		c.lack = fmt.Sprintf("a number of clients that %s carries within the SLO: it does not carry %s", model, stats.Group(cells[0].Clients))
 	}
 	return c
 }
 
-// most is the cell with the most clients that it carries, as far as that is known.
+// most returns the cell with the most clients that the server is known to carry.
 func (c carrier) most() *stats.Cell { return c.tiers[len(c.tiers)-1] }
 
-// comparedWith returns the cells in which two are compared: each at the most clients
-// that it carries, if that is known of the one that carries fewer, else both at the
-// most that both carry. They are nil if there is no such number.
+// comparedWith returns the cells in which two servers are compared: each at the most clients
+// that it carries, if that is known for the one that carries fewer, or else both at the most
+// that both carry. They are nil if there is no common number.
 func (c carrier) comparedWith(o carrier) (mine, other *stats.Cell) {
 	fewer := c
 	if o.most().Clients < c.most().Clients {
@@ -121,7 +121,7 @@ func (e *evidence) cheaper(language string) Verdict {
 			}
 			a, b := own.comparedWith(all[other.model])
 			if a == nil {
-				p.missing = fmt.Sprintf("a number of clients that both %s and %s were asked for and carry", lead, other.model)
+				p.missing = fmt.Sprintf("a number of clients that both %s and %s were tried with and carry", lead, other.model)
 				continue
 			}
 			ratio := stats.RatioOfMedians(res.of(a), res.of(b))
@@ -144,7 +144,7 @@ func (e *evidence) cheaper(language string) Verdict {
 		if c := all[srv.model]; len(c.tiers) > 0 {
 			note := fmt.Sprintf("%s carries %s clients within the SLO", srv.model, stats.Group(c.most().Clients))
 			if !c.ended {
-				note += "; more were not asked for"
+				note += "; more were not tried"
 			}
 			notes = append(notes, note)
 		}
@@ -154,7 +154,7 @@ func (e *evidence) cheaper(language string) Verdict {
 	return v
 }
 
-// inverse is by ÷ each of xs that is above 0.
+// inverse returns by ÷ x for each x above 0.
 func inverse(xs []float64, by float64) []float64 {
 	var out []float64
 	for _, x := range xs {

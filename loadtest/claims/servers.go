@@ -3,8 +3,8 @@ package claims
 // A server is a contestant of the table: a model, or a control in CPython.
 type server struct {
 	language, column, model string
-	// oneEach says that each worker process serves one request at a time, so that
-	// no more requests can wait than there are cores.
+	// oneEach says that each worker process serves one request at a time, so that at most as
+	// many requests can wait as there are cores.
 	oneEach bool
 }
 
@@ -12,9 +12,9 @@ func (s server) subject() subject {
 	return subject{language: s.language, column: s.column, model: s.model}
 }
 
-// contestants are the servers of the columns of the document's table. Processes are
-// shown twice: one per client is what the document compares with a thread or a task
-// per client, one per core is what people deploy. Neither represents the other.
+// contestants are the servers of the columns of the document's table. Processes appear twice:
+// the document compares one per client with a thread or a task per client, but people deploy
+// one per core. Neither represents the other.
 var contestants = []server{
 	{language: Go, column: Processes, model: "process"},
 	{language: Go, column: Processes, model: "prefork"},
@@ -26,7 +26,7 @@ var contestants = []server{
 	{language: CPython, column: Async, model: "python-asyncio"},
 }
 
-// manyLoops has a loop per core. It is shown outside the table.
+// manyLoops is the model with a loop per core. It is shown outside the table.
 const manyLoops = "multiloop"
 
 // perClient returns the contestants that have one process, thread or task for each
@@ -40,8 +40,7 @@ func perClient() (out []server) {
 	return out
 }
 
-// of returns those of the servers that belong to a language and a column; "" is any
-// column.
+// of returns the servers of a language and a column; "" means any column.
 func of(servers []server, language, column string) (out []server) {
 	for _, s := range servers {
 		if s.language == language && (column == "" || s.column == column) {
@@ -89,7 +88,7 @@ func byLanguage(servers []server, decide func(server) Verdict) []Verdict {
 	return out
 }
 
-// columnNoun names what a column has several of.
+// columnNoun names the servers of a column.
 func columnNoun(column string) string {
 	switch column {
 	case Processes:

@@ -17,11 +17,11 @@ var cores = &Claim{
 	Charts:     []string{"throughput"},
 	Quote:      "Use all CPU cores: yes, no, no",
 	Says:       map[string]string{Processes: "yes", Threads: "no", Async: "no"},
-	Definition: "With enough to compute, a server gets as much faster as it has cores, and keeps them busy.",
+	Definition: "With enough to compute, a server is as many times faster as it has cores, and keeps them busy.",
 	Experiment: "T2: 1 ms of computing a request at 64 clients, the server pinned to one core and on all",
 	Metric:     "efficiency E = X(c) ÷ (c·X(1)), by throughput X and cores c; CPU time ÷ wall",
-	Lesson:     "The kernel puts each process and each thread on whichever core is free, so both use all cores, unless a lock lets only one thread of a process compute, as CPython's does. An event loop is one thread, and one thread is on one core at a time; with a loop per core, as multiloop has, that is mended.",
-	Rule: Rule{"1", `A model "uses all cores" if E(all) ≥ 0.7 and CPU time ÷ wall ≥ 0.9·cores, and does not if either is surely less. ` +
+	Lesson:     "The kernel puts each process and each thread on whichever core is free, so both use all cores, unless a lock lets only one thread of a process compute, as CPython's does. An event loop is one thread, and a thread runs on one core at a time; a loop per core, as in multiloop, solves that.",
+	Rule: Rule{"1", `A model "uses all cores" if E(all) ≥ 0.7 and CPU time ÷ wall ≥ 0.9·cores, and does not if either is surely below its bound. ` +
 		"Where the document says yes, that supports it; where it says no, that refutes it. It takes two cores."},
 	decide: func(e *evidence) []Verdict {
 		servers := append([]server{}, contestants...)

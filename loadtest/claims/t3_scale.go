@@ -23,14 +23,14 @@ var scale = &Claim{
 	Charts: []string{"scaling", "open-latency"},
 	Quote:  "Scalability: low (ones/tens), medium (hundreds), high (thousands+)",
 	Says:   map[string]string{Processes: "low (ones/tens)", Threads: "medium (hundreds)", Async: "high (thousands+)"},
-	Definition: "A server scales to S clients: more than that it answers no faster, or late, or not. " +
-		"Processes are one per client here, as threads and tasks are. S of 0 means that already one client is answered three times later than ten are.",
-	Experiment: "T3: echo, and a wait of 50 ms, from 1 client up to 10,000 or to where a model ends; closed loop, and open loop at 70 % of capacity",
+	Definition: "A server scales to S clients: beyond S it is slower, late, or fails. " +
+		"Processes are one per client here, as threads and tasks are. S of 0 means that even a single client waits more than three times as long as ten clients do.",
+	Experiment: "T3: echo, and a wait of 50 ms, from 1 client up to 10,000 or until a model fails; closed loop, and open loop at 70 % of capacity",
 	Metric:     "S: [last pass, first fail], and which condition failed",
-	Lesson:     "Each client more costs a process, a thread or an entry in a table, and each switch between them costs time. A model ends where that cost takes more than a tenth of its throughput, or where some clients wait much longer than others. More clients than a machine has memory, process numbers or descriptors for are refused.",
+	Lesson:     "Each further client costs a process, a thread or an entry in a table, and each switch between them costs time. A model reaches its limit when that cost takes more than a tenth of its throughput, or when some clients wait much longer than others. A machine refuses clients for whom it has no memory, process numbers or descriptors.",
 	Rule: Rule{"1", "S = largest N such that it and every smaller N has throughput ≥ 90 % of the model's best, open-loop p99 ≤ 3 × its p99 at N = 10, no errors, gates valid. " +
 		"The best is that of N or fewer clients: while throughput still grows with the clients, a small N has not failed to scale. No errors means none in any repeat; gates are valid if at least half of the repeats count. " +
-		"The band is supported if S lies in it for every workload, and refuted if in none; the interval of S is by drawing the repeats again. " +
+		"The band is supported if S lies in it for every workload, and refuted if in none; the interval of S comes from resampling the repeats. " +
 		"The order is supported if the three intervals are disjoint in that order."},
 	decide: func(e *evidence) []Verdict {
 		ladders := map[string]map[string]ladder{}
@@ -61,13 +61,12 @@ func (l *ladder) inBand(workload string, b band) point {
 		return point{at: workload, missing: l.missing}
 	}
 	p := point{at: workload, cells: l.cells()}
-	ends := fmt.Sprintf("did not fail up to %s clients", stats.Group(l.most()))
+	ends := fmt.Sprintf("no failure up to %s clients", stats.Group(l.most()))
 	if l.failAt > 0 {
 		ends = fmt.Sprintf("fails at %s: %s", stats.Group(l.failAt), l.why)
 	}
 	p.effects = []Effect{{What: "S in clients, " + workload + "; " + ends, Estimate: l.s, Bound: "in the band"}}
-	// What is known of S: it is at or above the low end's last pass, and below
-	// the rung that follows the high end's.
+	// S is at or above the low end of its interval, and below the rung after the high end.
 	if l.s.Known() {
 		from, to := l.s.Lo, l.next(l.s.Hi)
 		switch {
@@ -76,14 +75,14 @@ func (l *ladder) inBand(workload string, b band) point {
 		case from > b.hi || to <= b.lo:
 			p.outcome = stats.Missed
 		case l.failAt == 0 && from == float64(l.most()):
-			p.missing = fmt.Sprintf("more clients of %s in %s: it did not fail up to %s", l.model, workload, stats.Group(l.most()))
+			p.missing = fmt.Sprintf("more clients of %s in %s: no failure up to %s", l.model, workload, stats.Group(l.most()))
 		}
 	}
 	p.notes = append(p.notes, l.law(workload))
 	return p
 }
 
-// law is the scalability law's fit, in words.
+// law describes the fit of the scalability law.
 func (l *ladder) law(workload string) string {
 	head := fmt.Sprintf("%s, %s, Universal Scalability Law: ", l.model, workload)
 	if l.fit.Refused != "" {
@@ -96,7 +95,7 @@ func (l *ladder) law(workload string) string {
 		return fmt.Sprintf("%s (%s – %s)", number(e.Value), number(e.Lo), number(e.Hi))
 	}
 	coefficient := func(x float64) string {
-		if math.Abs(x) < 1e-9 { // what the search for the best fit leaves of 0
+		if math.Abs(x) < 1e-9 { // the fit ends near 0, not at it
 			return "0"
 		}
 		return fmt.Sprintf("%.3g", x)
@@ -117,11 +116,10 @@ func (l *ladder) law(workload string) string {
 	return fmt.Sprintf("%scontention σ %s, coherency κ %s, peak %s, R² %.3f", head, with(l.fit.Contention, coefficient), with(l.fit.Coherency, coefficient), peak, l.fit.R2)
 }
 
-// heldOnly is the setting of cells whose connections are only held.
+// heldOnly is the setting of cells whose connections stay open without requests.
 var heldOnly = result.Setting{Name: "held"}
 
-// held returns how many connections a model kept open, in words; all of them
-// answered a probe.
+// held says how many connections a model kept open; all of them answered a probe.
 func (e *evidence) held(model string) string {
 	most, sec := 0, 0.0
 	for _, c := range e.tiers(result.Key{Model: model, Protocol: "echo", Workload: result.Idle, Loop: result.Closed, Setting: heldOnly}) {
@@ -135,7 +133,7 @@ func (e *evidence) held(model string) string {
 	return fmt.Sprintf("%s held %s idle connections for %.0f s, and each answered a probe; more were not tried", model, stats.Group(most), sec)
 }
 
-// order is whether the three intervals are disjoint in the document's order.
+// order decides whether the three intervals are disjoint in the document's order.
 func order(language string, ladders map[string]map[string]ladder) Verdict {
 	s := subject{language: language, aside: "the order: processes < threads < async"}
 	var points []point

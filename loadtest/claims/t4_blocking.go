@@ -20,10 +20,10 @@ var blocking = &Claim{
 	Charts:     []string{"interference"},
 	Quote:      "Use blocking standard-library functions: yes, yes, no",
 	Says:       map[string]string{Processes: "yes", Threads: "yes", Async: "no"},
-	Definition: "A request that blocks for 100 ms in a system call holds up those of other clients, or does not.",
-	Experiment: "T4: plaintext at 100 clients, of whose requests 0, 0.1, 1 and 10 % call a blocking sleep of 100 ms; the same with the blocking call given to a pool of threads",
+	Definition: "A request that blocks for 100 ms in a system call delays the requests of other clients, or does not.",
+	Experiment: "T4: plaintext at 100 clients, where 0, 0.1, 1 and 10 % of the requests call a blocking sleep of 100 ms; the same with the blocking call given to a pool of threads",
 	Metric:     "interference I: the bystanders' p99 with ÷ without those that block",
-	Lesson:     "A thread that sleeps in a system call holds up only itself: the kernel runs another. A loop is one thread for everybody, so a call that blocks it for 100 ms blocks all of its clients for 100 ms, and at one such request in a hundred somebody is always blocked. Given to a pool of threads, the call blocks one of those instead; the price is two hand-overs a request.",
+	Lesson:     "A thread that sleeps in a system call delays only itself: the kernel runs another. A loop is one thread for all clients, so a call that blocks it for 100 ms blocks all of them for 100 ms. If one request in a hundred blocks, clients almost always wait. Given to a pool of threads, the call blocks one of those instead, at the price of two hand-overs per request.",
 	Rule: Rule{"1", `At 1 %: "cannot use" if I ≥ 10, "can use" if I ≤ 2, by the whole intervals; between the two it depends on how much blocks. ` +
 		"Supported for async if it cannot, for the others if they can. Offloading to a pool must bring the loop to I ≤ 2."},
 	decide: func(e *evidence) []Verdict {
@@ -84,14 +84,13 @@ func (e *evidence) offloaded(s server) Verdict {
 	return judge(subject{language: s.language, aside: s.model + ", blocking calls offloaded to a pool"}, "", p)
 }
 
-// frozen is what a loop should do, in closed form: it serves its N/loops clients
-// in rounds, and those of a round whose requests block hold up all others, one
-// after the other. The generator deals them out evenly: of each hundred requests of
-// one of its loops one blocks, so that more than one falls into a round only where
-// those of several meet.
+// frozen says what a loop should do, in closed form. It serves its N/loops clients in rounds,
+// and the requests of a round that block delay all others, one after the other. The generator
+// spreads them evenly: of each hundred requests of one of its loops one blocks. More than one
+// falls into a round only if those of several generator loops coincide.
 func frozen(c *stats.Cell, loops int) string {
 	blocked := max(1, math.Round(float64(c.Clients)/float64(loops)*decidingShare.Fraction))
 	measured := c.Median(kindP99(bystander))
-	return fmt.Sprintf("closed form: a blocker freezes 1/loops of all connections; with %s, one serves %d requests a round, of which %.0f blocks: its bystanders wait %s, or a multiple where those of several of the generator's loops meet; measured %s",
+	return fmt.Sprintf("closed form: a blocking request freezes 1/loops of all connections; with %s, one serves %d requests per round, and %.0f of them blocks: its bystanders wait %s, or a multiple if blocking requests of several generator loops coincide; measured %s",
 		prose.Count(loops, "loop"), c.Clients/loops, blocked, stats.Seconds.Format(blocked*blockSec), Effect{Estimate: measured, Unit: stats.Seconds}.interval())
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/stats"
 )
 
-// An Effect is a number that a verdict rests on, with its interval.
+// An Effect is a number that supports a verdict, with its interval.
 type Effect struct {
 	What string     `json:"what"`
 	Unit stats.Unit `json:"unit,omitempty"`
@@ -23,7 +23,7 @@ type Effect struct {
 	each int
 }
 
-// repeats returns the least number of repeats that the effect rests on.
+// repeats returns the least number of repeats behind the effect.
 func (f *Effect) repeats() int {
 	if f.each > 0 {
 		return f.each
@@ -47,7 +47,7 @@ func (f Effect) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain{f.What, f.Unit, f.Bound, e})
 }
 
-// Cells are those that a verdict rests on. In JSON they are labels.
+// Cells are the cells that a verdict uses. In JSON they are labels.
 type Cells []result.Key
 
 // MarshalJSON writes a list of result.Labels.
@@ -78,15 +78,15 @@ type Verdict struct {
 	// Notes are further numbers, which decide nothing.
 	Notes []string `json:"notes,omitempty"`
 	Cells Cells    `json:"cells,omitempty"`
-	// Trials are those that it rests on, by name and variant.
+	// Trials are the trials that it uses, by name and variant.
 	Trials []string `json:"trials,omitempty"`
 	// Repeats is the least number of repeats that count for an effect, Made the
 	// least number that were made of a cell, whether they count or not.
 	Repeats int `json:"repeats"`
 	Made    int `json:"made"`
-	// Partial says that a part of what the experiment asks for was not measured.
+	// Partial says that a part of the experiment was not measured.
 	Partial bool `json:"partial,omitempty"`
-	// Suspect says that it rests on a cell that is suspect.
+	// Suspect says that it uses a suspect cell.
 	Suspect bool   `json:"suspect,omitempty"`
 	Rule    string `json:"rule"` // claim and version
 }
