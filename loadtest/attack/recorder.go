@@ -36,10 +36,14 @@ func newRecorder(c *Clients) recorder {
 	return recorder{edges: &c.edges, aborted: &c.aborted, raw: c.options.Raw, errors: map[string]int64{}}
 }
 
-// begin prepares a recorder for the work of a run.
+// begin prepares a recorder for the work of a run, or of another turn: then it uses
+// the histograms of the turn before again.
 func (r *recorder) begin(work load.Work, requests []load.Request) {
-	r.loop, r.fault = work.Loop, work.Fault
-	r.intervals = make([]*load.Interval, int(math.Ceil(work.Length.Seconds()))+1)
+	r.reset()
+	r.fault = work.Fault
+	if n := int(math.Ceil(work.Length.Seconds())) + 1; r.loop != work.Loop || len(r.intervals) != n {
+		r.loop, r.intervals = work.Loop, make([]*load.Interval, n)
+	}
 	if len(requests) > 1 {
 		for _, q := range requests {
 			part := &load.MixPart{Name: q.Name(), Service: load.NewHistogram()}
@@ -52,6 +56,19 @@ func (r *recorder) begin(work load.Work, requests []load.Request) {
 	if r.fault != nil {
 		r.aftermath = load.NewAftermath()
 	}
+}
+
+// reset forgets what was measured.
+func (r *recorder) reset() {
+	for _, s := range r.intervals {
+		if s != nil {
+			s.Reset()
+		}
+	}
+	clear(r.errors)
+	r.answers.Store(0)
+	r.slices, r.mix, r.samples, r.connects = r.slices[:0], nil, nil, nil
+	r.carried, r.in, r.out = 0, 0, 0
 }
 
 // record counts the end of a client's request, whose exchange is e, with an error

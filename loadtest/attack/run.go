@@ -68,16 +68,19 @@ func (c *Clients) Run(ctx context.Context, work load.Work, m load.Hooks) (*load.
 	return w, err
 }
 
-// begin prepares a shard for the work of a run, which begins at a time on the
-// clock.
+// begin prepares a shard for the work of a run or a turn, which begins at a time on
+// the clock.
 func (sh *shard) begin(at time.Duration) error {
 	work := sh.of.work
 	sh.loop = work.Loop
 	sh.recorder.begin(work, sh.of.target.Requests)
+	sh.open.due, sh.open.unsent = 0, 0
 	if work.Loop != result.Open {
 		return nil
 	}
-	sh.open.free.ring = make([]int32, len(sh.clients))
+	if sh.open.free.ring == nil { // else the clients that are free stay in it
+		sh.open.free.ring = make([]int32, len(sh.clients))
+	}
 	return sh.schedule(at)
 }
 

@@ -139,6 +139,19 @@ func (t Tree) CPU() (CPUTime, error) {
 	return CPUTime{User: sum * share, Sys: sum * (1 - share), At: at}, nil
 }
 
+// CPUClocks reads the CPU time that processes have used, in seconds, at the cost of one
+// system call for each. It fails if one of them has ended.
+func CPUClocks(pids []int) (sum float64, err error) {
+	for _, pid := range pids {
+		ran, ok := cpuClock(pid)
+		if !ok {
+			return 0, fmt.Errorf("read the CPU clock of pid %d: the process has ended", pid)
+		}
+		sum += ran
+	}
+	return sum, nil
+}
+
 // Usage reads the memory, threads and descriptors of the tree. It does not include the
 // memory of sockets: see SocketsOn.
 func (t Tree) Usage() (result.Usage, error) {

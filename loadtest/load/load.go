@@ -228,6 +228,16 @@ func NewInterval(loop string) *Interval {
 	return s
 }
 
+// Reset empties the interval.
+func (s *Interval) Reset() {
+	for _, h := range []*hdrhistogram.Histogram{s.Service, s.Response, s.Lag} {
+		if h != nil {
+			h.Reset()
+		}
+	}
+	s.Errored = 0
+}
+
 // Add merges another interval into this one.
 func (s *Interval) Add(o *Interval) {
 	merge(&s.Service, o.Service)
