@@ -39,6 +39,7 @@
 //	slo         which cells meet the objectives of the config
 //	claims      the ledger: claims, rules, verdicts
 //	compare     two runs, or two models of a run, with the difference
+//	duel        two servers that are driven in turns, and the ratio of the two
 //	crosscheck  whether generators agree on the same servers
 //	advise      predicts which models carry a load that was not measured
 //	audit       checks another benchmark's table by arithmetic

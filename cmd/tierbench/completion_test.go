@@ -45,7 +45,7 @@ func TestExamples(t *testing.T) {
 		}
 		for _, e := range examples {
 			args, _, _ := strings.Cut(e[1], " >")
-			ctx, err := parser(t).Parse(strings.Fields(args))
+			ctx, err := parser(t).Parse(words(args))
 			if err != nil {
 				t.Errorf("tierbench %s: %v", e[1], err)
 			} else if ctx.Selected().Name != n.Name {
@@ -53,6 +53,14 @@ func TestExamples(t *testing.T) {
 			}
 		}
 	}
+}
+
+// words divides a command line as a shell does, as far as single quotes go.
+func words(line string) (all []string) {
+	for _, w := range regexp.MustCompile(`(?:[^\s']|'[^']*')+`).FindAllString(line, -1) {
+		all = append(all, strings.ReplaceAll(w, "'", ""))
+	}
+	return all
 }
 
 // TestBashCompletes asks bash itself.

@@ -22,7 +22,7 @@ import (
 const (
 	exitFailed  = 1 // the command failed
 	exitUsage   = 2 // nothing was started: the command line or the config is wrong
-	exitMissed  = 3 // the run is complete, but misses an objective of its config
+	exitMissed  = 3 // the run is complete, but misses an objective or regresses
 	exitStopped = 130
 )
 
@@ -45,12 +45,13 @@ func exitCode(err error) int {
 	var usage harness.UsageError
 	var p plan.Errors
 	var missed errSLO
+	var regressed errRegressed
 	switch {
 	case errors.As(err, &usage), errors.As(err, &p):
 		return exitUsage
 	case errors.Is(err, harness.ErrInterrupted):
 		return exitStopped
-	case errors.As(err, &missed):
+	case errors.As(err, &missed), errors.As(err, &regressed):
 		return exitMissed
 	}
 	return exitFailed
@@ -60,6 +61,7 @@ type cli struct {
 	Run        runCmd        `cmd:"" help:"Measure the cells of a config file, into a new folder under results/."`
 	Report     reportCmd     `cmd:"" help:"Draw the charts and the report of a run again, from its records."`
 	Compare    compareCmd    `cmd:"" help:"Compare two runs, or two models of one, and say what differs."`
+	Duel       duelCmd       `cmd:"" help:"Compare two servers that live at the same time, in turns of 50 ms: small differences, on a busy machine."`
 	Claims     claimsCmd     `cmd:"" help:"Judge the claims of the comparison of processes, threads and async by the results of a run."`
 	HDR        hdrCmd        `cmd:"" name:"hdr" help:"Print the latency distribution of a repeat, or list the repeats that have one."`
 	Site       siteCmd       `cmd:"" help:"Build a static site of all runs: an index, their reports, models and method."`

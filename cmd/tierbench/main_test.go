@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,7 +36,14 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
 		switch os.Args[1] {
 		case "wrong-echo":
-			wrongEcho(os.Args[2])
+			serveEcho(os.Args[2], spoil)
+		case "mortal-echo":
+			var answers atomic.Int64
+			serveEcho(os.Args[2], func([]byte) {
+				if answers.Add(1) > 2000 {
+					os.Exit(7)
+				}
+			})
 		case "faulty":
 			faulty(os.Args[2])
 		case "null": // this program is the one that starts it
@@ -64,9 +72,16 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// wrongEcho echoes a single byte correctly, which is enough to be ready, and changes the last
-// byte of anything longer.
-func wrongEcho(addr string) {
+// spoil spoils the last byte of a message, unless that is the single byte that
+// readiness asks for.
+func spoil(msg []byte) {
+	if n := len(msg); n > 1 {
+		msg[n-1]++
+	}
+}
+
+// serveEcho echoes what comes after change has had it.
+func serveEcho(addr string, change func(msg []byte)) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		panic(err)
@@ -84,9 +99,7 @@ func wrongEcho(addr string) {
 				if err != nil {
 					return
 				}
-				if n > 1 {
-					buf[n-1]++
-				}
+				change(buf[:n])
 				if _, err := c.Write(buf[:n]); err != nil {
 					return
 				}

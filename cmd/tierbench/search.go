@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/tierbench/tierbench/loadtest/harness"
@@ -148,7 +147,7 @@ func (c *searchCmd) search() (*harness.Search, error) {
 	}
 	s.Range.From = cmp.Or(s.Range.From, from)
 	if s.Model == "" {
-		s.Model = strings.TrimSuffix(filepath.Base(c.Command[0]), filepath.Ext(c.Command[0]))
+		s.Model = program(c.Command)
 	}
 	return s, nil
 }
