@@ -206,11 +206,12 @@ func Create(dir string, run *Run) (*Writer, error) {
 		return nil, err
 	}
 	// The lock comes first: of two runs created at once, one would otherwise overwrite the other.
-	if _, err := os.Stat(filepath.Join(dir, RunFile)); err == nil {
-		w.Close()
-		return nil, fmt.Errorf("create run: %s already contains a run", dir)
+	if _, err = os.Stat(filepath.Join(dir, RunFile)); err == nil {
+		err = fmt.Errorf("create run: %s already contains a run", dir)
+	} else {
+		err = WriteRun(dir, run)
 	}
-	if err := WriteRun(dir, run); err != nil {
+	if err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -237,29 +238,32 @@ func Reopen(dir string) (*Writer, error) {
 func open(dir string) (*Writer, error) {
 	w := &Writer{dir: dir}
 	var err error
-	if w.cells, err = os.OpenFile(filepath.Join(dir, CellsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+	if w.cells, err = openAppend(dir, CellsFile); err != nil {
 		return nil, fmt.Errorf("open run: %w", err)
 	}
 	if err := syscall.Flock(int(w.cells.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); errors.Is(err, syscall.EWOULDBLOCK) {
 		w.cells.Close()
 		return nil, fmt.Errorf("open run: %s: %w", dir, ErrInUse)
 	} // any other error means a file system without locks, which is allowed
-	if w.series, err = os.OpenFile(filepath.Join(dir, SeriesFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
+	if w.series, err = openAppend(dir, SeriesFile); err != nil {
 		w.cells.Close()
 		return nil, fmt.Errorf("open run: %w", err)
 	}
 	return w, nil
 }
 
+func openAppend(dir, name string) (*os.File, error) {
+	return os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+}
+
 func dropPartialLine(path string) error {
 	raw, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
-	}
-	if len(raw) == 0 || raw[len(raw)-1] == '\n' {
+	case len(raw) == 0 || raw[len(raw)-1] == '\n':
 		return nil
 	}
 	return os.Truncate(path, int64(bytes.LastIndexByte(raw, '\n')+1))
@@ -289,7 +293,7 @@ func (w *Writer) Append(r *Repeat, seconds []Second, intervals []Interval) error
 // AppendTrial writes a trial, and waits until it is on disk. The file exists only if the run
 // has trials.
 func (w *Writer) AppendTrial(t *Trial) error {
-	f, err := os.OpenFile(filepath.Join(w.dir, TrialsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := openAppend(w.dir, TrialsFile)
 	if err != nil {
 		return fmt.Errorf("append trial: %w", err)
 	}
@@ -323,12 +327,12 @@ func WriteRun(dir string, run *Run) error {
 // WriteFile replaces a file, whole or not at all.
 func WriteFile(path string, b []byte) error {
 	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		os.Remove(tmp) // a full disk leaves part of the file
-		return fmt.Errorf("write %s: %w", path, err)
+	err := os.WriteFile(tmp, b, 0o644)
+	if err == nil {
+		err = os.Rename(tmp, path)
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		os.Remove(tmp)
+	if err != nil {
+		os.Remove(tmp) // a full disk leaves part of the file
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

@@ -59,7 +59,7 @@ func (w *Writer) appendIntervals(r *Repeat, intervals []Interval) error {
 	if len(intervals) == 0 {
 		return nil
 	}
-	f, err := os.OpenFile(filepath.Join(w.dir, HistogramsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	f, err := openAppend(w.dir, HistogramsFile)
 	if err != nil {
 		return err
 	}
