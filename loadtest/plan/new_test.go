@@ -66,7 +66,8 @@ rate: 7%
 shape: {kind: sine, amplitude: 6.5%, period: 1.5s}
 active: 29%
 setting: "0012"
-ratios: [{model: mine, peer: mine, metric: p99, setting: x, at_least: 0.001}]
+connect_rate: 1000000
+ratios: [{model: mine, peer: mine, metric: p99, setting: x, at_least: 0.001, at_most: 2500000.5}]
 slo: [{p99: 1.234567ms, errors: 0.07%, throughput: 1234567/s, memory: 1.5GiB}]
 trials: [{name: t, run: [x], variants: [a], increments: 3, workers: 4, repeats: 5}]
 `

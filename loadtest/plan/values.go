@@ -302,8 +302,16 @@ func (d *decoder) number(to *float64, low, high float64) value {
 			return v, err == nil
 		},
 		valid: between(low, high),
+		write: func(v float64) any { return plain(v) },
 	})
 }
+
+// plain is a number that is written without an exponent, as 1e+06 would be a text.
+type plain float64
+
+func (p plain) String() string { return decimal(float64(p)) }
+
+func (p plain) MarshalYAML() ([]byte, error) { return []byte(p.String()), nil }
 
 func (d *decoder) duration(to *time.Duration, low, high time.Duration) value {
 	return scalar(d, to, codec[time.Duration]{
