@@ -77,7 +77,7 @@ var arrows = []struct {
 	{"loadtest/doctor", []string{"loadtest/host", "loadtest/table"}},
 	{"loadtest/ledger", []string{"loadtest/claims", "loadtest/report", "loadtest/site", "loadtest/result"}},
 	{"loadtest/harness", []string{
-		"loadtest", "loadtest/attack", "loadtest/duel", "loadtest/fault", "loadtest/fleet", "loadtest/host", "loadtest/launch", "loadtest/live", "loadtest/load",
+		"loadtest", "loadtest/attack", "loadtest/box", "loadtest/duel", "loadtest/fault", "loadtest/fleet", "loadtest/host", "loadtest/launch", "loadtest/live", "loadtest/load",
 		"loadtest/plan", "loadtest/prose", "loadtest/result", "loadtest/search", "loadtest/stats", "loadtest/table", "loadtest/trial", "loadtest/wrk",
 	}},
 	{"loadtest", []string{"loadtest/fault", "loadtest/plan", "loadtest/gate", "loadtest/load", "loadtest/result", "loadtest/stats"}},

@@ -20,6 +20,9 @@ type Server interface {
 	Usage() (result.Usage, error)
 	CtxSwitches() (int64, error)
 	Connections() (Connections, error)
+	// Box returns what the server has used of its box since it started; nil without a box. A box
+	// that is kept by account goes by the usage, which has been read at the same time.
+	Box(result.Usage) (*result.Box, error)
 	// Exited is closed when the server has ended.
 	Exited() <-chan struct{}
 	// Stop ends the server as the contract asks; an error says how the server broke
@@ -29,6 +32,15 @@ type Server interface {
 	Kill() error
 	fault.Target
 }
+
+// A StartError is the error of a server that did not start in its box.
+type StartError struct {
+	Box *result.Box // as far as it was read
+	Err error
+}
+
+func (e *StartError) Error() string { return e.Err.Error() }
+func (e *StartError) Unwrap() error { return e.Err }
 
 // Connections are a server's ends of its established connections.
 type Connections struct {

@@ -40,6 +40,7 @@ type fakeServer struct {
 
 	exited  chan struct{}
 	stopErr error
+	box     func(result.Usage) *result.Box
 	*fakeTarget
 }
 
@@ -76,6 +77,12 @@ func (s *fakeServer) CtxSwitches() (int64, error) { s.switches += 10; return s.s
 func (s *fakeServer) Connections() (Connections, error) {
 	s.socketBytes += 5000
 	return Connections{Established: s.conns, PerProcess: []int{s.conns}, SocketBytes: s.socketBytes}, nil
+}
+func (s *fakeServer) Box(u result.Usage) (*result.Box, error) {
+	if s.box == nil {
+		return nil, nil
+	}
+	return s.box(u), nil
 }
 func (s *fakeServer) Exited() <-chan struct{} { return s.exited }
 func (s *fakeServer) Stop() error             { s.note("stop"); return s.stopErr }
@@ -455,5 +462,84 @@ func TestAFractionOfNothingIsAFailure(t *testing.T) {
 	}
 	if r := f.saved[1]; r.Loop != result.Open || !strings.Contains(r.Failure, "no valid repeat of the closed loop has measured it") {
 		t.Errorf("%+v", r)
+	}
+}
+
+// boxConfig is config with a box.
+const boxConfig = config + "box: {memory: 64MiB, cpus: 1}\n"
+
+func TestTheBoxOfAServer(t *testing.T) {
+	limits := result.Limits{MemoryBytes: 64 << 20, CPUs: 1}
+	boom := errors.New("boom")
+	for _, tt := range []struct {
+		reason  string
+		box     result.Box
+		err     error // of the window
+		failure string
+		kind    string
+		warned  bool
+	}{
+		{"it fits", result.Box{By: "cgroup v2", PeakBytes: 60 << 20}, nil, "", "", false},
+		{"the kernel killed it", result.Box{By: "cgroup v2", PeakBytes: 64 << 20, OOMKills: 2}, boom, "the server was killed: out of memory in its box of 64 MiB", result.OutOfMemory, false},
+		{"and the window did not notice", result.Box{By: "cgroup v1", PeakBytes: 64 << 20, OOMKills: 1}, nil, "the server was killed: out of memory in its box of 64 MiB", result.OutOfMemory, false},
+		{"it was refused memory", result.Box{By: "cgroup v1", PeakBytes: 63 << 20}, boom, "boom; the memory of its box of 64 MiB was used up", result.OutOfMemory, false},
+		{"it failed for another reason", result.Box{By: "cgroup v1", PeakBytes: 30 << 20}, boom, "boom", "", false},
+		{"memory that was full for a time is no failure", result.Box{By: "cgroup v1", PeakBytes: 64 << 20}, nil, "", "", false},
+		{"by account, it fits", result.Box{By: result.ByAccount, Why: "no cgroups", PeakBytes: 64 << 20}, nil, "", "", true},
+		{"by account, it uses more", result.Box{By: result.ByAccount, Why: "no cgroups", PeakBytes: 70 << 20}, nil, "the server was ended: out of memory in its box of 64 MiB, with 70.0 MiB in use (by account)", result.OutOfMemory, true},
+	} {
+		t.Run(tt.reason, func(t *testing.T) {
+			f := setUp(t, boxConfig)
+			f.clients.err = tt.err
+			reads := 0
+			f.server.box = func(u result.Usage) *result.Box {
+				reads++
+				b := tt.box
+				b.Limits, b.ThrottledSec = limits, float64(reads)
+				return &b
+			}
+			if err := f.Run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			r := f.saved[0]
+			if r.Failure != tt.failure || r.FailureKind != tt.kind || r.Setting.Box != limits {
+				t.Errorf("failure %q (%s), setting %v", r.Failure, r.FailureKind, r.Setting)
+			}
+			if r.Box == nil || r.Box.By != tt.box.By || r.Box.OOMKills != tt.box.OOMKills {
+				t.Fatalf("box %+v", r.Box)
+			}
+			// It is read before the clients connect, when the window opens, twice in it and at its
+			// end, and once more after it.
+			if tt.failure == "" && r.Box.ThrottledSec != 3 {
+				t.Errorf("throttled for %v s in the window, want 3", r.Box.ThrottledSec)
+			}
+			if want := "the box 64MiB,1 was kept by account: no cgroups"; slices.Contains(r.Warnings, want) != tt.warned {
+				t.Errorf("warnings %q", r.Warnings)
+			}
+			if killed := slices.Contains(f.log[:slices.Index(f.log, "save")], "kill"); killed != (tt.warned && tt.failure != "") {
+				t.Errorf("%q: killed %v", f.log, killed)
+			}
+		})
+	}
+}
+
+func TestAServerThatDoesNotStartInItsBox(t *testing.T) {
+	f := setUp(t, boxConfig)
+	f.Start = func(context.Context, plan.Step) (Server, error) {
+		return nil, &StartError{&result.Box{Limits: result.Limits{MemoryBytes: 1 << 20}, By: "cgroup v1", OOMKills: 1}, errors.New("it ended with signal: killed")}
+	}
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.saved[0]; r.Failure != "the server was killed: out of memory in its box of 1 MiB" || r.FailureKind != result.OutOfMemory {
+		t.Errorf("failure %q (%s)", r.Failure, r.FailureKind)
+	}
+}
+
+// A fault may be there to take all memory.
+func TestAFaultInABox(t *testing.T) {
+	m := measurement{repeat: &result.Repeat{Fault: &result.Fault{}, Box: &result.Box{OOMKills: 1}}}
+	if m.judgeMemory(); m.repeat.Failure != "" {
+		t.Errorf("failure %q", m.repeat.Failure)
 	}
 }

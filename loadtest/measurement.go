@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ type measurement struct {
 	clients    Clients
 	window     *load.Window
 	observer   observer
-	downed     bool // the fault ended the server
+	downed     bool // the fault or its box ended the server
 }
 
 // measure measures one repeat and saves it. Failures of the measurement are recorded in
@@ -39,6 +40,7 @@ func (c *Campaign) measure(ctx context.Context, step plan.Step, ev Event) (*resu
 	if err := m.run(ctx); err != nil {
 		r.Failure = err.Error()
 	}
+	m.judgeMemory()
 	if ctx.Err() != nil {
 		r.Failure, r.FailureKind = "interrupted", result.Interrupted
 	}
@@ -91,6 +93,10 @@ func (m *measurement) start(ctx context.Context) (err error) {
 		return fmt.Errorf("read the machine's counters: %w", err)
 	}
 	if m.server, err = m.campaign.Start(ctx, m.step); err != nil {
+		var inBox *StartError
+		if errors.As(err, &inBox) {
+			r.Box = inBox.Box
+		}
 		return err
 	}
 	// An interrupt does not wait until the server has drained, nor for readings of a
@@ -107,7 +113,8 @@ func (m *measurement) start(ctx context.Context) (err error) {
 		return fmt.Errorf("count connections: %w", err)
 	}
 	r.Server.Before.SocketBytes = idle.SocketBytes
-	return nil
+	m.observer.server = m.server
+	return m.observer.box(r.Server.Before)
 }
 
 // connect opens the connections of the clients.
@@ -137,7 +144,7 @@ func (m *measurement) connect(ctx context.Context) error {
 // measured.
 func (m *measurement) drive(ctx context.Context, work load.Work) error {
 	r := m.repeat
-	m.observer.server, m.observer.clients = m.server, m.clients
+	m.observer.clients = m.clients
 	hooks := m.observer.hooks()
 	if f := m.step.Experiment.Fault; f != nil {
 		r.Fault = &result.Fault{Kind: f.Kind}
@@ -164,6 +171,29 @@ func (m *measurement) drive(ctx context.Context, work load.Work) error {
 	default:
 	}
 	return err
+}
+
+// judgeMemory looks whether the memory of the server's box has ended the repeat. What the
+// clients saw of it, such as refused connections, is only a consequence.
+func (m *measurement) judgeMemory() {
+	r := m.repeat
+	if m.server != nil {
+		if err := m.observer.boxAtEnd(); err != nil {
+			m.warn(err.Error())
+		}
+	}
+	if r.Box == nil || r.Fault != nil { // a fault may be meant to do this
+		return
+	}
+	if r.Box.By == result.ByAccount {
+		m.warn(fmt.Sprintf("the box %v was kept by account: %s", r.Box.Limits, r.Box.Why))
+	}
+	if end := r.Box.OutOfMemory(); end != "" {
+		r.Failure, r.FailureKind, m.downed = end, result.OutOfMemory, true
+	} else if full := r.Box.Full(); full != "" && r.Failure != "" {
+		r.Failure += "; " + full
+		r.FailureKind = cmp.Or(r.FailureKind, result.OutOfMemory)
+	}
 }
 
 // progress reports a second of the window.
@@ -198,7 +228,7 @@ func (m *measurement) stop() {
 	if !m.cancelKill() {
 		stop = m.server.Kill // again, to wait for the server's end
 	}
-	// A server that the fault ended has not broken the contract.
+	// A server that was ended in the window has not broken the contract.
 	if err := stop(); err != nil && !m.downed {
 		m.warn(err.Error())
 	}

@@ -28,12 +28,15 @@ type observer struct {
 	counters func() (Counters, error)
 	repeat   *result.Repeat
 
-	at             time.Time
-	before, opened Counters // when the clients began to connect, and when the window opened
+	at             time.Time // when the window opened
+	before, opened Counters  // when the clients began to connect, and when the window opened
 
 	generator float64  // CPU time of the generator when the window opened, seconds
 	first     sample   // when the window opened, without the usage
 	samples   []sample // every second and when the window closed
+
+	throttled float64 // of the box when the window opened, seconds
+	sockets   int64   // their memory as last read, bytes
 }
 
 // A sample is one reading of the server.
@@ -72,6 +75,11 @@ func (o *observer) open() (err error) {
 	if o.generator, err = o.clients.CPU(); err != nil {
 		return fmt.Errorf("read the generator's CPU time: %w", err)
 	}
+	if o.repeat.Box != nil {
+		if err := o.openBox(connections.SocketBytes); err != nil {
+			return err
+		}
+	}
 	o.at = time.Now()
 	return nil
 }
@@ -93,6 +101,57 @@ func (o *observer) second(at time.Duration) (err error) {
 	}
 	s.took = time.Since(begin)
 	o.samples = append(o.samples, s)
+	s.usage.SocketBytes = o.sockets
+	return o.box(s.usage)
+}
+
+// openBox reads the box when the window opens.
+func (o *observer) openBox(sockets int64) error {
+	o.sockets = sockets
+	var u result.Usage
+	if o.repeat.Box.By == result.ByAccount {
+		var err error
+		if u, err = o.server.Usage(); err != nil {
+			return fmt.Errorf("read the server's usage: %w", err)
+		}
+		u.SocketBytes = sockets
+	}
+	return o.box(u)
+}
+
+// box reads the box, given the server's usage. If it is kept by account and used up, box ends
+// the server.
+func (o *observer) box(u result.Usage) error {
+	b, err := o.server.Box(u)
+	if b == nil || err != nil {
+		return err
+	}
+	if o.at.IsZero() {
+		o.throttled = b.ThrottledSec
+	}
+	b.ThrottledSec -= o.throttled
+	if last := o.repeat.Box; last != nil {
+		b.PeakBytes = max(b.PeakBytes, last.PeakBytes)
+	}
+	o.repeat.Box = b
+	if end := b.OutOfMemory(); end != "" && b.By == result.ByAccount {
+		return errors.Join(errors.New(end), o.server.Kill())
+	}
+	return nil
+}
+
+// boxAtEnd reads once more what the box has counted. The server may have ended, so its memory
+// is that of the last reading.
+func (o *observer) boxAtEnd() error {
+	last := o.repeat.Box
+	if last == nil || last.By == result.ByAccount {
+		return nil
+	}
+	b, err := o.server.Box(result.Usage{})
+	if err != nil || b == nil {
+		return err
+	}
+	last.OOMKills, last.LimitHits, last.PeakBytes = b.OOMKills, b.LimitHits, max(b.PeakBytes, last.PeakBytes)
 	return nil
 }
 
@@ -125,6 +184,9 @@ func (o *observer) close() error {
 	srv.CtxSwitches = max(0, s.switches-o.first.switches)
 	srv.Usage, srv.SocketBytes = s.usage, connections.SocketBytes
 	srv.ConnsPerProcess = connections.PerProcess
+	if err := o.box(srv.Usage); err != nil {
+		return err
+	}
 	o.compare(counters)
 	e.Server.End, e.Generator.End = connections.Established, o.clients.Established()
 	s.took = time.Since(begin)

@@ -51,6 +51,22 @@ func newHarness(results string) (*harness.Harness, error) {
 	return &harness.Harness{Self: self, Results: results, Build: build.Describe(), Version: build.Version()}, nil
 }
 
+// boxFlag limits the process trees of servers.
+type boxFlag struct {
+	Box limits `help:"Limit each server's process tree to so much memory, so many CPUs, or both, by a control group." placeholder:"64MiB,1"`
+}
+
+// limits are result.Limits as a flag's value.
+type limits struct{ result.Limits }
+
+func (l *limits) UnmarshalText(text []byte) error {
+	var ok bool
+	if l.Limits, ok = result.ParseLimits(string(text)); !ok {
+		return fmt.Errorf("%q is no box; allowed: %s", text, result.AllowedLimits)
+	}
+	return nil
+}
+
 // generatorFlags say how many processes the generator has, and how they communicate.
 type generatorFlags struct {
 	GeneratorProcesses int    `help:"Number of generator processes. 0: one, or as many as a tier needs to have enough descriptors. Default: ${default}." default:"0" placeholder:"N"`

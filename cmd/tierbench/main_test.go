@@ -29,7 +29,7 @@ var serverProgram string
 // TestMain builds the real server program once. Its first argument makes this binary act as
 // tierbench itself, as a server that answers wrongly, or as the null server.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == "generator" || os.Args[1] == "run") {
+	if len(os.Args) > 1 && (os.Args[1] == "generator" || os.Args[1] == "run" || os.Args[1] == "doctor") {
 		main()
 		os.Exit(0)
 	}
@@ -46,6 +46,8 @@ func TestMain(m *testing.M) {
 			})
 		case "faulty":
 			faulty(os.Args[2])
+		case "leaking":
+			leaking(os.Args[2])
 		case "null": // this program is the one that starts it
 			main()
 			os.Exit(0)

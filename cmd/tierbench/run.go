@@ -13,6 +13,7 @@ import (
 
 type runCmd struct {
 	serverFlag
+	boxFlag
 	generatorFlags
 	liveFlags
 	Config  string `arg:"" optional:"" help:"The config file, such as configs/quick.yaml."`
@@ -26,6 +27,7 @@ type runCmd struct {
 func (c *runCmd) Help() string {
 	return "Examples:\n\n" +
 		"    tierbench run configs/quick.yaml\n\n" +
+		"    tierbench run --box 64MiB,1 configs/quick.yaml\n\n" +
 		"    tierbench run --resume results/RUN\n\n" +
 		"    tierbench run --resume results/RUN --repeats 10"
 }
@@ -33,6 +35,9 @@ func (c *runCmd) Help() string {
 func (c *runCmd) Run(e *env) error {
 	if c.Config == "" && c.Resume == "" {
 		return usageError(errors.New("name a config file or, with --resume, a run to resume"))
+	}
+	if c.Box.Limits != (result.Limits{}) && c.Config == "" {
+		return usageError(errors.New("--box is for a config file; a run that is resumed keeps the boxes that it has"))
 	}
 	if c.Repeats < 0 {
 		return usageError(fmt.Errorf("--repeats: %d is not allowed; allowed: 1 or more, or 0 for the number in the config", c.Repeats))
@@ -98,6 +103,11 @@ func (c *runCmd) open(h *harness.Harness) (*harness.Run, error) {
 	cfg, err := read()
 	if err != nil {
 		return nil, usageError(err)
+	}
+	if c.Box.Limits != (result.Limits{}) {
+		if cfg, err = cfg.WithBox(c.Box.Limits); err != nil {
+			return nil, usageError(fmt.Errorf("--box: %w", err))
+		}
 	}
 	if err := cfg.AtLeast(c.Repeats); err != nil {
 		return nil, usageError(fmt.Errorf("--repeats: %w", err))

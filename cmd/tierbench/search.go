@@ -18,6 +18,7 @@ import (
 
 type searchCmd struct {
 	serverFlag
+	boxFlag
 	Command []string `arg:"" optional:"" help:"A server of your own, after --, as in a config; {addr}, {host}, {port}, {protocol} and {cpus} are replaced."`
 	Model   string   `help:"A model that is built in; or what to call the server of your own." placeholder:"NAME"`
 
@@ -52,6 +53,7 @@ func (c *searchCmd) Help() string {
 		"Examples:\n\n" +
 		"    tierbench search --model eventloop --p99 50ms\n\n" +
 		"    tierbench search --find rate --clients 200 --p99 5ms --errors 0.1% --workload wait --time 2ms --model thread\n\n" +
+		"    tierbench search --box 64MiB,1 --p99 250ms --workload wait --time 50ms --model thread\n\n" +
 		"    tierbench search --p99 50ms -- ./my-server --listen={addr}"
 }
 
@@ -109,7 +111,7 @@ func (c *searchCmd) Run(e *env) error {
 // search returns the search that the flags describe, without its harness.
 func (c *searchCmd) search() (*harness.Search, error) {
 	s := &harness.Search{
-		Model: c.Model, Command: c.Command, Rate: c.Find == "rate", Clients: c.Clients,
+		Model: c.Model, Command: c.Command, Box: c.Box.Limits, Rate: c.Find == "rate", Clients: c.Clients,
 		Protocol: c.Protocol, Request: load.Request{Workload: c.Workload, Time: c.Time, PayloadBytes: c.Payload}, Warmup: c.Warmup, Duration: c.Duration,
 		Range: search.Range{From: c.From, To: c.To, Whole: c.Find == "clients", Confirm: c.Repeats, Most: c.Most},
 	}

@@ -28,8 +28,11 @@ type Place struct {
 	// leaf is where the harness has moved itself, as version 2 does not let a control group have
 	// both processes and children with limits; empty if it did not have to.
 	leaf string
-	made atomic.Int64
 }
+
+// made is how many boxes this process has made. Several harnesses in it must not take the
+// same name.
+var made atomic.Int64
 
 // The controllers that a box needs.
 var controllers = []string{"memory", "cpu"}
@@ -129,7 +132,7 @@ func (p *Place) Close() error {
 
 // Create makes a box. It is removed by its owner.
 func (p *Place) Create(l result.Limits) (*Box, error) {
-	name := p.owner.name(strconv.FormatInt(p.made.Add(1), 10))
+	name := p.owner.name(strconv.FormatInt(made.Add(1), 10))
 	b := &Box{limits: l, dirs: map[string]string{}, homes: p.homes, v2: p.v2}
 	for controller, home := range p.homes {
 		b.dirs[controller] = filepath.Join(home, name)

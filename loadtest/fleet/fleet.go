@@ -123,7 +123,7 @@ func (f *Fleet) connect(ctx context.Context, target load.Target, p load.Populati
 		return fmt.Errorf("listen to the generator processes: %w", err)
 	}
 	for i, m := range f.members {
-		group, err := launch.StartGroup(f.spec.Argv, f.spec.Link.env(f.job, i+1), f.spec.CPUs)
+		group, err := launch.StartGroup(f.spec.Argv, f.spec.Link.env(f.job, i+1), f.spec.CPUs, nil)
 		if err != nil {
 			return fmt.Errorf("start %s: %w", m.name, err)
 		}

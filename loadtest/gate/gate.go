@@ -283,14 +283,18 @@ func GeneratorBound(r *result.Repeat) string {
 	if c := r.Generator.CeilingRPS; c > 0 && r.Loop == result.Closed && r.ThroughputRPS > CeilingShare*c {
 		return fmt.Sprintf("generator-bound: %.4g requests/s is %.0f %% of what the generator can do here (%.4g)", r.ThroughputRPS, 100*r.ThroughputRPS/c, c)
 	}
-	busy := func(sec float64, cpus int) float64 {
+	busy := func(sec, cpus float64) float64 {
 		if cpus == 0 || r.DurationSec <= 0 {
 			return 0
 		}
-		return sec / (r.DurationSec * float64(cpus))
+		return sec / (r.DurationSec * cpus)
 	}
-	generator := busy(r.Generator.CPUSec, r.CPUs.GeneratorCount)
-	server := busy(r.Server.CPUUserSec+r.Server.CPUSysSec, r.CPUs.ServerCount)
+	serverCPUs := float64(r.CPUs.ServerCount)
+	if r.Box != nil && r.Box.CPUs > 0 {
+		serverCPUs = min(serverCPUs, r.Box.CPUs)
+	}
+	generator := busy(r.Generator.CPUSec, float64(r.CPUs.GeneratorCount))
+	server := busy(r.Server.CPUUserSec+r.Server.CPUSysSec, serverCPUs)
 	if generator <= BusyShare || server > BusyShare {
 		return ""
 	}

@@ -91,6 +91,9 @@ func TestJudge(t *testing.T) {
 		{"more than 85 % of the ceiling", func(r *result.Repeat) { r.Generator.CeilingRPS = 58_000 }, "?generator-bound: 5e+04 requests/s is 86 %"},
 		{"the ceiling means nothing to an open loop", func(r *result.Repeat) { open(r); r.Generator.CeilingRPS = 5_000 }, ""},
 		{"the generator is busy and the server is not", func(r *result.Repeat) { r.Generator.CPUSec, r.Server.CPUUserSec = 1.9, 1.7 }, "?generator-bound: the generator kept its CPUs 95 % busy"},
+		{"the server is busy within its box", func(r *result.Repeat) {
+			r.Generator.CPUSec, r.Server.CPUUserSec, r.Box = 1.9, 0.95, &result.Box{Limits: result.Limits{CPUs: 0.5}}
+		}, ""},
 		{"both are busy", func(r *result.Repeat) { r.Generator.CPUSec, r.Server.CPUSysSec = 1.9, 1.9 }, ""},
 		{"an accept queue was full in the window", func(r *result.Repeat) { r.Network.Window.ListenOverflows = 2 }, "?2 accept queue overflows"},
 		{"a listener dropped connections", func(r *result.Repeat) { r.Network.Window.ListenDrops = 3 }, "?3 connections dropped"},

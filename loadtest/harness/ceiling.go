@@ -59,7 +59,7 @@ func (h *Harness) ceiling(ctx context.Context, step plan.Step) (float64, error) 
 
 // nullRun returns the best ceiling of a few tries on one null server.
 func (h *Harness) nullRun(ctx context.Context, step plan.Step, argv []string) (best float64, err error) {
-	srv, err := h.launch(ctx, step, argv)
+	srv, err := h.launch(ctx, step, argv, result.Limits{})
 	if err != nil {
 		return 0, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tierbench/tierbench/loadtest"
 	"github.com/tierbench/tierbench/loadtest/attack"
+	"github.com/tierbench/tierbench/loadtest/box"
 	"github.com/tierbench/tierbench/loadtest/fleet"
 	"github.com/tierbench/tierbench/loadtest/host"
 	"github.com/tierbench/tierbench/loadtest/launch"
@@ -70,6 +71,8 @@ type Harness struct {
 	ceilings   map[ceilingKey]float64
 	perProcess int64 // the most clients of a generator process
 	hub        *fleet.Hub
+	place      *box.Place // that boxes are made in; nil before the first
+	noPlace    error      // why there is none, so that boxes are kept by account
 }
 
 // generatorGC lets the generator's heap grow to five times its live size before it is
@@ -118,14 +121,21 @@ func (h *Harness) use(p *plan.Plan) (err error) {
 			return UsageError{p.Config.Errorf("%w", err)}
 		}
 	}
+	if err := h.useBoxes(p); err != nil {
+		return err
+	}
 	return h.divide(p)
 }
 
 // close stops what the steps of a run share.
-func (h *Harness) close() {
+func (h *Harness) close() error {
 	if h.hub != nil {
 		h.hub.Close()
 	}
+	if h.place != nil {
+		return h.place.Close()
+	}
+	return nil
 }
 
 func (h *Harness) now() time.Time {
@@ -148,6 +158,9 @@ func (h *Harness) sets(step plan.Step) (server, generator host.CPUSet, err error
 		return set, err
 	}
 	server, err1 := of(step.Experiment.CPUs.Server)
+	if box := step.Key.Setting.Box; err1 == nil && h.byAccount(box) {
+		server = server[:host.Cores(len(server), box.CPUs)]
+	}
 	generator, err2 := of(step.Experiment.CPUs.Generator)
 	return server, generator, errors.Join(err1, err2)
 }
@@ -179,24 +192,28 @@ func (h *Harness) start(ctx context.Context, step plan.Step) (loadtest.Server, e
 	if h.Addr.IsValid() {
 		return newRunning(h.Addr), nil
 	}
-	return h.launch(ctx, step, h.argv(step))
+	return h.launch(ctx, step, h.argv(step), step.Key.Setting.Box)
 }
 
-func (h *Harness) launch(ctx context.Context, step plan.Step, argv []string) (loadtest.Server, error) {
+// launch starts a server in a box, if there is any limit.
+func (h *Harness) launch(ctx context.Context, step plan.Step, argv []string, limits result.Limits) (loadtest.Server, error) {
 	cpus, _, err := h.sets(step)
 	if err != nil {
 		return nil, err
 	}
-	spec := launch.Spec{Argv: argv, Protocol: step.Key.Protocol, CPUs: cpus, Cores: host.Cores(len(cpus), h.quota)}
+	spec := launch.Spec{Argv: argv, Protocol: step.Key.Protocol, CPUs: cpus, Cores: host.Cores(host.Cores(len(cpus), h.quota), limits.CPUs)}
 	if len(step.Model.Command) == 0 && spec.Cores < len(cpus) {
 		// Go itself would take two of them.
 		spec.Env = []string{"GOMAXPROCS=" + strconv.Itoa(spec.Cores)}
+	}
+	if limits != (result.Limits{}) {
+		return h.launchIn(ctx, spec, limits, step.Experiment.Fault == nil)
 	}
 	srv, err := launch.Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	return process{srv, step.Key.Protocol}, nil
+	return process{srv, step.Key.Protocol, nil}, nil
 }
 
 // argv returns the command line of a step's server.

@@ -97,6 +97,7 @@ func processesOf(m result.Info, e *plan.Experiment, cores int) int {
 	if m.Processes != result.PerCore {
 		return m.Processes
 	}
+	cores = host.Cores(cores, e.Box.CPUs)
 	for i, arg := range e.ServerArgs {
 		name, value, joined := strings.Cut(arg, "=")
 		if !joined && i+1 < len(e.ServerArgs) {

@@ -27,6 +27,7 @@ func TestLimit(t *testing.T) {
 		{"three workers", core, plan.Experiment{ServerArgs: []string{"--workers", "3"}}, 2850},
 		{"three workers, written as one", core, plan.Experiment{ServerArgs: []string{"--x", "--workers=3"}}, 2850},
 		{"bound to one CPU", core, plan.Experiment{CPUs: plan.CPUs{Server: "0"}}, 1000},
+		{"a box of one CPU", core, plan.Experiment{Box: result.Limits{CPUs: 1}}, 1000},
 		{"more workers than the machine has files for", core, plan.Experiment{ServerArgs: []string{"--workers", "30"}}, 10_000},
 		{"a server that does not say", result.Info{}, plan.Experiment{}, 10_000},
 		{"a generator of one process", result.Info{}, plan.Experiment{Generators: []string{plan.Vegeta, plan.Wrk}}, 1000},

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,6 +20,7 @@ import (
 type process struct {
 	*launch.Server
 	protocol string
+	in       *boxed // nil if it is in no box
 }
 
 var _ loadtest.Server = process{}
@@ -32,6 +34,16 @@ func (p process) CPU() (user, sys float64, at time.Time, err error) {
 
 func (p process) Usage() (u result.Usage, err error) { return p.Tree().Usage() }
 func (p process) CtxSwitches() (int64, error)        { return p.Tree().CtxSwitches() }
+
+func (p process) Box(u result.Usage) (*result.Box, error) {
+	if p.in == nil {
+		return nil, nil
+	}
+	return p.in.read(u)
+}
+
+func (p process) Stop() error { return errors.Join(p.Server.Stop(), p.in.remove()) }
+func (p process) Kill() error { return errors.Join(p.Server.Kill(), p.in.remove()) }
 
 // sockets returns the sockets of the server's port, and the process that each belongs to.
 func (p process) sockets() (s host.Sockets, owners map[uint32]int, err error) {

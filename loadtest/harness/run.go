@@ -160,8 +160,7 @@ func (r *Run) Dir() string { return r.writer.Dir() }
 
 // Close closes the record, and stops what the steps share.
 func (r *Run) Close() error {
-	r.harness.close()
-	return r.writer.Close()
+	return errors.Join(r.harness.close(), r.writer.Close())
 }
 
 // Measure measures the missing repeats and trials, and records how the run ended. It

@@ -29,12 +29,13 @@ func (r *running) Addr() string { return r.addr.String() }
 func (r *running) CPU() (user, sys float64, at time.Time, err error) {
 	return 0, 0, time.Now(), nil
 }
-func (r *running) Usage() (u result.Usage, err error) { return u, nil }
-func (r *running) CtxSwitches() (n int64, err error)  { return 0, nil }
-func (r *running) Exited() <-chan struct{}            { return r.exited }
-func (r *running) Stop() error                        { return nil }
-func (r *running) Kill() error                        { return nil }
-func (r *running) Answers() bool                      { return launch.Probe(r.Addr(), "http") == nil }
+func (r *running) Usage() (u result.Usage, err error)    { return u, nil }
+func (r *running) CtxSwitches() (n int64, err error)     { return 0, nil }
+func (r *running) Box(result.Usage) (*result.Box, error) { return nil, nil }
+func (r *running) Exited() <-chan struct{}               { return r.exited }
+func (r *running) Stop() error                           { return nil }
+func (r *running) Kill() error                           { return nil }
+func (r *running) Answers() bool                         { return launch.Probe(r.Addr(), "http") == nil }
 func (r *running) Connections() (c loadtest.Connections, err error) {
 	c.Established, err = host.ConnectionsTo(r.addr)
 	return c, err

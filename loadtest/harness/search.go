@@ -23,6 +23,7 @@ import (
 type Search struct {
 	Harness *Harness
 	Model   string
+	Box     result.Limits
 	Command []string // of the server; the model is built in if empty
 
 	Rate     bool // search for the highest rate of Clients, not for the most clients
@@ -105,7 +106,11 @@ func (s *Search) Title() string {
 	if s.Rate {
 		goal = fmt.Sprintf("requests a second from %s clients", stats.Group(s.Clients))
 	}
-	return fmt.Sprintf("The most %s that %s carries with %v", goal, s.Model, s.Promise)
+	in := ""
+	if s.Box != (result.Limits{}) {
+		in = fmt.Sprintf(" in a box of %v", s.Box)
+	}
+	return fmt.Sprintf("The most %s that %s carries%s with %v", goal, s.Model, in, s.Promise)
 }
 
 // plan returns the plan of a config with these levels.
@@ -121,7 +126,7 @@ func (s *Search) plan(levels []level, limit plan.Limit) (*plan.Plan, error) {
 	for _, l := range levels {
 		e := plan.Experiment{
 			Name: s.Unit(l.load), Models: []string{s.Model}, Workloads: []plan.Workload{{Protocol: s.Protocol, Requests: []load.Request{ask}}},
-			Warmup: s.Warmup, Duration: s.Duration, Repeats: l.repeats,
+			Warmup: s.Warmup, Duration: s.Duration, Repeats: l.repeats, Box: s.Box,
 		}
 		if s.Rate {
 			e.Loops, e.Clients, e.Rate.PerSecond = []string{result.Open}, []int{s.Clients}, l.load

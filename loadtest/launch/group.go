@@ -24,10 +24,13 @@ type Group struct {
 	err  error         // of the wait; set once done is closed
 }
 
-// StartGroup starts a command. It adds env to the environment and binds the command to
-// the CPUs, if any are given. The kernel kills the leader if this process dies first
+// StartGroup starts a command with start, or as usual if it is nil. It adds env to the
+// environment and binds the command to the CPUs, if any are given. The kernel kills the leader if this process dies first
 // (Linux only).
-func StartGroup(argv, env []string, cpus host.CPUSet) (*Group, error) {
+func StartGroup(argv, env []string, cpus host.CPUSet, start func(*exec.Cmd) error) (*Group, error) {
+	if start == nil {
+		start = (*exec.Cmd).Start
+	}
 	g := &Group{cmd: exec.Command(argv[0], argv[1:]...), log: &tail{}, done: make(chan struct{})}
 	g.cmd.Env = append(os.Environ(), env...)
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
@@ -48,7 +51,7 @@ func StartGroup(argv, env []string, cpus host.CPUSet) (*Group, error) {
 			started <- err
 			return
 		}
-		err := g.cmd.Start()
+		err := start(g.cmd)
 		started <- err
 		if err == nil {
 			g.err = g.cmd.Wait()

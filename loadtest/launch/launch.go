@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -27,6 +28,9 @@ type Spec struct {
 	CPUs     host.CPUSet // to run on; those of this process if empty
 	Cores    int         // for {cpus}: how many of them can be used at a time; all if 0
 	Env      []string    // added to the environment of this process
+	// Start starts the command, for example in a place that limits it; (*exec.Cmd).Start if nil.
+	// It is called on a thread that outlives the command.
+	Start func(*exec.Cmd) error
 	// ReadyTimeout is the longest wait for the server to be ready; 15 s if 0.
 	ReadyTimeout time.Duration
 }
@@ -69,7 +73,7 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 	}
 	s := &Server{Addr: net.JoinHostPort(spec.Host, strconv.Itoa(port)), Port: port}
 	argv := Fill(spec.Argv, spec, port)
-	if s.Group, err = StartGroup(argv, spec.Env, spec.CPUs); err != nil {
+	if s.Group, err = StartGroup(argv, spec.Env, spec.CPUs, spec.Start); err != nil {
 		return nil, fmt.Errorf("start server %s: %w", argv[0], err)
 	}
 	if err := s.ready(ctx, spec); err != nil {

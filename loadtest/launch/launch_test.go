@@ -202,7 +202,7 @@ func TestAnotherServerOnThePortIsNotTakenForOurs(t *testing.T) {
 		}
 	}()
 	s := &Server{Addr: ln.Addr().String(), Port: ln.Addr().(*net.TCPAddr).Port}
-	if s.Group, err = StartGroup([]string{os.Args[0], "role", "silent", s.Addr}, nil, nil); err != nil {
+	if s.Group, err = StartGroup([]string{os.Args[0], "role", "silent", s.Addr}, nil, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	err = s.ready(t.Context(), Spec{Protocol: "echo", ReadyTimeout: time.Second})

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,9 +57,10 @@ type Experiment struct {
 	Active      result.Share
 	PerRequest  bool
 	CPUs        CPUs
-	ServerArgs  []string // for built-in models
-	Setting     string   // the name of the arguments in keys; empty: the arguments themselves
-	Fault       *Fault   // injected into the server within the window; nil for none
+	Box         result.Limits // of the server's process tree; that of a Command takes precedence
+	ServerArgs  []string      // for built-in models
+	Setting     string        // the name of the arguments in keys; empty: the arguments themselves
+	Fault       *Fault        // injected into the server within the window; nil for none
 	// AA measures each cell twice, the second time under the setting "A/A". The
 	// pair shows by how much two measurements of the same thing differ.
 	AA bool
@@ -75,6 +77,7 @@ type Command struct {
 	Protocols []string // the protocols it speaks; all if empty
 	// ClosesEach means that the server closes each connection after one answer.
 	ClosesEach bool
+	Box        result.Limits
 }
 
 // CPUs are the sets of CPUs that server and generator are bound to, for example
@@ -120,6 +123,28 @@ func (c *Config) AtLeast(n int) error {
 		c.Trials[i].Repeats = max(c.Trials[i].Repeats, n)
 	}
 	return nil
+}
+
+// WithBox returns the config with a box for all its servers. It fails if the config has boxes
+// of its own.
+func (c *Config) WithBox(l result.Limits) (*Config, error) {
+	for at := range c.places {
+		if at == "box" || strings.HasSuffix(at, ".box") {
+			return nil, c.Errorf("%s: the config has a box already", at)
+		}
+	}
+	values := map[string]any{}
+	if l.MemoryBytes > 0 {
+		values["memory"] = result.Limits{MemoryBytes: l.MemoryBytes}.String()
+	}
+	if l.CPUs > 0 {
+		values["cpus"] = l.CPUs
+	}
+	text, err := yaml.Marshal(map[string]any{"box": values})
+	if err != nil {
+		return nil, fmt.Errorf("write a box: %w", err)
+	}
+	return Parse(c.File, slices.Concat([]byte(c.Text), []byte("\n# From the command line.\n"), text))
 }
 
 // Parse reads a config from its text. It uses file only in error messages.

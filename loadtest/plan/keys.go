@@ -95,6 +95,7 @@ func (d *decoder) experiment(e *Experiment) fields {
 		{"active", d.share(&e.Active)},
 		{"connection", d.choice(&e.PerRequest, "keep-alive", "per-request")},
 		{"cpus", d.cpus(&e.CPUs)},
+		{"box", d.box(&e.Box)},
 		{"server_args", d.texts(&e.ServerArgs)},
 		{"setting", d.text(&e.Setting)},
 		{"fault", d.fault(&e.Fault)},
@@ -144,6 +145,7 @@ func (d *decoder) command(c *Command) value {
 		{"run", list(d, &c.Run, argument)},
 		{"protocols", list(d, &c.Protocols, func(p *string) value { return d.oneOf(p, protocols) })},
 		{"closes_each", d.boolean(&c.ClosesEach)},
+		{"box", d.box(&c.Box)},
 	}), func(path string) {
 		if len(c.Run) == 0 {
 			d.missing(path, "run", "; it is the argument list of the server")
@@ -257,6 +259,26 @@ func (d *decoder) cpus(to *CPUs) value {
 		}
 		return nil
 	}}
+}
+
+func (d *decoder) box(to *result.Limits) value {
+	return d.then(replace(d, to, func(l *result.Limits) value {
+		return d.mapping(fields{
+			{"memory", scalar(d, &l.MemoryBytes, codec[int64]{
+				allowed: "a size from 1MiB, such as 64MiB or 1GiB",
+				parse:   word(result.ParseMemory),
+				write:   func(n int64) any { return result.Limits{MemoryBytes: n}.String() },
+			})},
+			{"cpus", scalar(d, &l.CPUs, codec[float64]{
+				allowed: "a number of CPUs from 0.01, such as 1 or 0.5",
+				parse:   func(n ast.Node) (float64, bool) { return result.ParseCPUs(n.GetToken().Value) },
+			})},
+		})
+	}), func(path string) {
+		if *to == (result.Limits{}) {
+			d.fail(path, "has no limit; allowed: memory, cpus")
+		}
+	})
 }
 
 func (d *decoder) fault(to **Fault) value {

@@ -57,7 +57,7 @@ const everything = `
 title: "a: title # with 'quotes'"
 models: [mine]
 commands:
-  mine: {doc: "7", run: [./mine, "{addr}", "--name=a b", "true", ""], closes_each: true, protocols: [http]}
+  mine: {doc: "7", run: [./mine, "{addr}", "--name=a b", "true", ""], closes_each: true, protocols: [http], box: {cpus: 0.25}}
 workloads:
   - {protocol: http, mix: [{workload: wait, time: 20ms}, {workload: block, time: 1s, clients: 2}]}
 clients: [3]
@@ -65,6 +65,7 @@ loop: [closed, open]
 rate: 7%
 shape: {kind: sine, amplitude: 6.5%, period: 1.5s}
 active: 29%
+box: {memory: 1.5GiB, cpus: 2}
 setting: "0012"
 connect_rate: 1000000
 ratios: [{model: mine, peer: mine, metric: p99, setting: x, at_least: 0.001, at_most: 2500000.5}]

@@ -237,6 +237,10 @@ func (p *Plan) list(d *decoder) {
 							continue
 						}
 						setting := e.setting(g, several)
+						setting.Box = e.Box
+						if own := p.Config.Commands[m.Name].Box; own != (result.Limits{}) {
+							setting.Box = own
+						}
 						keys := e.keys(m.Name, w, n, setting)
 						if e.AA {
 							setting.AA = true

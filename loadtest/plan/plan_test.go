@@ -47,7 +47,7 @@ func TestMistakes(t *testing.T) {
 			`c.yaml:1:1: workloads: is missing; it needs at least one entry`,
 		}},
 		{"an unknown key is named with those that are known", good + "client: 5\n", []string{
-			`c.yaml:15:1: client: unknown key; allowed: a_a, active, clients, commands, connect_rate, connection, cpus, duration, experiments, fault, generator, hold, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, slo, title, trials, warmup, workloads`,
+			`c.yaml:15:1: client: unknown key; allowed: a_a, active, box, clients, commands, connect_rate, connection, cpus, duration, experiments, fault, generator, hold, loop, models, rate, ratios, repeats, requests, seed, server_args, setting, shape, slo, title, trials, warmup, workloads`,
 		}},
 		{"a key that is there twice", good + "seed: 8\n", []string{`c.yaml:15:1: not YAML: mapping key "seed" already defined at [14:1]`}},
 		{"zero clients", strings.Replace(good, "[10,", "[0,", 1), []string{`c.yaml:10:11: clients[0]: is 0; allowed: a whole number from 1 to 10000000`}},
@@ -293,6 +293,57 @@ clients: [10]
 `)
 	if c := p.Cells[0]; c.Key.Workload != "plaintext+1xcpu-5ms+3xecho-100B" || !c.Workload.ByClients() {
 		t.Errorf("%+v", c)
+	}
+}
+
+func TestBoxesAreSettings(t *testing.T) {
+	text := `
+models: [thread, mine]
+commands: {mine: {run: [x], box: {memory: 1GiB}}}
+workloads: [{protocol: http, workload: plaintext}]
+clients: [1]
+box: {memory: 64MiB, cpus: 1}
+experiments:
+  - {name: small}
+  - {name: large, box: {cpus: 0.5}, models: [thread]}
+`
+	settings := func(cfg *Config) (all []string) {
+		p, err := Make(cfg, []result.Info{{Name: "thread"}}, Limit{Clients: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range p.Keys() {
+			all = append(all, k.Model+" "+k.Setting.String())
+		}
+		return all
+	}
+	cfg, err := Parse("c.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := settings(cfg), []string{"thread box 64MiB,1", "mine box 1GiB", "thread box 0.5"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if _, err := cfg.WithBox(result.Limits{CPUs: 1}); err == nil || !strings.Contains(err.Error(), "the config has a box already") {
+		t.Errorf("err %v", err)
+	}
+	plain, err := Parse("c.yaml", []byte("models: [thread]\nworkloads: [{protocol: http, workload: plaintext}]\nclients: [1] # no line feed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []result.Limits{{MemoryBytes: 64 << 20, CPUs: 1}, {MemoryBytes: 1<<20 + 1}, {CPUs: 0.25}} {
+		cfg, err := plain.WithBox(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A run is resumed from its text.
+		again, err := Parse("c.yaml", []byte(cfg.Text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := settings(again), []string{"thread box " + l.String()}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 

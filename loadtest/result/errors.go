@@ -16,6 +16,9 @@ const (
 	KindOther     = "other"
 )
 
+// OutOfMemory is the kind of failure of a repeat whose server used up the memory of its box.
+const OutOfMemory = "memory"
+
 // Interrupted is the kind of failure of a repeat that an interrupt ended. The repeat is
 // measured again when the run is resumed.
 const Interrupted = "interrupted"

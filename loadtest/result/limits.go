@@ -1,6 +1,7 @@
 package result
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -32,6 +33,38 @@ type Box struct {
 	// or refuse it; OOMKills how many processes it killed.
 	LimitHits int64 `json:"limit_hits,omitempty"`
 	OOMKills  int64 `json:"oom_kills,omitempty"`
+}
+
+// OutOfMemory says how the memory limit has ended the server; "" if it has not.
+func (b *Box) OutOfMemory() string {
+	switch {
+	case b.OOMKills > 0:
+		return "the server was killed: out of memory in its box of " + sizeText(b.MemoryBytes)
+	case b.By == ByAccount && b.MemoryBytes > 0 && b.PeakBytes > b.MemoryBytes:
+		return fmt.Sprintf("the server was ended: out of memory in its box of %s, with %.1f MiB in use (by account)",
+			sizeText(b.MemoryBytes), float64(b.PeakBytes)/(1<<20))
+	}
+	return ""
+}
+
+// fullShare is the part of a memory limit from which on it counts as reached. The kernel refuses
+// memory in chunks.
+const fullShare = 0.98
+
+// Full says that the memory limit was reached, so that the kernel may have refused the server
+// memory without killing it; "" if it was not.
+func (b *Box) Full() string {
+	if b.MemoryBytes == 0 || float64(b.PeakBytes) < fullShare*float64(b.MemoryBytes) {
+		return ""
+	}
+	return fmt.Sprintf("the memory of its box of %s was used up", sizeText(b.MemoryBytes))
+}
+
+// sizeText is a size in a sentence: "64 MiB".
+func sizeText(bytes int64) string {
+	text := bytesText(bytes)
+	unit := strings.TrimLeft(text, "0123456789")
+	return strings.TrimSuffix(text, unit) + " " + unit
 }
 
 // ByAccount is Box.By of a limit that the harness itself kept.

@@ -124,6 +124,7 @@ type Repeat struct {
 	Fault *Fault `json:"fault,omitempty"`
 
 	Server      Server      `json:"server"`
+	Box         *Box        `json:"box,omitempty"` // that the server was in; nil without one
 	Generator   Generator   `json:"generator"`
 	Established Established `json:"established"`
 	Connect     Connect     `json:"connect"`
@@ -136,8 +137,8 @@ type Repeat struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Failure says why the repeat ended early; empty if it did not.
 	Failure string `json:"failure,omitempty"`
-	// FailureKind is Interrupted, or the kind of error, as in Errors, if the clients could not
-	// connect.
+	// FailureKind is Interrupted, OutOfMemory, or the kind of error, as in Errors, if the clients
+	// could not connect.
 	FailureKind string `json:"failure_kind,omitempty"`
 }
 

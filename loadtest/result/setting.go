@@ -27,6 +27,8 @@ type Setting struct {
 	// ServerCPUs and GeneratorCPUs are the CPUs that each is bound to, such as "0-3,8".
 	ServerCPUs    string `json:"server_cpus,omitempty"`
 	GeneratorCPUs string `json:"generator_cpus,omitempty"`
+	// Box limits the server's process tree.
+	Box Limits `json:"box,omitzero"`
 	// AA marks a second measurement of the cell without it, which compares a server with itself.
 	AA bool `json:"a_a,omitempty"`
 }
@@ -39,6 +41,7 @@ const (
 	perRequestWords   = "connection per request"
 	serverCPUWords    = "server cpus"
 	generatorCPUWords = "generator cpus"
+	boxWord           = "box"
 	aaWord            = "A/A"
 )
 
@@ -56,6 +59,7 @@ func (s Setting) parts() (out [][2]string) {
 	add(s.PerRequest, perRequestWords, "")
 	add(s.ServerCPUs != "", serverCPUWords, s.ServerCPUs)
 	add(s.GeneratorCPUs != "", generatorCPUWords, s.GeneratorCPUs)
+	add(s.Box != Limits{}, boxWord, s.Box.String())
 	add(s.AA, aaWord, "")
 	return out
 }
@@ -110,6 +114,15 @@ func ParseSetting(text string) Setting {
 		}
 	}
 	last(func(part string) bool { s.AA = part == aaWord; return s.AA })
+	last(func(part string) bool {
+		var text string
+		word(boxWord, &text)(part)
+		l, ok := ParseLimits(text)
+		if ok = ok && l.String() == text; ok { // a box is written in one way
+			s.Box = l
+		}
+		return ok
+	})
 	last(word(generatorCPUWords, &s.GeneratorCPUs))
 	last(word(serverCPUWords, &s.ServerCPUs))
 	last(func(part string) bool { s.PerRequest = part == perRequestWords; return s.PerRequest })

@@ -13,8 +13,11 @@ func TestSettingsAreReadFromText(t *testing.T) {
 		want      Setting
 	}{
 		{"the usual", "", Setting{}},
-		{"all parts", "generator wrk-t, gil 5ms, fault kill, active 1%, connection per request, server cpus 0-3,8, generator cpus 1, A/A",
-			Setting{"wrk-t", "gil", "5ms", "kill", Share{Fraction: 0.01}, true, "0-3,8", "1", true}},
+		{"all parts", "generator wrk-t, gil 5ms, fault kill, active 1%, connection per request, server cpus 0-3,8, generator cpus 1, box 64MiB,1, A/A",
+			Setting{"wrk-t", "gil", "5ms", "kill", Share{Fraction: 0.01}, true, "0-3,8", "1", Limits{64 << 20, 1}, true}},
+		{"a box of memory", "box 1GiB", Setting{Box: Limits{MemoryBytes: 1 << 30}}},
+		{"a box is written in one way", "box 1024MiB", Setting{Name: "box", Value: "1024MiB"}},
+		{"no limit is no box", "box red", Setting{Name: "box", Value: "red"}},
 		{"an argument without a value", "offload", Setting{Name: "offload"}},
 		{"a name is no variable that begins with a number", "2 workers", Setting{Name: "2 workers"}},
 		{"several arguments", "workers 2 --gil 5ms", Setting{Name: "workers 2 --gil", Value: "5ms"}},
@@ -38,7 +41,7 @@ func TestSettingsAreReadFromText(t *testing.T) {
 func TestVariable(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", "gil 5ms": "gil", "fault kill": "fault", "gil 5ms, active 1%": "gil 5ms, active",
-		"offload": "offload", "connection per request": "connection per request", "gil 5ms, A/A": "gil 5ms, A/A",
+		"offload": "offload", "connection per request": "connection per request", "gil 5ms, A/A": "gil 5ms, A/A", "gil 5ms, box 64MiB,1": "gil 5ms, box",
 	} {
 		if got := ParseSetting(text).Variable(); got != want {
 			t.Errorf("of %q: %q, want %q", text, got, want)
@@ -47,7 +50,7 @@ func TestVariable(t *testing.T) {
 }
 
 func FuzzParseSetting(f *testing.F) {
-	for _, s := range []string{"generator wrk, gil 5ms, A/A", "active 1%, connection per request", "server cpus 0,2, generator cpus 1", "fault kill", ", , A/A"} {
+	for _, s := range []string{"generator wrk, gil 5ms, A/A", "active 1%, connection per request", "server cpus 0,2, generator cpus 1", "fault kill", ", , A/A", "box 64MiB,0.5, A/A"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
