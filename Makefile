@@ -15,7 +15,7 @@ LDFLAGS  = -X $(BUILD).commit=$(COMMIT) -X $(BUILD).dirty=$(DIRTY) -X '$(BUILD).
 MODULE      = github.com/tierbench/tierbench
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build test bench bench-full peers controls python claims claims-quick report publish site man dist dist-check lint fuzz clean
+.PHONY: help build test bench bench-full peers duels controls python claims claims-quick report publish site man dist dist-check lint fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ peers: build controls ## compare the servers with C and nginx, and the generator
 	sed 's/^generator: wrk/generator: vegeta/' configs/peers.yaml >bin/peers.yaml; bin/tierbench run bin/peers.yaml; fi
 	bin/tierbench run configs/generators.yaml
 	bin/tierbench run configs/idle.yaml
+
+# Each duel takes about two minutes.
+duels: build controls ## compare the servers with C and nginx in turns, which a busy machine does not disturb much
+	@for pair in "eventloop c-epoll" "thread c-thread" "eventloop nginx-1" "prefork nginx"; do \
+	case $$pair in *nginx*) command -v nginx >/dev/null || { echo "nginx is not installed: $$pair is left out"; continue; };; esac; \
+	bin/tierbench duel $$pair --config configs/peers.yaml || exit; done
 
 # make claims resumes a run that was interrupted. It also resumes a complete run, if REPEATS asks
 # for more repeats than its cells have.

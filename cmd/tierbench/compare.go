@@ -23,7 +23,8 @@ type compareCmd struct {
 
 // Help is an example for --help.
 func (c *compareCmd) Help() string {
-	return "Examples:\n\n" +
+	return "Runs are made one after the other, so a busy machine changes their difference. tierbench duel compares two servers in turns, and finds smaller differences.\n\n" +
+		"Examples:\n\n" +
 		"    tierbench compare results/BEFORE results/AFTER --max-regression 5%\n\n" +
 		"    tierbench compare results/latest --models thread,eventloop --format html >compare.html"
 }
@@ -69,7 +70,7 @@ func (c *compareCmd) Run(e *env) error {
 		return fmt.Errorf("write comparison: %w", err)
 	}
 	if n := cmp.Fails(); n > 0 {
-		return fmt.Errorf("%d comparisons are worse by more than allowed, or cannot be made", n)
+		return fmt.Errorf("%d comparisons are worse by more than allowed, or cannot be made (tierbench duel tells a slower server from a busy machine)", n)
 	}
 	return nil
 }

@@ -58,12 +58,12 @@ func TestExampleWorkflow(t *testing.T) {
 
 	// The folders that the commands name.
 	root := t.TempDir()
-	for _, d := range []string{"base", "head", "results/base/latest", "results/head/latest"} {
+	for _, d := range []string{"base", "head"} {
 		if err := os.MkdirAll(filepath.Join(root, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	command := regexp.MustCompile(`(?m)\btierbench ((?:run|compare) [^|>\n]*)`)
+	command := regexp.MustCompile(`(?m)\btierbench ((?:run|duel) [^|>\n]*)`)
 	asked := map[string]int{}
 	for _, job := range workflow.Jobs {
 		for _, step := range job.Steps {
@@ -83,14 +83,14 @@ func TestExampleWorkflow(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if _, err := parser.Parse(strings.Fields(line)); err != nil {
+				if _, err := parser.Parse(words(line)); err != nil {
 					t.Errorf("step %q: %s: %v", step.Name, line, err)
 				}
 				asked[strings.Fields(line)[0]]++
 			}
 		}
 	}
-	if asked["run"] != 2 || asked["compare"] != 1 {
+	if asked["run"] != 1 || asked["duel"] != 1 {
 		t.Errorf("commands %v", asked)
 	}
 

@@ -100,24 +100,29 @@ func (a *Answer) sentence() string {
 		return "nothing can be said: no pair is complete"
 	}
 	found := fmt.Sprintf("(%s, %s)", interval(r.Estimate), prose.Count(r.N, "pair"))
-	switch r.Verdict(a.Margin) {
-	case Differs:
-		s := fmt.Sprintf("%s answers %s × as many as %s %s", a.A, times(r.Value), a.B, found)
-		if c := a.find(CPU); c != nil && c.Verdict(a.Margin) == Differs {
+	c := a.find(CPU)
+	cpu := c != nil && c.Verdict(a.Margin) == Differs
+	s := ""
+	switch {
+	case !r.sure():
+		return fmt.Sprintf("undecided: %s ÷ %s is %s %s, and fewer than %d pairs say nothing", a.A, a.B, times(r.Value), found, MinPairs)
+	case r.Verdict(a.Margin) == Differs:
+		s = fmt.Sprintf("%s answers %s × as many as %s %s", a.A, times(r.Value), a.B, found)
+		if cpu {
 			s += fmt.Sprintf(", at %s × the CPU time per request", times(c.Value))
 		}
 		return s
-	case NoDifference:
-		if a.Margin > 0 {
-			return fmt.Sprintf("no difference above %s: %s ÷ %s is %s %s", stats.Part.Format(a.Margin), a.A, a.B, times(r.Value), found)
-		}
-		return fmt.Sprintf("no difference found: %s ÷ %s is %s %s; a difference above %s would have been seen",
-			a.A, a.B, times(r.Value), found, percent(r.Seen()))
+	case r.Verdict(a.Margin) == Undecided:
+		s = fmt.Sprintf("undecided: %s ÷ %s is %s %s, and the interval includes the margin of %s", a.A, a.B, times(r.Value), found, stats.Part.Format(a.Margin))
+	case a.Margin > 0:
+		s = fmt.Sprintf("no difference above %s: %s ÷ %s is %s %s", stats.Part.Format(a.Margin), a.A, a.B, times(r.Value), found)
+	default:
+		s = fmt.Sprintf("no difference found: %s ÷ %s is %s %s; a difference above %s would have been seen", a.A, a.B, times(r.Value), found, percent(r.Seen()))
 	}
-	if !r.sure() {
-		return fmt.Sprintf("undecided: %s ÷ %s is %s %s, and fewer than %d pairs say nothing", a.A, a.B, times(r.Value), found, MinPairs)
+	if cpu {
+		s += fmt.Sprintf("; but %s takes %s × the CPU time per request (%s)", a.A, times(c.Value), interval(c.Estimate))
 	}
-	return fmt.Sprintf("undecided: %s ÷ %s is %s %s, and the interval includes the margin of %s", a.A, a.B, times(r.Value), found, stats.Part.Format(a.Margin))
+	return s
 }
 
 // Text is the table, the notes and the sentence for a terminal.

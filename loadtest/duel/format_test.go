@@ -18,7 +18,7 @@ func TestSentences(t *testing.T) {
 		want   []string
 	}{
 		{"apart", far, 0, []string{"A answers 0.53 × as many as B (0.5", ", 6 pairs), at 0.50 × the CPU time per request"}},
-		{"equal", near, 0, []string{"no difference found: A ÷ B is ", ", 6 pairs); a difference above 0.", " % would have been seen"}},
+		{"equal", near, 0, []string{"no difference found: A ÷ B is ", ", 6 pairs); a difference above 0.", " % would have been seen; but A takes 0.50 × the CPU time per request (0.50–0.50)"}},
 		{"equal within a margin", near, 0.05, []string{"no difference above 5 %: A ÷ B is "}},
 		{"too few", few, 0, []string{"undecided: A ÷ B is ", "fewer than 5 pairs"}},
 		{"nothing", none, 0, []string{"nothing can be said: no pair is complete"}},
