@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -27,10 +28,13 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 		return
 	}
 	r.ThroughputRPS = float64(r.Requests) / w.Length.Seconds()
-	r.Service = load.Latency(all.Service)
+	r.Service = load.Censored(all.Service, w.Waiting)
+	if r.Starved = w.Starved; w.Waiting != nil {
+		r.InFlight = w.Waiting.TotalCount()
+	}
 	r.CarriedSec = w.Carried.Seconds()
 	if all.Response != nil {
-		response := load.Latency(all.Response)
+		response := load.Censored(all.Response, w.WaitingDue)
 		r.Response = &response
 		r.RateRPS = float64(w.Due) / w.Length.Seconds()
 		r.Generator.SendLagP99Sec = load.Latency(all.Lag).P99
@@ -49,6 +53,7 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 	}
 	r.Fairness = fairness(w)
 	r.Drift = drift(w.Slices)
+	r.Drift.StallSec, r.Drift.SlowShare = stall(w.Slices).Seconds(), slow(w.Slices)
 }
 
 // fillConnect copies the description of the connects into a repeat. c may be nil.
@@ -120,4 +125,27 @@ func drift(slices []int64) result.Drift {
 		Change: slope * n / mean, Slices: len(slices),
 		StdErr: math.Sqrt(residuals/(n-2)/spread) * n / mean,
 	}
+}
+
+// stall returns the longest time without an answer, in whole slices.
+func stall(answers []int64) time.Duration {
+	longest, n := 0, 0
+	for _, v := range answers {
+		if n++; v > 0 {
+			n = 0
+		}
+		longest = max(longest, n)
+	}
+	return time.Duration(longest) * load.SliceLength
+}
+
+// slow returns the fraction of the slices with less than half as many answers as the median of
+// them.
+func slow(answers []int64) float64 {
+	if len(answers) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(answers))
+	n, _ := slices.BinarySearch(sorted, (sorted[len(sorted)/2]+1)/2)
+	return float64(n) / float64(len(sorted))
 }

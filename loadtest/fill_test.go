@@ -2,7 +2,9 @@ package loadtest
 
 import (
 	"math"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -44,6 +46,29 @@ func TestDrift(t *testing.T) {
 	} {
 		if d := drift(tt.slices); d.Slices != len(tt.slices) || math.Abs(d.Change-tt.change) > 1e-3 || math.Abs(d.StdErr-tt.stdErr) > 1e-3 {
 			t.Errorf("%s: %+v, want %g ± %g", tt.reason, d, tt.change, tt.stdErr)
+		}
+	}
+}
+
+func TestStalls(t *testing.T) {
+	repeat := func(n int, values ...int64) []int64 { return slices.Repeat(values, n) }
+	for _, tt := range []struct {
+		reason string
+		slices []int64
+		stall  time.Duration
+		slow   float64
+	}{
+		{"nothing", nil, 0, 0},
+		{"steady", repeat(40, 100), 0, 0},
+		{"one second of five", slices.Concat(repeat(40, 100), repeat(20, 0), repeat(40, 100)), time.Second, 0.2},
+		{"at the end", slices.Concat(repeat(30, 100), repeat(10, 0)), 500 * time.Millisecond, 0.25},
+		{"the longest of several", slices.Concat(repeat(3, 0), repeat(9, 5), repeat(2, 0)), 150 * time.Millisecond, 5. / 14},
+		{"slow in the middle", slices.Concat(repeat(7, 100), repeat(6, 49), repeat(7, 100)), 0, 0.3},
+		{"half is not slow", slices.Concat(repeat(7, 100), repeat(6, 50), repeat(7, 100)), 0, 0},
+		{"nothing was answered", repeat(4, 0), 200 * time.Millisecond, 0},
+	} {
+		if d, share := stall(tt.slices), slow(tt.slices); d != tt.stall || share != tt.slow {
+			t.Errorf("%s: %v and %v, want %v and %v", tt.reason, d, share, tt.stall, tt.slow)
 		}
 	}
 }

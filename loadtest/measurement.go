@@ -82,7 +82,11 @@ func (m *measurement) prepare(ctx context.Context) (work load.Work, err error) {
 		return work, fmt.Errorf("the rate is %v of the closed loop's throughput, but no valid repeat of the closed loop has measured it", step.Experiment.Rate)
 	}
 	work = step.Work(capacity)
+	if work.Warmup > 0 {
+		r.PhaseSec = step.Phase.Seconds()
+	}
 	r.AskedSec, r.WarmupSec, r.AskedRequests = work.Length.Seconds(), work.Warmup.Seconds(), work.Requests
+	work.Warmup += time.Duration(r.PhaseSec * float64(time.Second))
 	return work, nil
 }
 

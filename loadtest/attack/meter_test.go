@@ -587,3 +587,35 @@ func TestDrainingEnds(t *testing.T) {
 		t.Errorf("err %v, window %v, errors %v", err, w.Length, w.Errors)
 	}
 }
+
+// Clients that wait throughout the window are few requests, but many times as long as the
+// others.
+func TestClientsWithoutAnAnswerAreCounted(t *testing.T) {
+	const clients, starved = 20, 3
+	for _, loop := range []string{result.Closed, result.Open} {
+		release := make(chan struct{})
+		addr := serve(t, echoUntil(8, func(_ *net.TCPConn, n, k int, msg []byte) ([]byte, bool) {
+			if n < starved && k == 1 {
+				<-release
+			}
+			return msg, false
+		}))
+		c := connect(t, echoTarget(addr, 8), clients, Options{Shards: 2})
+		work := load.Work{Loop: loop, Warmup: 300 * time.Millisecond, Length: 300 * time.Millisecond, Pace: load.Pace{Rate: 1000}}
+		w, err := c.Run(t.Context(), work, load.Hooks{Close: func() error { close(release); return nil }})
+		if err != nil || len(w.Errors) != 0 {
+			t.Fatalf("%s: err %v, errors %v", loop, err, w.Errors)
+		}
+		if w.Starved != starved {
+			t.Errorf("%s: %d clients got no answer, want %d", loop, w.Starved, starved)
+		}
+		if n := atLeast(w.Waiting, w.Length); n != starved {
+			t.Errorf("%s: %d of %d requests in flight waited for the whole window, want %d", loop, n, w.Waiting.TotalCount(), starved)
+		}
+		if all := w.Whole(); load.Censored(all.Service, w.Waiting).Max < w.Length.Seconds() {
+			t.Errorf("%s: the longest service time is %v in a window of %v", loop, load.Censored(all.Service, w.Waiting).Max, w.Length)
+		} else if all.Response != nil && atLeast(w.WaitingDue, w.Length) != starved {
+			t.Errorf("%s: the response times of clients that waited are not there", loop)
+		}
+	}
+}

@@ -27,7 +27,10 @@ type recorder struct {
 	aftermath *load.Aftermath  // nil if there is no fault
 	errors    map[string]int64
 	carried   time.Duration // see load.Window
-	in, out   int64         // bytes
+	waiting   *hdrhistogram.Histogram
+	due       *hdrhistogram.Histogram // as waiting, from the scheduled send
+	starved   int64                   // clients that waited for one answer throughout the window; open loop
+	in, out   int64                   // bytes
 	connects  *hdrhistogram.Histogram
 	samples   []Sample
 }
@@ -98,6 +101,7 @@ func (r *recorder) record(cl *client, e *exchange, now time.Duration, err error)
 		}
 	}
 	if after {
+		r.censor(cl, time.Duration(opened), time.Duration(end))
 		return
 	}
 	if r.raw {
@@ -129,6 +133,28 @@ func (r *recorder) record(cl *client, e *exchange, now time.Duration, err error)
 		r.slices = append(r.slices, 0)
 	}
 	r.slices[k]++
+}
+
+// censor records how long a request had been in flight by the end of the window, whatever
+// became of it.
+func (r *recorder) censor(cl *client, opened, end time.Duration) {
+	if cl.first || cl.sent > end || r.aborted.Load() {
+		return
+	}
+	if r.waiting == nil {
+		r.waiting = load.NewHistogram()
+	}
+	_ = r.waiting.RecordValue(trackable(end - cl.sent))
+	if r.loop != result.Open {
+		return
+	}
+	if r.due == nil {
+		r.due = load.NewHistogram()
+	}
+	_ = r.due.RecordValue(trackable(end - cl.due))
+	if cl.sent <= opened {
+		r.starved++
+	}
 }
 
 // interval is that of a time in the window.
@@ -190,6 +216,7 @@ func (r *recorder) window(intervals, slices int) *load.Window {
 	w := &load.Window{
 		Errors: r.errors, Carried: r.carried, BytesIn: r.in, BytesOut: r.out,
 		Connect: r.connects, Mix: r.mix, Aftermath: r.aftermath,
+		Waiting: r.waiting, WaitingDue: r.due, Starved: r.starved,
 		Slices: append(r.slices, make([]int64, max(0, slices-len(r.slices)))...)[:slices],
 	}
 	for _, s := range r.intervals[:intervals] {

@@ -159,6 +159,9 @@ func (c *Clients) collect(w *load.Window) {
 			if !cl.active || c.work.Loop == "" {
 				continue
 			}
+			if c.work.Loop == result.Closed && cl.done == 0 {
+				part.Starved++
+			}
 			if part.Mix != nil && cl.only > 0 {
 				part.Mix[cl.only].Clients++
 			}

@@ -24,7 +24,7 @@ func (c *Clients) window(ctx context.Context, w *load.Window, m load.Hooks) (err
 	if !sleep(ctx, c.work.Warmup) {
 		return context.Cause(ctx)
 	}
-	if c.work.Loop == result.Open {
+	if c.work.Loop == result.Open && c.work.Warmup > 0 {
 		if c.drain(ctx); ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

@@ -45,6 +45,13 @@ const (
 	// standard errors of that change. The check needs at least MinSlices slices.
 	DriftChange = 0.10
 	MinSlices   = 8
+	// StallSec is the shortest time without an answer that is a stall. It must also be
+	// StallTimes as long as the median service time.
+	StallSec   = 0.1
+	StallTimes = 4
+	// SlowShare is the largest part of the window in which there may be less than half as many
+	// answers as in its median slice.
+	SlowShare = 0.10
 	// StolenShare is the largest part of the CPU time that the hypervisor may take.
 	StolenShare = 0.01
 	// ThrottledShare is the longest CPU time for which the harness may be stopped because of its
@@ -73,10 +80,12 @@ var Checks = []Check{
 	{result.GateRate, result.Invalid, Rate},
 	{result.GateSendLag, result.Suspect, SendLag},
 	{result.GateGeneratorBound, result.Suspect, GeneratorBound},
+	{result.GateUnanswered, result.Suspect, Unanswered},
 	{result.GateListenQueue, result.Suspect, ListenQueue},
 	{result.GateRetransmits, result.Suspect, SynRetransmits},
 	{result.GateEvenService, result.Suspect, Even},
 	{result.GateSteady, result.Suspect, Steady},
+	{result.GateStalls, result.Suspect, Stalls},
 	{result.GateStolenTime, result.Suspect, Stolen},
 	{result.GateThrottled, result.Suspect, Throttled},
 	{result.GateOtherProcesses, result.Suspect, OtherProcesses},
@@ -351,6 +360,38 @@ func Steady(r *result.Repeat) string {
 		return "" // the shape makes the rate change
 	}
 	return fmt.Sprintf("not steady: throughput changed by %+.0f %% ± %.0f %% over the window", 100*d.Change, 200*d.StdErr)
+}
+
+// Unanswered fails a repeat in which clients waited in vain throughout the window: its
+// percentiles weigh such a client as a single request. A window that ended after a number of
+// answers may have been too short for all clients.
+func Unanswered(r *result.Repeat) string {
+	if r.Fault != nil || r.Starved == 0 || r.AskedRequests > 0 && r.Requests >= r.AskedRequests {
+		return ""
+	}
+	longest := r.Service.Max
+	if r.Response != nil {
+		longest = r.Response.Max
+	}
+	return fmt.Sprintf("%d of %d clients got no answer in the window; the longest wait is %s or more", r.Starved, r.Clients-r.Idle, duration(longest))
+}
+
+// Stalls fails a repeat during which the answers stopped or nearly stopped for a time: what is
+// measured depends on how many stalls there are in the window. Answers that take long come in
+// bursts by themselves, as do few answers.
+func Stalls(r *result.Repeat) string {
+	d := r.Drift
+	if r.Fault != nil {
+		return ""
+	}
+	if missing := r.ThroughputRPS * d.StallSec; d.StallSec >= StallSec && d.StallSec >= StallTimes*r.Service.P50 && missing >= MinAnswers {
+		return fmt.Sprintf("stalled: no answer for %s, in which %.3g were to be expected", duration(d.StallSec), missing)
+	}
+	slice := r.DurationSec / float64(max(d.Slices, 1))
+	if d.Slices < MinSlices || d.SlowShare <= SlowShare || r.Rate.Shape.Changes() || r.ThroughputRPS*slice < MinAnswers || r.Service.P50 > slice/StallTimes {
+		return ""
+	}
+	return fmt.Sprintf("stalled: in %.0f %% of the window, there were less than half as many answers as usual", 100*d.SlowShare)
 }
 
 // Stolen fails a repeat in which the hypervisor gave CPU time to others.

@@ -101,6 +101,27 @@ func TestJudge(t *testing.T) {
 		{"before the window that is only noted", func(r *result.Repeat) { r.Network.Connecting.SynRetransmits = 4 }, ""},
 		{"service was uneven", func(r *result.Repeat) { r.Fairness.Jain = 0.949 }, "?uneven service"},
 		{"with few answers that is chance", func(r *result.Repeat) { r.Fairness.Jain, r.Fairness.Mean = 0.8, 19 }, ""},
+		{"4 clients of 100 wait for 4 s", func(r *result.Repeat) { r.Starved, r.Service.Max = 4, 2.5 }, "?4 of 100 clients got no answer in the window; the longest wait is 2.5 s or more"},
+		{"of an open loop, the response time counts", func(r *result.Repeat) { open(r); r.Starved, r.Service.Max, r.Response.Max = 4, 2, 3 }, "?is 3 s or more"},
+		{"a number of answers may be too few for all", func(r *result.Repeat) { r.Starved, r.AskedRequests = 4, 100_000 }, ""},
+		{"no answer for 1 s", func(r *result.Repeat) { r.Drift.StallSec = 1 }, "?stalled: no answer for 1 s, in which 5e+04 were to be expected"},
+		{"an empty slice", func(r *result.Repeat) { r.Drift.StallSec = 0.05 }, ""},
+		{"few answers leave slices empty", func(r *result.Repeat) {
+			open(r)
+			r.RateRPS, r.Requests, r.ThroughputRPS, r.Drift.StallSec = 15, 30, 15, 1
+		}, ""},
+		{"answers that take long come in bursts", func(r *result.Repeat) {
+			r.ThroughputRPS, r.Service.Mean, r.Service.P50, r.Drift.StallSec = 200, 0.5, 0.5, 0.5
+		}, ""},
+		{"slow in the middle", func(r *result.Repeat) { r.Drift.SlowShare = 0.3 }, "?stalled: in 30 % of the window, there were less than half as many answers as usual"},
+		{"slow now and then", func(r *result.Repeat) { r.Drift.SlowShare = 0.1 }, ""},
+		{"few answers vary by chance", func(r *result.Repeat) {
+			r.Requests, r.ThroughputRPS, r.Service.Mean, r.Drift.SlowShare = 400, 200, 0.5, 0.3
+		}, ""},
+		{"bursts of answers leave slices without", func(r *result.Repeat) {
+			r.ThroughputRPS, r.Service.Mean, r.Service.P50, r.Drift.SlowShare = 2_000, 0.05, 0.05, 0.5
+		}, ""},
+		{"a ramp begins slowly", func(r *result.Repeat) { open(r); r.Rate.Shape.Kind, r.Drift.SlowShare = result.Linear, 0.3 }, ""},
 		{"throughput rose", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = 0.2, 0.04 }, "?not steady: throughput changed by +20 % ± 8 %"},
 		{"throughput fell", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = -0.2, 0.04 }, "?not steady"},
 		{"it may have been noise", func(r *result.Repeat) { r.Drift.Change, r.Drift.StdErr = 0.2, 0.051 }, ""},
@@ -116,6 +137,7 @@ func TestJudge(t *testing.T) {
 			r.Errors, r.Established.Server.End, r.Service.Mean = map[string]int64{"reset": 9}, 3, 1
 			r.Fairness.Jain, r.Drift.Change, r.Drift.StdErr = 0.1, 1, 0
 			r.Network.Window = result.Trouble{ListenOverflows: 1, SynRetransmits: 1}
+			r.Starved, r.Drift.StallSec, r.Drift.SlowShare = 3, 1, 0.5
 		}, ""},
 		{"but not that nothing was answered", func(r *result.Repeat) { r.Fault, r.Requests = &result.Fault{}, 0 }, "no request was answered"},
 		{"nor that others used the machine", func(r *result.Repeat) { r.Fault, r.Machine.StolenSec = &result.Fault{}, 0.05 }, "?took 1.2 %"},

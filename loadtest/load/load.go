@@ -164,6 +164,13 @@ type Window struct {
 	// their answers and of the squares of these.
 	Clients      int64
 	Sum, Squares float64
+	// Waiting contains the ages of the requests in flight at the end of the window, counted
+	// from the actual send, and WaitingDue from the scheduled send, which only an open loop
+	// has. They are nil if nothing was in flight.
+	Waiting, WaitingDue *hdrhistogram.Histogram
+	// Starved is the number of active clients that got no answer in the window; of an open
+	// loop only those that waited for one all the time.
+	Starved int64
 	// Connect is how long each connect within the window took, where each request
 	// has its own connection; else nil.
 	Connect *hdrhistogram.Histogram
@@ -284,6 +291,9 @@ func (w *Window) Add(o *Window) {
 	w.Clients += o.Clients
 	w.Sum += o.Sum
 	w.Squares += o.Squares
+	w.Starved += o.Starved
+	merge(&w.Waiting, o.Waiting)
+	merge(&w.WaitingDue, o.WaitingDue)
 	merge(&w.Connect, o.Connect)
 	if o.Aftermath != nil {
 		if w.Aftermath == nil {
@@ -340,4 +350,45 @@ func Latency(h *hdrhistogram.Histogram) result.Latency {
 	return result.Latency{
 		Mean: h.Mean() / sec, P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / sec,
 	}
+}
+
+// Censored summarizes the times of the requests that were answered, and the ages of those that
+// were still in flight at the end, in seconds; both are in nanoseconds, and waiting may be nil.
+//
+// An age is a censored observation: the request takes at least as long. The percentiles are
+// those of the estimate of Kaplan and Meier (Journal of the American Statistical Association
+// 53, 1958). A percentile above the longest time that was answered is the largest age, which it
+// is at least. Max is the larger of the longest time and the largest age. Mean is that of the
+// answers, because Little's law needs it.
+func Censored(answered, waiting *hdrhistogram.Histogram) result.Latency {
+	l := Latency(answered)
+	if waiting == nil || waiting.TotalCount() == 0 {
+		return l
+	}
+	const sec = float64(time.Second)
+	l.Max = max(l.Max, float64(waiting.Max())/sec)
+	quantiles := []struct {
+		q  float64
+		at *float64
+	}{{0.5, &l.P50}, {0.9, &l.P90}, {0.99, &l.P99}, {0.999, &l.P999}}
+	ages := waiting.Distribution()
+	atRisk, surviving := answered.TotalCount()+waiting.TotalCount(), 1.0
+	for _, b := range answered.Distribution() {
+		if b.Count == 0 {
+			continue
+		}
+		for ; len(ages) > 0 && ages[0].To < b.To; ages = ages[1:] {
+			atRisk -= ages[0].Count
+		}
+		surviving *= 1 - float64(b.Count)/float64(atRisk)
+		atRisk -= b.Count
+		for len(quantiles) > 0 && 1-surviving >= quantiles[0].q-1e-9 {
+			*quantiles[0].at = float64(b.To) / sec
+			quantiles = quantiles[1:]
+		}
+	}
+	for _, q := range quantiles {
+		*q.at = l.Max
+	}
+	return l
 }

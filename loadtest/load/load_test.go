@@ -1,8 +1,11 @@
 package load
 
 import (
+	"math"
 	"testing"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 func TestPartsOfATargetAreTheWhole(t *testing.T) {
@@ -61,5 +64,56 @@ func TestRequestNames(t *testing.T) {
 		if got := r.Name(); got != want {
 			t.Errorf("%+v is %s, want %s", r, got, want)
 		}
+	}
+}
+
+func TestCensored(t *testing.T) {
+	ms := func(counts map[int64]int64) *hdrhistogram.Histogram {
+		h := NewHistogram()
+		for v, n := range counts {
+			_ = h.RecordValues(v*int64(time.Millisecond), n)
+		}
+		return h
+	}
+	for _, tt := range []struct {
+		why               string
+		answered, waiting *hdrhistogram.Histogram
+		want              [4]float64 // p50, p99, p99.9 and the largest, in milliseconds
+	}{
+		{"nothing is in flight", ms(map[int64]int64{1: 99, 9: 1}), nil, [4]float64{1, 1, 9, 9}},
+		{"nothing is in flight, by an empty histogram", ms(map[int64]int64{1: 99, 9: 1}), ms(nil), [4]float64{1, 1, 9, 9}},
+		// One third is answered by 1 ms; of those at risk then, the one that is seen to end does so at 3 ms.
+		{"an age between two times", ms(map[int64]int64{1: 1, 3: 1}), ms(map[int64]int64{2: 1}), [4]float64{3, 3, 3, 3}},
+		{"ages below all times say nothing", ms(map[int64]int64{5: 90, 7: 10}), ms(map[int64]int64{1: 100}), [4]float64{5, 7, 7, 7}},
+		{"four of a hundred clients wait", ms(map[int64]int64{5: 38_400}), ms(map[int64]int64{1: 96, 2500: 4}), [4]float64{5, 5, 5, 2500}},
+		{"a tail of waiting", ms(map[int64]int64{5: 96}), ms(map[int64]int64{2500: 4}), [4]float64{5, 2500, 2500, 2500}},
+		{"nothing was answered", ms(nil), ms(map[int64]int64{2500: 4}), [4]float64{2500, 2500, 2500, 2500}},
+	} {
+		got := Censored(tt.answered, tt.waiting)
+		for i, v := range []float64{got.P50, got.P99, got.P999, got.Max} {
+			if math.Abs(1e3*v/tt.want[i]-1) > 0.002 { // three digits
+				t.Errorf("%s: %+v, want %v ms", tt.why, got, tt.want)
+				break
+			}
+		}
+		if mean := Latency(tt.answered).Mean; got.Mean != mean {
+			t.Errorf("%s: the mean is %v, that of the answers is %v", tt.why, got.Mean, mean)
+		}
+	}
+}
+
+func TestWaitingOfTwoGeneratorsIsMerged(t *testing.T) {
+	age := func(v int64) *Window {
+		w := &Window{Waiting: NewHistogram(), WaitingDue: NewHistogram(), Starved: 2}
+		_ = w.Waiting.RecordValue(v)
+		_ = w.WaitingDue.RecordValue(2 * v)
+		return w
+	}
+	var w Window
+	w.Add(&Window{})
+	w.Add(age(10))
+	w.Add(age(20))
+	if w.Starved != 4 || w.Waiting.TotalCount() != 2 || w.Waiting.Max() != 20 || w.WaitingDue.Max() != 40 {
+		t.Errorf("%d starved, ages %v and %v", w.Starved, w.Waiting, w.WaitingDue)
 	}
 }

@@ -106,6 +106,9 @@ func (c *Cell) Closed() result.Key {
 type Step struct {
 	*Cell
 	Repeat int // from 1
+	// Phase prolongs the warm-up, by up to half of it. It is drawn by the seed, so that the
+	// windows do not all begin at the same phase of what the server does.
+	Phase time.Duration
 }
 
 // Limit is the most clients that this host can carry, and the reason.
@@ -353,7 +356,7 @@ func (s Step) Estimate() time.Duration {
 // are the ones that are compared, and a minute later the machine may behave
 // differently. Each round shuffles the tiers, and the models of each tier. The two
 // loops of a model follow each other, the closed one first. The two measurements of
-// an A/A pair follow each other in random order. The same seed gives the same order.
+// an A/A pair follow each other in random order. The same seed gives the same order and phases.
 func (p *Plan) Steps() (steps []Step) {
 	type tier struct {
 		experiment *Experiment
@@ -366,6 +369,7 @@ func (p *Plan) Steps() (steps []Step) {
 		all[i] = &p.Cells[i]
 		most = max(most, all[i].Experiment.Repeats)
 	}
+	phases := rand.New(rand.NewPCG(p.Config.Seed, 0))
 	tiers := groups(all, func(c *Cell) tier { return tier{c.Experiment, c.Workload.String(), c.Key.Clients} })
 	for repeat := 1; repeat <= most; repeat++ {
 		rng := rand.New(rand.NewPCG(p.Config.Seed, uint64(repeat)))
@@ -385,7 +389,8 @@ func (p *Plan) Steps() (steps []Step) {
 					of = slices.Concat(of[n:], of[:n])
 				}
 				for _, c := range of {
-					steps = append(steps, Step{Cell: c, Repeat: repeat})
+					phase := time.Duration(phases.Int64N(int64(c.Experiment.Warmup/2) + 1))
+					steps = append(steps, Step{Cell: c, Repeat: repeat, Phase: phase})
 				}
 			}
 		}

@@ -555,3 +555,26 @@ slo:
 		t.Errorf("%+v, want %+v", s, want)
 	}
 }
+
+func TestPhasesAreDrawnByTheSeed(t *testing.T) {
+	phases := func(text string) (out []time.Duration) {
+		for _, s := range mustPlan(t, text).Steps() {
+			if s.Phase < 0 || s.Phase > s.Experiment.Warmup/2 {
+				t.Errorf("%v: a phase of %v, with a warm-up of %v", s.Key, s.Phase, s.Experiment.Warmup)
+			}
+			out = append(out, s.Phase)
+		}
+		return out
+	}
+	warm := strings.Replace(good, "warmup: 0", "warmup: 500ms", 1)
+	first := phases(warm)
+	if slices.Max(first) == slices.Min(first) {
+		t.Errorf("all windows begin at the phase %v", first[0])
+	}
+	if !slices.Equal(first, phases(warm)) {
+		t.Error("the same seed gave other phases")
+	}
+	if slices.Equal(first, phases(strings.Replace(warm, "seed: 7", "seed: 8", 1))) {
+		t.Error("another seed gave the same phases")
+	}
+}

@@ -93,6 +93,9 @@ type Repeat struct {
 	// on the generator's monotonic clock.
 	DurationSec float64 `json:"duration_sec"`
 	WarmupSec   float64 `json:"warmup_sec"`
+	// PhaseSec is how much longer than WarmupSec the warm-up took. It is drawn by the seed, so
+	// that the windows do not all begin at the same phase of what the server does.
+	PhaseSec float64 `json:"phase_sec,omitempty"`
 
 	Requests      int64            `json:"requests"` // answered rightly within the window
 	Errors        map[string]int64 `json:"errors,omitempty"`
@@ -105,6 +108,12 @@ type Repeat struct {
 	// Unsent requests were due within the window and not sent by its end, as no
 	// client was free (open loop).
 	Unsent int64 `json:"unsent,omitempty"`
+	// InFlight is the number of requests in flight at the end of the window. Each counts in the
+	// percentiles of the latency with its age, as a censored observation.
+	InFlight int64 `json:"in_flight_at_end,omitempty"`
+	// Starved is the number of clients that got no answer in the window; of an open loop only
+	// those that waited for one all the time.
+	Starved int64 `json:"clients_without_answer,omitempty"`
 	// Idle are the clients that only held their connections; Answered of them
 	// answered a probe at the end.
 	Idle     int   `json:"idle_clients,omitempty"`
@@ -298,6 +307,10 @@ type Drift struct {
 	Change float64 `json:"change,omitempty"`
 	StdErr float64 `json:"std_err,omitempty"`
 	Slices int     `json:"slices,omitempty"` // of the window, used for the fit; 0 means unknown
+	// StallSec is the longest time without an answer; SlowShare is the fraction of the slices
+	// with less than half as many answers as the median slice.
+	StallSec  float64 `json:"stall_sec,omitempty"`
+	SlowShare float64 `json:"slow_share,omitempty"`
 }
 
 // Network counts TCP problems in this host's network namespace, of any process: while the
