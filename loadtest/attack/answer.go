@@ -12,7 +12,7 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// An answer is as much of an answer as has come, and what the last whole one said.
+// An answer is the part of an answer that has arrived, and what the last whole one said.
 type answer struct {
 	got  int    // bytes that were as expected
 	head []byte // the header they were compared with
@@ -202,7 +202,7 @@ func parseReading(body []byte) (value int64, pid int, err error) {
 var (
 	errStatus    = errors.New("wrong status")
 	errBytes     = errors.New("wrong bytes")
-	errUnasked   = errors.New("bytes that nobody asked for")
+	errUnasked   = errors.New("bytes without a request")
 	errMalformed = errors.New("malformed answer")
 )
 

@@ -86,8 +86,8 @@ func (c *Clients) each(f func(*shard)) {
 	wg.Wait()
 }
 
-// Established returns the number of connections on which nothing has failed;
-// where each request has its own connection, the number of such clients.
+// Established returns the number of connections on which nothing has failed. If each request
+// has its own connection, it returns the number of clients without a failure.
 func (c *Clients) Established() int { return int(c.alive.Load()) }
 
 // CPU returns the time that this process has used, in seconds.

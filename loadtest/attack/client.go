@@ -6,7 +6,7 @@ import "time"
 type client struct {
 	fd       int // -1 while there is none
 	state    state
-	active   bool   // it asks; else it only holds its connection
+	active   bool   // it sends requests; else it only keeps its connection open
 	live     bool   // it was served, and nothing has failed since
 	lost     bool   // a fault has hit it
 	queued   bool   // it is in the queue of free clients; open loop

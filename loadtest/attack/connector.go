@@ -102,7 +102,7 @@ func (c *connector) retry(client int, at time.Duration) {
 	c.retries[i] = retry{at, client}
 }
 
-// stop has no client dial any more.
+// stop keeps clients from dialing again.
 func (c *connector) stop() { c.retries, c.dialed = nil, c.clients }
 
 // backoff is how long to wait before attempt number n (from 0) is repeated.

@@ -14,12 +14,12 @@ import (
 	"github.com/tierbench/tierbench/loadtest/load"
 )
 
-// ServeNull runs a server that does as little as possible: it answers without
-// checking. What a generator reaches on it is the generator's ceiling. All HTTP
-// requests of a connection are taken to be as long as its first one, as those of
-// this generator are. They are answered with their body if they have one, or with
-// the answer of the workload at their path; an echo gets what it sent. The
-// connections are divided among loops event loops. It returns when ctx is done.
+// ServeNull runs a server that does as little as possible: it answers without checking. The
+// throughput that a generator reaches with it is the generator's ceiling. It assumes that all
+// HTTP requests of a connection are as long as the first, as this generator's are. It answers
+// with the body of the request if there is one, or else as the workload at the path does; an
+// echo gets back what it sent. The connections are divided among loops event loops. It returns
+// when ctx is done.
 func ServeNull(ctx context.Context, protocol, addr string, loops int) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -182,5 +182,5 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 // wakeOnTime has this thread's timers go off when they are due: by default the
 // kernel may be 50 µs late to save power.
 func wakeOnTime() {
-	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // as it was, at worst
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) // if it fails, timers stay as late as they were
 }
