@@ -31,6 +31,8 @@ func TestDuelMistakes(t *testing.T) {
 		{"no pairs", "thread thread --pairs 0", "--pairs 0: allowed"},
 		{"a turn that is too short", "thread thread --turn 1ms", "--turn 1ms: allowed: from 5ms"},
 		{"a turn that is longer than all", "thread thread --turn 6s", "--turn 6s: allowed: from 5ms to the --duration, 2.5s"},
+		{"a turn that is too short for its requests", "thread thread --workload wait --time 20ms", "too short for requests that take 20ms; allowed: --turn from 200ms and --warmup from 20ms"},
+		{"a model that closes its connections", "thread sequential", "sequential closes each connection after an answer"},
 		{"a rate of less than nothing", "thread thread --rate=-1", "--rate -1: allowed"},
 		{"more clients than fit", "thread thread --clients 9000000", "is more than this host can hold"},
 		{"a margin that is no fraction", "thread thread --margin x", `--margin: "x" is not a fraction`},

@@ -66,7 +66,7 @@ func Judge(d *result.Duel, margin float64) *Answer {
 			a.Notes = append(a.Notes, fmt.Sprintf("pair %d: %s", p.Number, n))
 		}
 	}
-	if d.OpenSec > 0 && a.find(P99) == nil {
+	if len(a.Ratios) > 0 && d.OpenSec > 0 && a.find(P99) == nil {
 		a.Notes = append(a.Notes, fmt.Sprintf("p99: fewer than %s answers a pair at the common rate", stats.Group(tailAnswers)))
 	}
 	a.Sentence = a.sentence()
@@ -99,7 +99,10 @@ func (a *Answer) sentence() string {
 	if r == nil {
 		return "nothing can be said: no pair is complete"
 	}
-	found := fmt.Sprintf("(%s, %s)", interval(r.Estimate), prose.Count(r.N, "pair"))
+	found := "(" + prose.Count(r.N, "pair") + ")"
+	if r.Known() {
+		found = fmt.Sprintf("(%s, %s)", interval(r.Estimate), prose.Count(r.N, "pair"))
+	}
 	c := a.find(CPU)
 	cpu := c != nil && c.Verdict(a.Margin) == Differs
 	s := ""
@@ -148,9 +151,8 @@ func (a *Answer) Text(width int) string {
 		row(f.of.Title+": "+f.Of, f)
 	}
 	var b strings.Builder
-	b.WriteString(t.Text(width))
-	b.WriteByte('\n')
 	if len(a.Ratios) > 0 {
+		b.WriteString(t.Text(width) + "\n")
 		if r := a.Ratios[0].Ratio; r.Known() {
 			fmt.Fprintf(&b, "interval: %s over %s of fresh servers, with a level of %s\n",
 				r.Method, prose.Count(r.N, "pair"), stats.Part.Format(r.Level))

@@ -60,6 +60,7 @@ type Duel struct {
 const (
 	maxPairs      = 100
 	minTurn       = 5 * time.Millisecond
+	turnRequests  = 10 // of each client, one after the other: all begin at the same time
 	maxSideLength = 10 * time.Minute
 )
 
@@ -72,6 +73,9 @@ func (d *Duel) Prepare() error {
 		return usageErrorf("--turn %v: allowed: from %v to the --duration, %v", d.Turn, minTurn, d.Closed)
 	case d.Warmup < 0 || d.Warmup > d.Closed:
 		return usageErrorf("--warmup %v: allowed: from 0 to the --duration, %v", d.Warmup, d.Closed)
+	case d.Turn < turnRequests*d.Request.Time || d.Warmup < d.Request.Time:
+		return usageErrorf("--turn %v, --warmup %v: too short for requests that take %v; allowed: --turn from %v and --warmup from %v",
+			d.Turn, d.Warmup, d.Request.Time, turnRequests*d.Request.Time, d.Request.Time)
 	case d.Closed > maxSideLength:
 		return usageErrorf("--duration %v: allowed: up to %v", d.Closed, maxSideLength)
 	case d.Rate < 0 || math.IsNaN(d.Rate) || math.IsInf(d.Rate, 0):
@@ -130,7 +134,11 @@ func (d *Duel) step(side DuelSide) (plan.Step, error) {
 	if err != nil {
 		return plan.Step{}, err
 	}
-	return p.Steps()[0], d.Harness.use(p)
+	step := p.Steps()[0]
+	if step.PerRequest() {
+		return plan.Step{}, usageErrorf("%s closes each connection after an answer, but the clients of a duel keep theirs", side.Model)
+	}
+	return step, d.Harness.use(p)
 }
 
 // Dir is the folder of the record.
