@@ -120,6 +120,8 @@ type Progress struct {
 	Requests int64
 	Errored  int64
 	P99Sec   float64 // service time
+	// ResponseP99Sec is that of the response time; open loop only.
+	ResponseP99Sec float64
 }
 
 // Run measures all steps of the plan. If ctx is done first, it saves the current

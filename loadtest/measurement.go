@@ -207,6 +207,9 @@ func (m *measurement) progress(n int, s *load.Interval) {
 		N: n, Requests: s.Service.TotalCount(), Errored: s.Errored,
 		P99Sec: float64(s.Service.ValueAtQuantile(99)) / float64(time.Second),
 	}
+	if s.Response != nil {
+		ev.Second.ResponseP99Sec = float64(s.Response.ValueAtQuantile(99)) / float64(time.Second)
+	}
 	m.campaign.notify(ev)
 }
 

@@ -33,7 +33,7 @@ func interference(f *Figure, src *Source) {
 		var ps []panel
 		for _, kind := range kinds {
 			m := stats.Metric{Name: "p99 of " + kind, Title: "p99 of " + kind, Unit: stats.Seconds, Value: func(r *result.Repeat) (float64, bool) {
-				i := slices.IndexFunc(r.Mix, func(k result.MixPart) bool { return k.Workload == kind && k.Requests > 0 })
+				i := slices.IndexFunc(r.Mix, func(k result.MixPart) bool { return k.Workload == kind && k.Requests >= stats.LeastForP99 })
 				switch {
 				case i < 0:
 					return 0, false

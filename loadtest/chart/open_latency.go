@@ -5,5 +5,5 @@ import "github.com/tierbench/tierbench/loadtest/stats"
 var openLatencyChart = Chart{
 	Name: "open-latency", Title: "Latency at a fixed rate",
 	note:  "99th percentile, from when a request was due (response time) and from when it was sent (service time) · lower is better",
-	build: open([]stats.Metric{stats.P99, stats.ServiceP99}),
+	build: open([]stats.Metric{stats.ShownP99, stats.ShownServiceP99}),
 }

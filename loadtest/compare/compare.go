@@ -137,6 +137,7 @@ func (c *Comparison) match(as, bs []*stats.Cell, key func(result.Key) result.Key
 		}
 		delete(peers, key(a.Key))
 		for _, m := range metrics {
+			m = m.Shown()
 			if has(a.Key, m) {
 				c.Rows = append(c.Rows, c.row(a, b, m))
 			}
@@ -155,7 +156,7 @@ func (r *Row) is(m stats.Metric) bool { return r.Metric.Name == m.Name }
 // has reports whether cells of a key have a metric. An idle cell has no throughput, which is
 // not a failed comparison.
 func has(k result.Key, m stats.Metric) bool {
-	r := result.Repeat{Key: k, Requests: 1, RateRPS: 1, Server: result.Server{Usage: result.Usage{PSSBytes: 1, Processes: 1}, ConnsPerProcess: []int{1, 1}}, Fairness: result.Fairness{Jain: 1}}
+	r := result.Repeat{Key: k, Requests: stats.LeastForP999, RateRPS: 1, Server: result.Server{Usage: result.Usage{PSSBytes: 1, Processes: 1}, ConnsPerProcess: []int{1, 1}}, Fairness: result.Fairness{Jain: 1}}
 	_, ok := m.Value(&r)
 	return ok
 }
@@ -167,11 +168,14 @@ func (c *Comparison) row(a, b *stats.Cell, m stats.Metric) Row {
 	positive := func(xs []float64) bool { return !slices.ContainsFunc(xs, func(x float64) bool { return x <= 0 }) }
 	switch {
 	case len(as) == 0 || len(bs) == 0:
-		side := c.A
+		side, cell := c.A, a
 		if len(as) > 0 {
-			side, r.blind = c.B, true
+			side, cell, r.blind = c.B, b, true
 		}
 		r.Why = "no repeat counts in " + side
+		if len(cell.Counted) > 0 {
+			r.Why = "the repeats of " + side + " have no " + m.Name
+		}
 		return r
 	case !positive(as) || !positive(bs):
 		r.Why = "a value of 0 or below has no ratio"

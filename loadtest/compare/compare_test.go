@@ -27,7 +27,7 @@ func run(id string, rps map[string][]float64) *result.Set {
 		for i, v := range rps[model] {
 			r := result.Repeat{
 				Key:    result.Key{Model: model, Protocol: "http", Workload: "plaintext", Clients: 16, Loop: result.Closed},
-				Repeat: i + 1, Requests: 1, ThroughputRPS: math.Abs(v), Service: result.Latency{P99: math.Abs(v)},
+				Repeat: i + 1, Requests: stats.LeastForP99, ThroughputRPS: math.Abs(v), Service: result.Latency{P99: math.Abs(v)},
 				Gates: result.Gates{Verdict: result.Valid},
 			}
 			if v < 0 {
@@ -37,6 +37,15 @@ func run(id string, rps map[string][]float64) *result.Set {
 		}
 	}
 	return set
+}
+
+func TestFewAnswersHaveNoP99(t *testing.T) {
+	a, b := run("A", map[string][]float64{"a": {1}}), run("B", map[string][]float64{"a": {2}})
+	b.Repeats[0].Requests = stats.LeastForP99 - 1
+	c, err := Runs(a, b, []stats.Metric{stats.P99}, 0.05)
+	if err != nil || len(c.Rows) != 1 || c.Rows[0].Outcome != Unmeasured || c.Rows[0].Why != "the repeats of B have no p99" || len(c.Failed()) != 1 {
+		t.Errorf("err %v, %+v", err, c)
+	}
 }
 
 func TestOutcome(t *testing.T) {

@@ -26,7 +26,7 @@ func (s *Search) log(load float64, r *result.Repeat, sample search.Sample) {
 	if sample.Why != "" {
 		why = ": " + sample.Why
 	}
-	fmt.Fprintf(s.Log, "%s, repeat %d: %s%s (%s, p99 %s)\n", s.Unit(load), r.Repeat, outcomes[sample.Outcome], why, format(stats.Throughput, r), format(stats.P99, r))
+	fmt.Fprintf(s.Log, "%s, repeat %d: %s%s (%s, p99 %s)\n", s.Unit(load), r.Repeat, outcomes[sample.Outcome], why, format(stats.Throughput, r), format(stats.ShownP99, r))
 }
 
 // Table returns a table with a line for each load, with the medians of the repeats that
@@ -48,7 +48,7 @@ func (s *Search) Table(a *search.Answer, cells []*stats.Cell) string {
 			return "–"
 		}
 		levels.Row(s.Unit(l.Load), l.Count(stats.Met), l.Count(stats.Missed), l.Count(stats.Unmeasured),
-			strings.TrimSuffix(value(stats.Throughput), "/s"), value(stats.P99), value(stats.CPU))
+			strings.TrimSuffix(value(stats.Throughput), "/s"), value(stats.ShownP99), value(stats.CPU))
 	}
 	return levels.Text(0)
 }

@@ -65,6 +65,8 @@ type Second struct {
 	Requests int64   `json:"requests"`
 	Errored  int64   `json:"errored"`
 	P99Sec   float64 `json:"p99_sec"` // service time
+	// ResponseP99Sec is from the scheduled send; open loop only.
+	ResponseP99Sec float64 `json:"response_p99_sec,omitempty"`
 }
 
 // Outcome summarizes a repeat. The record contains the rest.
@@ -138,7 +140,7 @@ func (j *JSON) Event(ev loadtest.Event) {
 	case ev.Warning != "":
 		e.Kind, e.Warning = "warning", ev.Warning
 	case ev.Second != nil:
-		e.Kind, e.Second = "second", &Second{N: ev.Second.N, Requests: ev.Second.Requests, Errored: ev.Second.Errored, P99Sec: ev.Second.P99Sec}
+		e.Kind, e.Second = "second", &Second{N: ev.Second.N, Requests: ev.Second.Requests, Errored: ev.Second.Errored, P99Sec: ev.Second.P99Sec, ResponseP99Sec: ev.Second.ResponseP99Sec}
 	case ev.Repeat != nil:
 		r := ev.Repeat
 		e.Kind, e.Outcome = "repeat", &Outcome{

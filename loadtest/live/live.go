@@ -3,6 +3,7 @@
 package live
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -95,8 +96,8 @@ func line(ev loadtest.Event) string {
 	case r.Workload == result.Idle:
 		s += fmt.Sprintf("%s of user memory", stats.Bytes.Format(float64(r.Server.PSSBytes)))
 	default:
-		s += fmt.Sprintf("%.0f req/s, p99 %v, %.1f µs CPU a request", r.ThroughputRPS,
-			time.Duration(r.Service.P99*float64(time.Second)).Round(10*time.Microsecond), r.CPUPerRequestSec()*1e6)
+		p99, known := stats.ShownP99.Value(r)
+		s += fmt.Sprintf("%.0f req/s, p99 %s, %.1f µs CPU a request", r.ThroughputRPS, percentile(p99, known), r.CPUPerRequestSec()*1e6)
 	}
 	if doubt != "" {
 		if r.Gates.Verdict != result.Invalid {
@@ -112,11 +113,19 @@ func warning(ev loadtest.Event) string {
 	return fmt.Sprintf("%s, repeat %d: warning: %s", ev.Step.Key, ev.Step.Repeat, ev.Warning)
 }
 
+// percentile formats a number of seconds, if there were enough answers to know it.
+func percentile(sec float64, known bool) string {
+	if !known {
+		return "–"
+	}
+	return stats.Seconds.Format(sec)
+}
+
 // second summarizes the last second.
 func second(p *loadtest.Progress) string {
 	s := stats.PerSecond.Format(float64(p.Requests))
 	if p.Requests > 0 {
-		s += ", p99 " + stats.Seconds.Format(p.P99Sec)
+		s += ", p99 " + percentile(cmp.Or(p.ResponseP99Sec, p.P99Sec), p.Requests >= stats.LeastForP99)
 	}
 	if p.Errored > 0 {
 		s += fmt.Sprintf(", %s failed", stats.Group(int(p.Errored)))

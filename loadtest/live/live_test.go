@@ -70,8 +70,8 @@ func TestPlain(t *testing.T) {
 2 of 9 repeats are already measured
 nginx is left out: nginx: not found
 eventloop http/plaintext closed clients=100, repeat 2: warning: the generator's ceiling is not known
-3/9 eventloop http/plaintext closed clients=100 repeat=2: 98100 req/s, p99 3.4ms, 11.0 µs CPU a request (4s left)
-4/9 eventloop http/plaintext closed clients=100 repeat=2: 98100 req/s, p99 3.4ms, 11.0 µs CPU a request, suspect: not steady: throughput changed by +20 % ± 3 % over the window (4s left)
+3/9 eventloop http/plaintext closed clients=100 repeat=2: 98100 req/s, p99 3.40 ms, 11.0 µs CPU a request (4s left)
+4/9 eventloop http/plaintext closed clients=100 repeat=2: 98100 req/s, p99 3.40 ms, 11.0 µs CPU a request, suspect: not steady: throughput changed by +20 % ± 3 % over the window (4s left)
 5/9 eventloop http/plaintext closed clients=100 repeat=2: invalid: errors: reset 3; the window was short (4s left)
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
@@ -103,6 +103,10 @@ func TestTerminalLines(t *testing.T) {
 			[2]string{" 3 of 9, 1m25s left", cell + ": 98.1k/s, p99 3.40 ms"}},
 		{"some fail", loadtest.Event{Step: step, N: 3, Total: 9, Second: &loadtest.Progress{Requests: 1000, Errored: 7, P99Sec: 0.1}}, 0,
 			[2]string{" 3 of 9, 1m25s left", cell + ": 1.00k/s, p99 100 ms, 7 failed"}},
+		{"the response time counts", loadtest.Event{Step: step, N: 3, Total: 9, Second: &loadtest.Progress{Requests: 1000, P99Sec: 0.0037, ResponseP99Sec: 0.907}}, 0,
+			[2]string{" 3 of 9, 1m25s left", cell + ": 1.00k/s, p99 907 ms"}},
+		{"few answers have no p99", loadtest.Event{Step: step, N: 3, Total: 9, Second: &loadtest.Progress{Requests: 999, P99Sec: 0.1}}, 0,
+			[2]string{" 3 of 9, 1m25s left", cell + ": 999/s, p99 –"}},
 		{"nothing is answered", loadtest.Event{Step: step, N: 3, Total: 9, Second: &loadtest.Progress{}}, 0, [2]string{" 3 of 9, 1m25s left", cell + ": 0/s"}},
 		{"the repeat is valid", ended(3, result.Valid), 0, [2]string{" 3 of 9, 1 valid, 4s left", cell + ": done"}},
 		{"the next is not", ended(4, result.Invalid, result.Reason{Gate: result.GateErrors, Text: "errors"}), 9 * time.Second, [2]string{" 4 of 9, 1 valid, 1 invalid, 0s left", cell + ": done"}},

@@ -37,11 +37,11 @@ var (
 
 	// seen is what the clients saw.
 	seen = []column{counted, of(stats.Throughput, "throughput"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req"),
-		of(stats.P50, "p50"), of(stats.P90, "p90"), of(stats.P99, "p99"), of(stats.P999, "p99.9"), of(stats.Max, "max")}
+		of(stats.P50, "p50"), of(stats.P90, "p90"), of(stats.ShownP99, "p99"), of(stats.ShownP999, "p99.9"), of(stats.Max, "max")}
 	seenOpen = []column{counted, number("asked", func(c *stats.Cell) string { return stats.PerSecond.Format(c.RateRPS) }),
 		of(stats.Throughput, "achieved"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req"),
-		of(stats.P50, "response p50"), of(stats.ServiceP50, "service p50"), of(stats.P99, "response p99"), withInterval(stats.P99),
-		of(stats.ServiceP99, "service p99"), of(stats.SendLag, "send lag p99"), of(stats.Unsent, "unsent")}
+		of(stats.P50, "response p50"), of(stats.ServiceP50, "service p50"), of(stats.ShownP99, "response p99"), withInterval(stats.ShownP99),
+		of(stats.ShownServiceP99, "service p99"), of(stats.SendLag, "send lag p99"), of(stats.Unsent, "unsent")}
 	fairness = of(stats.Jain, "fairness")
 
 	// costs is what the load cost the server.

@@ -316,9 +316,9 @@ func (v *view) answer(p *pageData, styles map[string]chart.SpecStyle) {
 		}
 	}
 	by([]string{"most throughput", "least CPU time per request", "shortest p99", "least memory in all"},
-		func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, stats.Throughput, stats.CPU, stats.P99, stats.MemoryTotal)
+		func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, stats.Throughput, stats.CPU, stats.ShownP99, stats.MemoryTotal)
 	by([]string{"shortest p99 response time", "least CPU time per request", "most of the rate", "least memory in all"},
-		(*group).isOpen, stats.P99, stats.CPU, stats.Achieved, stats.MemoryTotal)
+		(*group).isOpen, stats.ShownP99, stats.CPU, stats.Achieved, stats.MemoryTotal)
 	by([]string{"least growth of user memory", "least memory in all", "fewest threads"},
 		func(g *group) bool { return g.workload == result.Idle }, stats.MemoryOfMany, stats.MemoryTotal, stats.Threads)
 }
@@ -352,15 +352,15 @@ func (v *view) pageGroup(g *group) pageGroup {
 
 func (v *view) cellSection(all *result.Histograms, g *group) cellSection {
 	out := cellSection{Title: g.title}
-	metrics := []stats.Metric{stats.Throughput, stats.CPU, stats.P50, stats.P99, stats.MemoryOfMany, stats.Threads}
+	metrics := []stats.Metric{stats.Throughput, stats.CPU, stats.P50, stats.ShownP99, stats.MemoryOfMany, stats.Threads}
 	heads := []string{"throughput", "CPU/req", "p50", "p99", "growth ÷ clients", "threads"}
-	line := []stats.Metric{stats.Throughput, stats.CPU, stats.P99}
+	line := []stats.Metric{stats.Throughput, stats.CPU, stats.ShownP99}
 	switch {
 	case g.workload == result.Idle:
 		metrics, heads = []stats.Metric{stats.MemoryOfMany, stats.PSS, stats.KernelStacks, stats.Threads}, []string{"growth ÷ clients", "user memory", "kernel stacks", "threads"}
 		line = []stats.Metric{stats.MemoryOfMany, stats.MemoryTotal}
 	case g.isOpen():
-		metrics = []stats.Metric{stats.Throughput, stats.CPU, stats.P99, stats.ServiceP99, stats.SendLag, stats.Unsent}
+		metrics = []stats.Metric{stats.Throughput, stats.CPU, stats.ShownP99, stats.ShownServiceP99, stats.SendLag, stats.Unsent}
 		heads = []string{"achieved", "CPU/req", "response p99", "service p99", "send lag p99", "unsent"}
 	}
 	g.each(v, func(label, model string, c *stats.Cell) {

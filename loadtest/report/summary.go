@@ -108,7 +108,7 @@ func summaryCell(c *stats.Cell, g *group, best bool) table.Cell {
 	case g.workload == result.Idle:
 		return cell.Add("\n" + value(c, stats.MemoryTotal) + " · " + value(c, stats.Threads))
 	case g.isOpen():
-		return cell.Add(" | " + value(c, stats.ServiceP99) + "\n" + value(c, stats.Throughput) + " · " + value(c, stats.CPU))
+		return cell.Add(" | " + value(c, stats.ShownServiceP99) + "\n" + value(c, stats.Throughput) + " · " + value(c, stats.CPU))
 	}
-	return cell.Add(" · " + value(c, stats.CPU) + "\n" + value(c, stats.P99))
+	return cell.Add(" · " + value(c, stats.CPU) + "\n" + value(c, stats.ShownP99))
 }

@@ -28,7 +28,7 @@ func Table(w io.Writer, set *result.Set) error {
 	}
 	var tables []string
 	for _, t := range []*table.Table{
-		v.modelTable(func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, "req/s", of(stats.P99, "p99"), of(stats.CPU, "CPU/req")),
+		v.modelTable(func(g *group) bool { return g.workload != result.Idle && !g.isOpen() }, "req/s", of(stats.ShownP99, "p99"), of(stats.CPU, "CPU/req")),
 		v.modelTable(func(g *group) bool { return g.workload == result.Idle }, "growth÷N", of(stats.MemoryTotal, "total")),
 	} {
 		if len(t.Rows) > 0 {
@@ -103,8 +103,8 @@ func (v *view) openTable(g *group) *table.Table {
 				continue
 			}
 			t.Row(append(row, strings.TrimSuffix(stats.PerSecond.Format(c.RateRPS), "/s"), terminalCell(c, stats.Throughput, false),
-				table.Marked(value(c, stats.P99), bestMark(slices.Contains(best, i))), spread(c.Median(stats.P99)),
-				value(c, stats.ServiceP99), value(c, stats.SendLag), value(c, stats.CPU))...)
+				table.Marked(value(c, stats.ShownP99), bestMark(slices.Contains(best, i))), spread(c.Median(stats.ShownP99)),
+				value(c, stats.ShownServiceP99), value(c, stats.SendLag), value(c, stats.CPU))...)
 		}
 	}
 	return t

@@ -34,7 +34,7 @@ func (g *group) headline() stats.Metric {
 	case g.workload == result.Idle:
 		return stats.MemoryOfMany
 	case g.loop == result.Open:
-		return stats.P99
+		return stats.ShownP99
 	}
 	return stats.Throughput
 }

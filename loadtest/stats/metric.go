@@ -40,6 +40,12 @@ var (
 	// An open loop has service times, too, next to its response times.
 	ServiceP50 = Metric{"service_p50", "p50 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P50 })}
 	ServiceP99 = Metric{"service_p99", "p99 service time", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Service.P99 })}
+	// ShownP99, ShownP999 and ShownServiceP99 are P99, P999 and ServiceP99 without a value where
+	// fewer requests than LeastForP99 or LeastForP999 were answered. They are what is shown;
+	// bounds and claims are judged by the values themselves.
+	ShownP99        = P99.Shown()
+	ShownP999       = P999.Shown()
+	ShownServiceP99 = ServiceP99.Shown()
 	// Achieved is the throughput as a fraction of the rate asked for.
 	Achieved = Metric{"achieved", "throughput ÷ rate asked", Count, true, ofOpen(func(r *result.Repeat) (float64, bool) {
 		return r.ThroughputRPS / r.RateRPS, r.RateRPS > 0
@@ -91,6 +97,34 @@ var (
 
 	CtxSwitches = Metric{"ctx_switches", "context switches per request", Count, false, perRequest(func(s *result.Server) float64 { return float64(s.CtxSwitches) })}
 )
+
+// LeastForP99 and LeastForP999 are the fewest answers for which a percentile is shown: ten are
+// then above it.
+const (
+	LeastForP99  = 1_000
+	LeastForP999 = 10_000
+)
+
+// Shown returns the metric as it is shown: without a percentile of too few answers.
+func (m Metric) Shown() Metric {
+	var n int64
+	switch m.Name {
+	case "p99", "service_p99":
+		n = LeastForP99
+	case "p999":
+		n = LeastForP999
+	default:
+		return m
+	}
+	value := m.Value
+	m.Value = func(r *result.Repeat) (float64, bool) {
+		if r.Requests < n {
+			return 0, false
+		}
+		return value(r)
+	}
+	return m
+}
 
 // LeastForGrowth is the fewest clients that a growth of memory may be divided by. A server
 // in Go allocates up to 4 MB before its first garbage collection.

@@ -489,3 +489,30 @@ func TestIntervals(t *testing.T) {
 		}
 	}
 }
+
+func TestPercentilesOfFewAnswersAreNotShown(t *testing.T) {
+	r := &result.Repeat{Service: result.Latency{P50: 1, P99: 2, P999: 3, Max: 4}}
+	for _, tt := range []struct {
+		requests                int64
+		p50, p99, p999, service bool
+	}{
+		{1, true, false, false, false},
+		{999, true, false, false, false},
+		{1_000, true, true, false, true},
+		{9_999, true, true, false, true},
+		{10_000, true, true, true, true},
+	} {
+		r.Requests = tt.requests
+		for _, m := range []struct {
+			Metric
+			want bool
+		}{{P50.Shown(), tt.p50}, {ShownP99, tt.p99}, {ShownP999, tt.p999}, {ShownServiceP99, tt.service}, {Max.Shown(), true}} {
+			if _, ok := m.Value(r); ok != m.want {
+				t.Errorf("%s of %d answers: shown %v, want %v", m.Name, tt.requests, ok, m.want)
+			}
+		}
+		if v, ok := P99.Value(r); !ok || v != 2 {
+			t.Errorf("the p99 of %d answers is not in the record: %v", tt.requests, v)
+		}
+	}
+}
