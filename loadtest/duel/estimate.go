@@ -45,6 +45,7 @@ type Ratio struct {
 // logarithms are what is estimated, so that b ÷ a gives the same interval.
 //
 // The median of slices resists the bursts of other work on a machine, which move sums.
+// It is as deaf to a server that stalls seldom: that shows in its p99.
 func Compare(d *result.Duel, q Quantity, a, b int) Ratio {
 	r := Ratio{Quantity: q}
 	var logs, as, bs []float64

@@ -69,8 +69,31 @@ func Judge(d *result.Duel, margin float64) *Answer {
 	if len(a.Ratios) > 0 && d.OpenSec > 0 && a.find(P99) == nil {
 		a.Notes = append(a.Notes, fmt.Sprintf("p99: fewer than %s answers a pair at the common rate", stats.Group(tailAnswers)))
 	}
+	if x, y := silent(d, 0), silent(d, 1); max(x, y) > mostSilent {
+		a.Notes = append(a.Notes, fmt.Sprintf("turns without an answer, which the medians leave out: %s of %s, %s of %s",
+			percent(x), a.A, percent(y), a.B))
+	}
 	a.Sentence = a.sentence()
 	return a
+}
+
+// mostSilent is the part of a side's turns that may pass without an answer unsaid.
+const mostSilent = 0.01
+
+// silent is the part of a side's turns in the closed loop that had no answer.
+func silent(d *result.Duel, side int) float64 {
+	var n, none float64
+	for i := range d.Pairs {
+		for _, s := range d.Pairs[i].Slices {
+			if s.Side == side && s.Loop == result.Closed {
+				n++
+				if s.Answers == 0 {
+					none++
+				}
+			}
+		}
+	}
+	return none / max(n, 1)
 }
 
 func (a *Answer) find(q Quantity) *Ratio {

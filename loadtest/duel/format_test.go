@@ -44,3 +44,21 @@ func TestRegressions(t *testing.T) {
 		t.Errorf("%q", worse)
 	}
 }
+
+func TestTurnsWithoutAnAnswerAreTold(t *testing.T) {
+	d := synthetic(6, 1, steady, nil)
+	if notes := Judge(d, 0).Notes; len(notes) > 0 {
+		t.Errorf("%q", notes)
+	}
+	for i := range d.Pairs {
+		for j := range 20 { // ten of each
+			if s := &d.Pairs[i].Slices[j]; s.Side == 1 {
+				s.Answers = 0
+			}
+		}
+	}
+	const want = "turns without an answer, which the medians leave out: 0 % of A, 10 % of B"
+	if notes := Judge(d, 0).Notes; len(notes) != 1 || notes[0] != want {
+		t.Errorf("%q, want %q", notes, want)
+	}
+}
