@@ -287,24 +287,25 @@ func SendLag(r *result.Repeat) string {
 }
 
 // GeneratorBound fails a repeat that measured the limit of the generator rather than
-// that of the server.
+// that of the server. A server that keeps its own CPUs busy is the limit itself. A ceiling
+// that was exceeded is not one: the server's answers cost the generator less than those that
+// it was measured with.
 func GeneratorBound(r *result.Repeat) string {
-	if c := r.Generator.CeilingRPS; c > 0 && r.Loop == result.Closed && r.ThroughputRPS > CeilingShare*c {
-		return fmt.Sprintf("generator-bound: %.4g requests/s is %.0f %% of what the generator can do here (%.4g)", r.ThroughputRPS, 100*r.ThroughputRPS/c, c)
-	}
-	busy := func(sec, cpus float64) float64 {
-		if cpus == 0 || r.DurationSec <= 0 {
+	busy := func(used, allowed float64) float64 {
+		if allowed == 0 {
 			return 0
 		}
-		return sec / (r.DurationSec * cpus)
+		return used / allowed
 	}
-	serverCPUs := float64(r.CPUs.ServerCount)
-	if r.Box != nil && r.Box.CPUs > 0 {
-		serverCPUs = min(serverCPUs, r.Box.CPUs)
+	generator := busy(r.GeneratorCores(), float64(r.CPUs.GeneratorCount))
+	server := busy(r.ServerCores(), r.ServerCPUs())
+	if server > BusyShare {
+		return ""
 	}
-	generator := busy(r.Generator.CPUSec, float64(r.CPUs.GeneratorCount))
-	server := busy(r.Server.CPUUserSec+r.Server.CPUSysSec, serverCPUs)
-	if generator <= BusyShare || server > BusyShare {
+	if c := r.Generator.CeilingRPS; r.Loop == result.Closed && r.ThroughputRPS > CeilingShare*c && r.ThroughputRPS <= c {
+		return fmt.Sprintf("generator-bound: %.4g requests/s is %.0f %% of what the generator can do here (%.4g)", r.ThroughputRPS, 100*r.ThroughputRPS/c, c)
+	}
+	if generator <= BusyShare {
 		return ""
 	}
 	return fmt.Sprintf("generator-bound: the generator kept its CPUs %.0f %% busy, the server kept its CPUs %.0f %% busy", 100*generator, 100*server)

@@ -89,6 +89,9 @@ func TestJudge(t *testing.T) {
 		{"the lag is more", func(r *result.Repeat) { open(r); r.Generator.SendLagP99Sec = 0.000501 }, "?sent up to 501 µs late"},
 		{"85 % of the ceiling", func(r *result.Repeat) { r.Generator.CeilingRPS = 59_000 }, ""},
 		{"more than 85 % of the ceiling", func(r *result.Repeat) { r.Generator.CeilingRPS = 58_000 }, "?generator-bound: 5e+04 requests/s is 86 %"},
+		{"a server whose own CPUs are full is the limit itself", func(r *result.Repeat) { r.Generator.CeilingRPS, r.Server.CPUUserSec = 51_000, 1.9 }, ""},
+		{"a ceiling that is exceeded is not one", func(r *result.Repeat) { r.Generator.CeilingRPS = 40_650 }, ""},
+		{"but the generator may still be busy", func(r *result.Repeat) { r.Generator.CeilingRPS, r.Generator.CPUSec = 40_650, 1.9 }, "?generator-bound: the generator kept its CPUs 95 % busy"},
 		{"the ceiling means nothing to an open loop", func(r *result.Repeat) { open(r); r.Generator.CeilingRPS = 5_000 }, ""},
 		{"the generator is busy and the server is not", func(r *result.Repeat) { r.Generator.CPUSec, r.Server.CPUUserSec = 1.9, 1.7 }, "?generator-bound: the generator kept its CPUs 95 % busy"},
 		{"the server is busy within its box", func(r *result.Repeat) {

@@ -27,6 +27,21 @@ func of(m stats.Metric, head string) column {
 	return number(head, func(c *stats.Cell) string { return value(c, m) })
 }
 
+// cores shows how many cores were used, and of how many, if the record says that.
+func cores(m stats.Metric, head string, allowed func(*result.Repeat) float64) column {
+	return number(head, func(c *stats.Cell) string {
+		used := c.Median(m)
+		if used.N == 0 {
+			return table.Missing.String()
+		}
+		s := fmt.Sprintf("%.2f", used.Value)
+		if n := c.Typical(allowed); n > 0 {
+			s += fmt.Sprintf(" of %.3g", n)
+		}
+		return s
+	})
+}
+
 func withInterval(m stats.Metric) column {
 	return number("interval", func(c *stats.Cell) string { return c.Median(m).Ends(m.Unit) })
 }
@@ -35,12 +50,15 @@ var (
 	counted = number("counted", kOfN)
 	conns   = column{table.Column{Head: "connections per process"}, connections}
 
+	serverCores    = cores(stats.ServerCores, "server cores", (*result.Repeat).ServerCPUs)
+	generatorCores = cores(stats.GeneratorCores, "generator cores", func(r *result.Repeat) float64 { return float64(r.CPUs.GeneratorCount) })
+
 	// seen is what the clients saw.
 	seen = []column{counted, of(stats.Throughput, "throughput"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req"),
-		of(stats.P50, "p50"), of(stats.P90, "p90"), of(stats.ShownP99, "p99"), of(stats.ShownP999, "p99.9"), of(stats.Max, "max")}
+		serverCores, generatorCores, of(stats.P50, "p50"), of(stats.P90, "p90"), of(stats.ShownP99, "p99"), of(stats.ShownP999, "p99.9"), of(stats.Max, "max")}
 	seenOpen = []column{counted, number("asked", func(c *stats.Cell) string { return stats.PerSecond.Format(c.RateRPS) }),
 		of(stats.Throughput, "achieved"), withInterval(stats.Throughput), of(stats.CPU, "CPU/req"),
-		of(stats.P50, "response p50"), of(stats.ServiceP50, "service p50"), of(stats.ShownP99, "response p99"), withInterval(stats.ShownP99),
+		serverCores, generatorCores, of(stats.P50, "response p50"), of(stats.ServiceP50, "service p50"), of(stats.ShownP99, "response p99"), withInterval(stats.ShownP99),
 		of(stats.ShownServiceP99, "service p99"), of(stats.SendLag, "send lag p99"), of(stats.Unsent, "unsent")}
 	fairness = of(stats.Jain, "fairness")
 
@@ -132,7 +150,7 @@ func (v *view) cellTable(g *group, columns []column) *table.Table {
 
 // explanation describes the columns of the details.
 func (v *view) explanation() string {
-	s := "Medians of the repeats that count. CPU time and context switches are for each request, over the whole process tree. " +
+	s := "Medians of the repeats that count. CPU time and context switches are for each request, over the whole process tree. Cores are those that were used in the mean of the window, of those that were allowed. " +
 		"Memory per client is the slope of user memory (PSS) against the clients, by least squares over all repeats, with its 95 % interval; it takes " +
 		strconv.Itoa(leastForSlope) + " numbers of clients. Growth ÷ clients is the growth of PSS from before the first connection to the end of the window, divided by the clients. " +
 		"It includes what the server allocates once, and is left out below " + strconv.Itoa(stats.LeastForGrowth) + " clients. Connections per process are those of the first repeat that counts."

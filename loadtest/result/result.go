@@ -169,6 +169,29 @@ func (r *Repeat) CPUPerRequestSec() float64 {
 	return (r.Server.CPUUserSec + r.Server.CPUSysSec) / float64(r.Requests)
 }
 
+// ServerCores returns how many cores the server used in the mean of the window.
+func (r *Repeat) ServerCores() float64 { return r.cores(r.Server.CPUUserSec + r.Server.CPUSysSec) }
+
+// GeneratorCores returns how many cores the generator used in the mean of the window.
+func (r *Repeat) GeneratorCores() float64 { return r.cores(r.Generator.CPUSec) }
+
+// ServerCPUs returns how many CPUs the server was allowed, by its affinity and its box; 0 if the
+// record does not say.
+func (r *Repeat) ServerCPUs() float64 {
+	n := float64(r.CPUs.ServerCount)
+	if r.Box != nil && r.Box.CPUs > 0 {
+		n = min(n, r.Box.CPUs)
+	}
+	return n
+}
+
+func (r *Repeat) cores(cpuSec float64) float64 {
+	if r.DurationSec <= 0 {
+		return 0
+	}
+	return cpuSec / r.DurationSec
+}
+
 // MemoryPerClientBytes is the growth of the server's user memory (PSS) from
 // before the load to the end of the window, divided by the clients.
 func (r *Repeat) MemoryPerClientBytes() float64 {

@@ -18,7 +18,7 @@ var fails = map[result.Gate]string{
 	result.GateLittlesLaw:     fmt.Sprintf("throughput × mean service time is more than %.0f %% off the number of clients (closed loop)", 100*gate.LittleResidual),
 	result.GateRate:           fmt.Sprintf("less than %.0f %% of what was due was answered, or more than %.0f %%, because a backlog of the warm-up was (open loop)", 100*gate.RateShare, 100*gate.RateExcess),
 	result.GateSendLag:        fmt.Sprintf("the generator's own lateness is over %.0f %% of the response time, at p99 (open loop)", 100*gate.LagShare),
-	result.GateGeneratorBound: fmt.Sprintf("throughput is over %.0f %% of what the generator reaches with a server that does nothing, or the generator keeps its CPUs over %.0f %% busy and the server does not", 100*gate.CeilingShare, 100*gate.BusyShare),
+	result.GateGeneratorBound: fmt.Sprintf("throughput is over %.0f %% of what the generator reaches with a server that does nothing, and the server's own CPUs are not full; or the generator keeps its CPUs over %.0f %% busy and the server does not", 100*gate.CeilingShare, 100*gate.BusyShare),
 	result.GateUnanswered:     "a client waited for an answer throughout the window",
 	result.GateListenQueue:    "an accept queue overflowed in the window",
 	result.GateRetransmits:    "a SYN was sent again in the window",

@@ -60,6 +60,10 @@ var (
 	CPUUser = Metric{"cpu_user", "user CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUUserSec })}
 	CPUSys  = Metric{"cpu_sys", "system CPU time per request", Seconds, false, perRequest(func(s *result.Server) float64 { return s.CPUSysSec })}
 
+	// ServerCores and GeneratorCores are the cores used in the mean of the window.
+	ServerCores    = Metric{"server_cores", "cores used by the server", Count, false, ofLoad((*result.Repeat).ServerCores)}
+	GeneratorCores = Metric{"generator_cores", "cores used by the generator", Count, false, ofLoad((*result.Repeat).GeneratorCores)}
+
 	// GeneratorCPU is the CPU time of the clients' side.
 	GeneratorCPU = Metric{"generator-cpu", "the generator's CPU time per request", Seconds, false, ofLoad(func(r *result.Repeat) float64 { return r.Generator.CPUSec / float64(r.Requests) })}
 
