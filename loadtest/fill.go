@@ -18,7 +18,7 @@ func fill(r *result.Repeat, w *load.Window, step plan.Step) {
 	all := w.Whole()
 	r.Started, r.DurationSec = w.Started.UTC(), w.Length.Seconds()
 	r.Requests, r.Errors, r.BytesIn, r.BytesOut = all.Service.TotalCount(), w.Errors, w.BytesIn, w.BytesOut
-	r.Answered, r.Unsent = w.Answered, w.Unsent
+	r.Answered, r.Unsent, r.Closes = w.Answered, w.Unsent, w.Closes
 	if r.Workload == result.Idle {
 		r.Idle = r.Clients
 		return

@@ -124,7 +124,7 @@ func (e *exchange) parse(a *answer, atEnd bool) (done bool, err error) {
 		return false, fmt.Errorf("%w: %w", errMalformed, err)
 	}
 	if code := resp.StatusCode(); code != fasthttp.StatusOK {
-		return false, fmt.Errorf("%w: %d", errStatus, code)
+		return false, statusError(code)
 	}
 	body := resp.Body()
 	untilEnd := src.beyond // the body's length is the end of the connection
@@ -181,7 +181,7 @@ func (e *exchange) early(kept, want []byte) error {
 		return nil // parsing the whole answer will report it
 	}
 	if code := h.StatusCode(); code != fasthttp.StatusOK && code >= 200 {
-		return fmt.Errorf("%w: %d", errStatus, code)
+		return statusError(code)
 	}
 	if n := h.ContentLength(); n >= 0 && !e.reads && (n != len(want) || !bytes.HasPrefix(want, body)) {
 		return wrongBytes(want, body)
@@ -200,11 +200,15 @@ func parseReading(body []byte) (value int64, pid int, err error) {
 
 // Errors that say what was wrong with an answer.
 var (
-	errStatus    = errors.New("wrong status")
 	errBytes     = errors.New("wrong bytes")
 	errUnasked   = errors.New("bytes without a request")
 	errMalformed = errors.New("malformed answer")
 )
+
+// A statusError is an HTTP status other than 200.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("wrong status: %d", int(e)) }
 
 func wrongBytes(want, got []byte) error {
 	const most = 40

@@ -255,7 +255,7 @@ func TestHTTPAnswersAreChecked(t *testing.T) {
 				return "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 			}
 			return ok
-		}, result.KindStatus},
+		}, "status-503"},
 		{"a body with one wrong byte", func(k int) string {
 			if k == 3 {
 				return ok[:len(ok)-1] + "?"
@@ -453,7 +453,7 @@ func TestClassify(t *testing.T) {
 		{&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EADDRNOTAVAIL)}, result.KindPorts},
 		{io.EOF, result.KindEOF},
 		{io.ErrUnexpectedEOF, result.KindTruncated},
-		{fmt.Errorf("%w: 503", errStatus), result.KindStatus},
+		{fmt.Errorf("answer: %w", statusError(503)), "status-503"},
 		{fmt.Errorf("%w: %w", errMalformed, io.ErrUnexpectedEOF), result.KindMalformed},
 		{errors.New("something"), result.KindOther},
 	} {

@@ -15,11 +15,14 @@ import (
 // pure function of the error's chain: addresses and ports in its text do not
 // matter.
 func Classify(err error) string {
+	if status := statusError(0); errors.As(err, &status) {
+		return result.KindOfStatus(int(status))
+	}
 	for _, c := range []struct {
 		is   error
 		kind string
 	}{
-		{errStatus, result.KindStatus}, {errBytes, result.KindBytes}, {errUnasked, result.KindUnasked}, {errMalformed, result.KindMalformed},
+		{errBytes, result.KindBytes}, {errUnasked, result.KindUnasked}, {errMalformed, result.KindMalformed},
 		{syscall.ECONNREFUSED, result.KindRefused},
 		{syscall.ECONNRESET, result.KindReset}, {syscall.EPIPE, result.KindReset}, {syscall.ECONNABORTED, result.KindReset},
 		{syscall.EMFILE, result.KindFDs}, {syscall.ENFILE, result.KindFDs},

@@ -143,9 +143,10 @@ func (c *Clients) giveUp(why error) { c.quit.CompareAndSwap(nil, &why) }
 // wrongAnswer reports whether an error is that of a server that answers, but
 // wrongly, and not of one that cannot be reached yet.
 func wrongAnswer(err error) bool {
-	switch Classify(err) {
-	case result.KindBytes, result.KindUnasked, result.KindStatus, result.KindMalformed:
+	switch kind := Classify(err); kind {
+	case result.KindBytes, result.KindUnasked, result.KindMalformed:
 		return true
+	default:
+		return result.IsStatus(kind)
 	}
-	return false
 }

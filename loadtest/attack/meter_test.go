@@ -233,8 +233,8 @@ func TestAnAnnouncedCloseIsNoError(t *testing.T) {
 		})
 		c := connect(t, httpTarget(addr, "plaintext"), 3, Options{})
 		w, err := c.Run(t.Context(), load.Work{Loop: result.Closed, Length: 10 * time.Second, Requests: 50}, load.Hooks{})
-		if n := w.Whole().Service.TotalCount(); err != nil || len(w.Errors) != 0 || n < 50 || c.Established() != 3 {
-			t.Errorf("%q: err %v, errors %v, %d requests, %d clients", answer, err, w.Errors, n, c.Established())
+		if n := w.Whole().Service.TotalCount(); err != nil || len(w.Errors) != 0 || n < 50 || c.Established() != 3 || w.Closes < n-3 || w.Closes > n {
+			t.Errorf("%q: err %v, errors %v, %d requests, %d closes, %d clients", answer, err, w.Errors, n, w.Closes, c.Established())
 		}
 	}
 }

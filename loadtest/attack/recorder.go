@@ -29,6 +29,7 @@ type recorder struct {
 	carried   time.Duration // see load.Window
 	waiting   *hdrhistogram.Histogram
 	due       *hdrhistogram.Histogram // as waiting, from the scheduled send
+	closes    int64                   // connections that ended by announcement within the window
 	starved   int64                   // clients that waited for one answer throughout the window; open loop
 	in, out   int64                   // bytes
 	connects  *hdrhistogram.Histogram
@@ -216,7 +217,7 @@ func (r *recorder) window(intervals, slices int) *load.Window {
 	w := &load.Window{
 		Errors: r.errors, Carried: r.carried, BytesIn: r.in, BytesOut: r.out,
 		Connect: r.connects, Mix: r.mix, Aftermath: r.aftermath,
-		Waiting: r.waiting, WaitingDue: r.due, Starved: r.starved,
+		Waiting: r.waiting, WaitingDue: r.due, Starved: r.starved, Closes: r.closes,
 		Slices: append(r.slices, make([]int64, max(0, slices-len(r.slices)))...)[:slices],
 	}
 	for _, s := range r.intervals[:intervals] {

@@ -146,6 +146,9 @@ func (sh *shard) answered(cl *client) time.Duration {
 	}
 	cl.freed = now
 	if sh.of.population.PerRequest || cl.answer.closes {
+		if cl.answer.closes && !sh.of.population.PerRequest && sh.recorder.edges.contain(now) {
+			sh.recorder.closes++
+		}
 		cl.answer.closes = false
 		sh.hangUp(cl)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/tierbench/tierbench/loadtest/result"
@@ -129,6 +128,9 @@ func notes(r *result.Repeat) (notes []string) {
 		}
 		return notes
 	}
+	if r.Closes > 0 {
+		notes = append(notes, fmt.Sprintf("the server's number of connections is not checked: it announced the end of %d connections and closed them, and the clients connected again", r.Closes))
+	}
 	if r.Fairness.Mean < MinAnswers {
 		notes = append(notes, fmt.Sprintf("even service is not checked: it needs %d answers per client, and there were %.3g", MinAnswers, r.Fairness.Mean))
 	}
@@ -156,7 +158,8 @@ func Finished(r *result.Repeat) string { return r.Failure }
 // Established fails a repeat that did not have exactly N established connections at
 // the start and at the end of the window, counted by the kernel and by the generator.
 // If each request has its own connection, only the generator knows the number of
-// clients.
+// clients; also if the server closes connections by announcement, because the kernel then
+// counts those that are being replaced twice or not at all.
 func Established(r *result.Repeat) string {
 	if r.Fault != nil {
 		return ""
@@ -169,7 +172,7 @@ func Established(r *result.Repeat) string {
 		{"generator, at the start", r.Established.Generator.Start},
 		{"generator, at the end", r.Established.Generator.End},
 	}
-	if !r.PerRequest {
+	if !r.PerRequest && r.Closes == 0 {
 		counts = append([]count{
 			{"server, at the start", r.Established.Server.Start},
 			{"server, at the end", r.Established.Server.End},
@@ -204,7 +207,15 @@ func NoErrors(r *result.Repeat) string {
 	if len(kinds) == 0 {
 		return ""
 	}
-	sort.Strings(kinds)
+	slices.SortFunc(kinds, func(a, b string) int {
+		first := func(kind string) int {
+			if result.IsStatus(kind) {
+				return 0
+			}
+			return 1
+		}
+		return cmp.Or(first(a)-first(b), cmp.Compare(a, b))
+	})
 	return "errors: " + strings.Join(kinds, ", ")
 }
 

@@ -46,6 +46,11 @@ func TestJudge(t *testing.T) {
 		{"a single error", func(r *result.Repeat) { r.Errors = map[string]int64{"reset": 1} }, "errors: reset 1"},
 		{"errors are named in a fixed order", func(r *result.Repeat) { r.Errors = map[string]int64{"timeout": 2, "eof": 1} }, "errors: eof 1, timeout 2"},
 		{"a kind that was not seen is no error", func(r *result.Repeat) { r.Errors = map[string]int64{"reset": 0} }, ""},
+		{"status codes come first", func(r *result.Repeat) {
+			r.Errors = map[string]int64{"eof": 1, result.KindOfStatus(503): 2, result.KindOfStatus(429): 3}
+		}, "errors: status-429 3, status-503 2, eof 1"},
+		{"closes that were announced", func(r *result.Repeat) { r.Closes, r.Established.Server.End = 7, 101 }, ""},
+		{"but not a client that is lost", func(r *result.Repeat) { r.Closes, r.Established.Generator.End = 7, 99 }, "99 (generator, at the end)"},
 		{"wrong bytes are errors", func(r *result.Repeat) { r.Errors = map[string]int64{"wrong-bytes": 1} }, "wrong-bytes 1"},
 		{"90 % of the window is enough", func(r *result.Repeat) { r.DurationSec = 1.8 }, ""},
 		{"less is not", func(r *result.Repeat) { r.DurationSec = 1.79 }, "measured 1.79 s of the 2 s asked"},
@@ -186,6 +191,7 @@ func TestWhatIsNotCheckedIsNoted(t *testing.T) {
 		{"a peer's clients", func(r *result.Repeat) { r.Generator.Name = "wrk" }, "with wrk, Little's law is not checked"},
 		{"few answers", func(r *result.Repeat) { r.Fairness.Mean = 3 }, "even service is not checked"},
 		{"a short window", func(r *result.Repeat) { r.Drift.Slices = 7 }, "steadiness is not checked"},
+		{"closes that were announced", func(r *result.Repeat) { r.Closes = 7 }, "announced the end of 7 connections"},
 		{"a fault", func(r *result.Repeat) { r.Fault = &result.Fault{} }, "established connections, errors, Little's law"},
 		{"trouble before the window", func(r *result.Repeat) { r.Network.Connecting.ListenDrops = 1 }, "while the clients connected: 1 connections dropped"},
 	} {

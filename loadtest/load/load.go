@@ -152,7 +152,10 @@ type Window struct {
 	// Carried is the time until the end of the window that requests answered after
 	// it were in flight, less the time before its start that requests answered
 	// within it were. It is the sum over all clients.
-	Carried  time.Duration
+	Carried time.Duration
+	// Closes is how many answers within the window announced the end of their connection, where
+	// not each request has its own.
+	Closes   int64
 	Answered int64 // probes, of connections that were kept open
 	BytesIn  int64
 	BytesOut int64
@@ -286,6 +289,7 @@ func (w *Window) Add(o *Window) {
 	w.Carried += o.Carried
 	w.Unsent += o.Unsent
 	w.Answered += o.Answered
+	w.Closes += o.Closes
 	w.BytesIn += o.BytesIn
 	w.BytesOut += o.BytesOut
 	w.Clients += o.Clients

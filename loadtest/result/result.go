@@ -114,6 +114,9 @@ type Repeat struct {
 	// Starved is the number of clients that got no answer in the window; of an open loop only
 	// those that waited for one all the time.
 	Starved int64 `json:"clients_without_answer,omitempty"`
+	// Closes is the number of connections in the window that the server closed after announcing
+	// it in an answer; the clients connected again.
+	Closes int64 `json:"announced_closes,omitempty"`
 	// Idle are the clients that only held their connections; Answered of them
 	// answered a probe at the end.
 	Idle     int   `json:"idle_clients,omitempty"`
