@@ -141,8 +141,8 @@ func TestMistakesNameWhatTheTableAllows(t *testing.T) {
 		{"without its time", "{protocol: http, workload: nap}", "workloads[0].time: is missing; http/nap takes a time"},
 		{"with a payload", "{protocol: http, workload: nap, time: 20ms, payload_bytes: 5}", "http/nap sends no payload; only echo does"},
 		{"over another protocol", "{protocol: echo, workload: nap}", `"nap" is not a workload over echo; allowed: echo, idle`},
-		{"it is allowed", "{protocol: http, workload: doze}", "allowed: plaintext, echo, wait, block, cpu, counter, idle, nap"},
-		{"it takes a time", "{protocol: http, workload: plaintext, time: 5ms}", "only wait, block, cpu, nap do"},
+		{"it is allowed", "{protocol: http, workload: doze}", "allowed: " + strings.Join(load.Workloads.Over("http").Names(), ", ")},
+		{"it takes a time", "{protocol: http, workload: plaintext, time: 5ms}", "only " + strings.Join(load.Workloads.Over("http").Where(func(w load.Workload) bool { return w.Time.Unit > 0 }).Names(), ", ") + " do"},
 		{"its peers", "{protocol: http, workload: counter}", "stock cannot do http/counter; allowed: http/plaintext, http/echo, http/nap"},
 	} {
 		if _, err := parse(tt.workload); err == nil || !strings.Contains(err.Error(), tt.want) {

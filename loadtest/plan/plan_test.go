@@ -125,7 +125,7 @@ func TestMistakes(t *testing.T) {
 		}},
 		{"an objective of a cell that is not measured", good + "slo: [{p99: 5ms, clients: 11}]\n", []string{`c.yaml:15:7: slo[0]: matches no cell of the plan; check its model, protocol, workload, clients, loop and setting`}},
 		{"wrk in an open loop", strings.Replace(good, "  - protocol: echo\n    workload: echo\n    payload_bytes: 100\n", "", 1) + "generator: [vegeta, wrk]\nloop: open\nrate: 5/s\n", []string{`c.yaml:12:21: generator[1]: wrk cannot do an open loop; allowed: vegeta`}},
-		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is not a workload over http; allowed: plaintext, echo, wait, block, cpu, counter, idle`}},
+		{"a workload of the other protocol", strings.Replace(good, "workload: plaintext", "workload: get", 1), []string{`c.yaml:6:15: workloads[0].workload: "get" is not a workload over http; allowed: ` + strings.Join(load.Workloads.Over("http").Names(), ", ")}},
 		{"a payload where none is sent", strings.Replace(good, "workload: plaintext", "workload: plaintext\n    payload_bytes: 5", 1), []string{`c.yaml:7:20: workloads[0].payload_bytes: http/plaintext sends no payload; only echo does`}},
 		{"a workload without its protocol", strings.Replace(good, "  - protocol: http\n    workload", "  - workload", 1), []string{`c.yaml:5:5: workloads[0].protocol: is missing; allowed: http, echo`}},
 		{"several mistakes are all reported, in the order of the file", strings.NewReplacer("[10,", "[0,", "seed: 7", "seed: x").Replace(good), []string{
@@ -138,7 +138,7 @@ func TestMistakes(t *testing.T) {
 		{"a command without arguments", good + "commands:\n  nginx:\n    doc: x\n", []string{`c.yaml:17:5: commands.nginx.run: is missing; it is the argument list of the server`}},
 		{"a misspelt placeholder", good + "commands:\n  nginx:\n    run: [nginx, \"{adr}\"]\n", []string{`c.yaml:17:18: commands.nginx.run[1]: unknown placeholder {adr}; allowed: {addr}, {host}, {port}, {protocol}, {cpus}`}},
 		{"a ratio to what is not measured", good + "ratios:\n  - {model: thread, peer: nginx, metric: throughput}\n", []string{`c.yaml:16:27: ratios[0].peer: "nginx" is not measured; allowed: thread, eventloop`}},
-		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: http/plaintext, http/wait, http/block, http/cpu`}}, // and the payload is part of the name
+		{"wrk speaks only HTTP", good + "generator: wrk\n", []string{`c.yaml:7:5: workloads[1]: wrk cannot do echo/echo-100B; allowed: ` + load.Workloads.Where(func(w load.Workload) bool { return w.DrivenBy(load.Wrk) }).String()}}, // and the payload is part of the name
 	}
 	for _, tt := range tests {
 		t.Run(tt.reason, func(t *testing.T) {

@@ -170,7 +170,7 @@ func TestAnyRun(t *testing.T) {
 				t.Errorf("%d charts as PNG, %d as SVG", len(pngs), len(charts))
 			}
 			if len(charts) != tt.charts {
-				t.Errorf("%d charts, want %d", len(charts), tt.charts)
+				t.Errorf("%d charts, want %d: %q", len(charts), tt.charts, charts)
 			}
 			if got := len(WithoutValid(tt.set)); got != tt.without {
 				t.Errorf("%d cells without a valid repeat, want %d", got, tt.without)
