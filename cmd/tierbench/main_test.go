@@ -465,7 +465,7 @@ func TestMistakesAreNamedBeforeAnythingStarts(t *testing.T) {
 		want   []string
 	}{
 		{"each mistake with file, line, field and what is allowed", []string{"run", broken},
-			[]string{broken + ":3:11: clients[0]: is 0; allowed: a whole number from 1", broken + ":4:1: client: unknown key; allowed: a_a, active, clients, "}},
+			[]string{broken + ":3:11: clients[0]: is 0; allowed: a whole number from 1", broken + ":4:1: client: unknown key; allowed: a_a, active, box, clients, "}},
 		{"a tier above what the host can hold", []string{"run", huge}, []string{":3:11: clients[0]: 9000000 is more than this host can hold", "tierbench doctor"}},
 		{"a config that is not there", []string{"run", "/no/such.yaml"}, []string{"/no/such.yaml: no such file"}},
 		{"a folder for a config", []string{"run", t.TempDir()}, []string{"is a directory"}},

@@ -72,6 +72,20 @@ func TestREADMEShowsThePublishedRuns(t *testing.T) {
 	if rows == 0 {
 		t.Errorf("%s has no ratio with a bound", runs["peers"])
 	}
+	var idle bytes.Buffer
+	if err := report.Markdown(&idle, load("idle")); err != nil {
+		t.Fatal(err)
+	}
+	memory := map[string][]string{} // of one more client, over echo and over HTTP
+	for _, m := range regexp.MustCompile(`(?m)^\| (\w+) \| ([\d.]+ \w+) \| [^|]+ – [^|]+ \| [^|]+ \| 3 \|$`).FindAllStringSubmatch(idle.String(), -1) {
+		memory[m[1]] = append(memory[m[1]], m[2])
+	}
+	for _, model := range []string{"prefork", "thread", "eventloop"} {
+		of := memory[model]
+		if len(of) != 2 || !regexp.MustCompile(`(?m)^\| .`+model+`. \|.*\| `+of[0]+` echo, `+of[1]+` HTTP \|$`).MatchString(readme) {
+			t.Errorf("the memory of one more idle client of %s is not in the README: %q of %s", model, of, runs["idle"])
+		}
+	}
 	for _, name := range []string{"quick", "idle"} {
 		set := load(name)
 		if missing := report.WithoutValid(set); len(missing) > 0 {
