@@ -67,7 +67,8 @@ func TestAStallShowsInTheResponseTime(t *testing.T) {
 	if want := 100 * w.Length.Seconds(); math.Abs(float64(w.Due)-want) > 1 {
 		t.Errorf("%d requests were due in %v, want %.1f", w.Due, w.Length, want)
 	}
-	if missing := w.Due - all.Service.TotalCount(); w.Unsent > missing {
+	// A request in flight as the window opens was due before it: at most one a client.
+	if missing := w.Due - all.Service.TotalCount(); w.Unsent > missing+1 {
 		t.Errorf("%d of %d unsent, but only %d were not answered", w.Unsent, w.Due, missing)
 	}
 }
