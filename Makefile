@@ -35,7 +35,7 @@ python: build ## compare servers in CPython with the models in Go; about ten min
 # in the root checks that they do not. The race detector reports a race when it sees it. By default
 # it also waits for a second at the end of each process, which would add a second for each server.
 PLAIN = advise audit build chart claims compare crosscheck doctor gate ledger plan prose report/reporttest search site slo stats table trial
-LONGEST = ./servers/all ./cmd/tierbench ./loadtest/attack ./loadtest/conform
+LONGEST = ./cmd/tierbench ./servers/all ./loadtest/attack ./loadtest/conform
 test: export GORACE ?= atexit_sleep_ms=0
 test: ## run all tests (RACE=1: with the race detector)
 ifdef RACE

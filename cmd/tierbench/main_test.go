@@ -66,7 +66,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		// Parallel tests wait most of the time.
-		if err := stdflag.Set("test.parallel", "8"); err != nil {
+		if err := stdflag.Set("test.parallel", "12"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
