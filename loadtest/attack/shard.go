@@ -187,7 +187,7 @@ func (sh *shard) send(cl *client, now time.Duration) {
 	sh.write(cl, now)
 }
 
-// write writes what is left of the client's request, as far as its socket takes
+// write writes the rest of the client's request, as far as its socket takes
 // it.
 func (sh *shard) write(cl *client, now time.Duration) {
 	e := sh.script.exchanges[cl.exchange]

@@ -92,7 +92,7 @@ func (in *Injector) watch() error {
 	return nil
 }
 
-// finish records what is left of the server at the end of the window.
+// finish records what remains of the server at the end of the window.
 func (in *Injector) finish(ctx context.Context) error {
 	if in.err != nil || ctx.Err() != nil {
 		return in.err

@@ -166,7 +166,7 @@ func (s *Server) shape() (shape, error) {
 }
 
 // Stop sends SIGTERM to the leader and waits for its end as long as the contract
-// allows. Then it kills what is left of the group, so that no process is left even if
+// allows. Then it kills the rest of the group, so that no process is left even if
 // Stop fails. The error says how the server broke the contract.
 func (s *Server) Stop() error {
 	var broken []string

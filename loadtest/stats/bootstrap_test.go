@@ -79,7 +79,7 @@ func TestBounds(t *testing.T) {
 	}{
 		{"wholly above", e(2.1, 3), Met, Missed},
 		{"from the bound on", e(2, 3), Met, Undecided},
-		{"it holds the bound", e(1, 3), Undecided, Undecided},
+		{"it includes the bound", e(1, 3), Undecided, Undecided},
 		{"up to the bound", e(1, 2), Undecided, Met},
 		{"wholly below", e(1, 1.9), Missed, Met},
 		{"the bound itself", e(2, 2), Met, Met},
